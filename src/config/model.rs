@@ -1,0 +1,124 @@
+//! The compiled configuration: what the rest of the program sees of YAML and environment.
+
+use crate::domain::Secret;
+use crate::providers::Target;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A whole configuration. It never changes; a reload makes a new one.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Listening, authentication and process-wide limits.
+    pub server: ServerConfig,
+    /// Retries, timeouts and cooldown.
+    pub router: RouterConfig,
+    /// All deployments, in file order. Entries that share a `model_name` form a group.
+    pub targets: Vec<Arc<Target>>,
+    /// Other names of groups.
+    pub aliases: Vec<Alias>,
+}
+
+/// Process-wide settings.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Where to listen.
+    pub host: IpAddr,
+    /// The port to listen on.
+    pub port: u16,
+    /// Data-plane runtimes, each with one thread; 0 means one per core.
+    pub workers: usize,
+    /// The admin key; without one every request is accepted as an internal user.
+    pub master_key: Option<Secret>,
+    /// Extra header that may carry the client's key, checked first (`litellm_key_header_name`).
+    pub key_header: Option<String>,
+    /// Largest request body, in bytes.
+    pub max_body_bytes: usize,
+    /// Where the access log goes.
+    pub access_log: AccessLogTarget,
+    /// Whether `/metrics` wants a key (`require_auth_for_metrics_endpoint`).
+    pub metrics_need_key: bool,
+    /// Whether the process may listen on a public address with a missing or sample master key.
+    pub allow_insecure: bool,
+    /// How endpoints are probed.
+    pub health_check: HealthCheck,
+    /// Longest wait for open requests after SIGTERM.
+    pub drain_timeout: Duration,
+    /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
+    pub callbacks: Vec<String>,
+}
+
+/// Where access-log lines go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessLogTarget {
+    /// Nowhere.
+    Off,
+    /// Standard output.
+    Stdout,
+    /// Appended to a file.
+    File(PathBuf),
+}
+
+/// How endpoints are probed; neither costs a token nor wakes a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HealthCheck {
+    /// Only real traffic tells.
+    Off,
+    /// A TCP connect.
+    Tcp {
+        /// Time between probes.
+        interval: Duration,
+    },
+    /// An HTTP GET that must answer below 500.
+    Http {
+        /// The path asked for, from the origin's root.
+        path: String,
+        /// Time between probes.
+        interval: Duration,
+    },
+}
+
+/// Routing settings (`router_settings`, falling back to `litellm_settings`).
+#[derive(Clone, Debug)]
+pub struct RouterConfig {
+    /// How the next deployment is chosen.
+    pub strategy: Strategy,
+    /// Extra attempts within the group.
+    pub num_retries: u32,
+    /// Longest silence of an upstream.
+    pub timeout: Duration,
+    /// Longest silence of an upstream while streaming; `None` means `timeout`.
+    pub stream_timeout: Option<Duration>,
+    /// Least wait between attempts.
+    pub retry_after: Duration,
+    /// Failures within a window that a deployment is allowed before it cools.
+    pub allowed_fails: u32,
+    /// How long a deployment is out of rotation.
+    pub cooldown_time: Duration,
+    /// Never take a deployment out of rotation.
+    pub disable_cooldowns: bool,
+    /// Drop parameters that the provider does not take, instead of refusing.
+    pub drop_params: bool,
+}
+
+/// The strategies served so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Strategy {
+    /// Weighted random.
+    #[default]
+    SimpleShuffle,
+}
+
+/// A name that stands for a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alias {
+    /// The name clients use.
+    pub name: String,
+    /// The groups it stands for; a list is their union.
+    pub groups: Vec<String>,
+    /// Not shown in `/v1/models`.
+    pub hidden: bool,
+}
+
+pub use crate::providers::ModelInfo;

@@ -1,0 +1,1 @@
+//! Floor 5: the control plane, an axum router: health, models, metrics, admin.

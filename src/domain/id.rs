@@ -1,0 +1,69 @@
+//! Names of things: deployments and calls.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The id of a deployment, LiteLLM's `model_id`: stable over restarts while its entry stays the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TargetId(Arc<str>);
+
+impl TargetId {
+    /// Wraps an id.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self(Arc::from(id))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for TargetId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The id of one client call: a UUID of ours, or the client's own `x-litellm-call-id`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct CallId(Arc<str>);
+
+impl CallId {
+    /// Longest id that is taken over from a client, in bytes.
+    pub const MAX_LEN: usize = 128;
+
+    /// Wraps an id that this process made.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self(Arc::from(id))
+    }
+
+    /// Takes over a client's id if it is short and plain: letters, digits and `-_.:`.
+    #[must_use]
+    pub fn from_client(id: &str) -> Option<Self> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+        (!id.is_empty() && id.len() <= Self::MAX_LEN && id.bytes().all(plain)).then(|| Self::new(id))
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_id_cannot_carry_anything_but_an_id() {
+        assert!(CallId::from_client("3f1c-aa_1.b:2").is_some());
+        for bad in ["", "a b", "a\r\nx: y", "ü", &"x".repeat(200)] {
+            assert!(CallId::from_client(bad).is_none(), "{bad:?} must not be echoed");
+        }
+    }
+}

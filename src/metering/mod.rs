@@ -1,0 +1,1 @@
+//! Floor 1: from tokens and moments to money and latencies.

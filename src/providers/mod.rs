@@ -1,0 +1,8 @@
+//! Floor 2: the APIs that are called. Whose API it is, where it lives, how it wants to be asked.
+//!
+//! A provider that speaks OpenAI's format is a row in `compatible.rs`; one with a dialect or a
+//! signature of its own is a folder here and a line in `ALL`.
+
+pub mod target;
+
+pub use target::{ModelInfo, Params, Target, Weights};

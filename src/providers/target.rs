@@ -1,0 +1,93 @@
+//! One deployment, compiled: everything an attempt needs to know, and nothing it must look up.
+
+use crate::domain::{HostPort, Prices, Secret, TargetId};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// A deployment: one `model_list` entry (a pool variable makes one for each of its keys).
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// LiteLLM's `model_id`.
+    pub id: TargetId,
+    /// The public name, `model_name`; may hold `*`.
+    pub group: String,
+    /// The provider's prefix (`openai`).
+    pub provider: String,
+    /// The model the upstream is asked for, without the prefix; may hold `*`.
+    pub model: String,
+    /// The origin that is called.
+    pub origin: HostPort,
+    /// The path before `/chat/completions`, without a trailing slash (`/openai/v1`).
+    pub base_path: String,
+    /// `api_base` as configured, for headers and labels. It holds no credentials.
+    pub api_base: String,
+    /// The upstream key, sent as a bearer token; `None` sends no `Authorization`.
+    pub api_key: Option<Secret>,
+    /// How much of the traffic it takes.
+    pub weights: Weights,
+    /// Lower is tried first.
+    pub order: i64,
+    /// How it is asked.
+    pub params: Params,
+    /// What it is and costs.
+    pub info: ModelInfo,
+    /// Why it cannot be served yet, if so; the entry is then listed but every call is refused.
+    pub unserved: Option<String>,
+}
+
+/// Traffic weights of simple-shuffle: `weight`, else `rpm`, else `tpm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// `weight`.
+    pub weight: Option<f64>,
+    /// Requests a minute.
+    pub rpm: Option<u64>,
+    /// Tokens a minute.
+    pub tpm: Option<u64>,
+}
+
+/// How a deployment is asked.
+#[derive(Clone, Debug, Default)]
+pub struct Params {
+    /// Overrides the router's `timeout`.
+    pub timeout: Option<Duration>,
+    /// Overrides the router's `stream_timeout`.
+    pub stream_timeout: Option<Duration>,
+    /// Overrides the router's `num_retries` for its group (the largest of a group counts).
+    pub num_retries: Option<u32>,
+    /// Overrides the router's `cooldown_time`.
+    pub cooldown_time: Option<Duration>,
+    /// Most calls at a time; `None` is no bound.
+    pub max_parallel_requests: Option<u32>,
+    /// Body members that are sent unless the client sent its own (`temperature: 0.7`).
+    pub defaults: Map<String, Value>,
+    /// Body members that are always merged in.
+    pub extra_body: Map<String, Value>,
+    /// Headers that are always sent upstream.
+    pub extra_headers: Vec<(String, Secret)>,
+    /// Drop parameters that the provider does not take; `None` follows the router.
+    pub drop_params: Option<bool>,
+    /// Parameters the provider takes although its table does not list them.
+    pub allowed_openai_params: Vec<String>,
+    /// Parameters never sent.
+    pub additional_drop_params: Vec<String>,
+    /// Whether the upstream understands `stream_options` (nearly all do).
+    pub takes_stream_options: bool,
+}
+
+/// `model_info`: what is shown of a deployment, and its prices.
+#[derive(Clone, Debug, Default)]
+pub struct ModelInfo {
+    /// `chat`, `completion`, `embedding`, …
+    pub mode: Option<String>,
+    /// Largest prompt.
+    pub max_input_tokens: Option<u64>,
+    /// Longest answer.
+    pub max_output_tokens: Option<u64>,
+    /// Both together.
+    pub max_tokens: Option<u64>,
+    /// What a token costs; `None` if nobody said.
+    pub prices: Option<Prices>,
+    /// The section as written, echoed by `/model/info`.
+    pub raw: Map<String, Value>,
+}

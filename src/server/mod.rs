@@ -1,0 +1,1 @@
+//! Floor 6: the composition root, the only module that names all others.

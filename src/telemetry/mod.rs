@@ -1,0 +1,1 @@
+//! Floor 2: metric families and the access log.
