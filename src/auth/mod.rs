@@ -1,1 +1,10 @@
-//! Floor 1: where a key may stand in a request, and whether it is the master key.
+//! Floor 1: where a key may stand in a request, and whom it stands for.
+//!
+//! Only headers count, never the body and never `Host`. The master key is compared in constant time;
+//! a stored digest is never accepted as a key, because the digest of what was sent is what is looked up.
+
+mod place;
+mod verifier;
+
+pub use place::{Presented, presented};
+pub use verifier::{Principal, Role, Verifier};

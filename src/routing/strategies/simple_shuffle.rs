@@ -1,0 +1,152 @@
+//! `simple-shuffle`: weighted random, by `weight`, else `rpm`, else `tpm`, else evenly.
+//!
+//! As in LiteLLM the first deployment decides which of the three counts for all of them. The
+//! weights are summed up once, so that a pick among a thousand deployments costs a binary search.
+
+use super::{Candidate, Strategy};
+
+/// How often a draw that hits an unusable deployment is tried again before all are looked at.
+const REDRAWS: u32 = 4;
+
+/// The deployments of a group by `order`, each level with running sums of its weights.
+#[derive(Clone, Debug)]
+pub struct SimpleShuffle {
+    levels: Vec<Level>,
+}
+
+#[derive(Clone, Debug)]
+struct Level {
+    members: Vec<usize>,
+    weights: Vec<f64>,
+    sums: Vec<f64>,
+}
+
+impl SimpleShuffle {
+    /// Prepares the weights of a group.
+    #[must_use]
+    pub fn new(candidates: &[Candidate]) -> Self {
+        let weights = weights(candidates);
+        let mut orders: Vec<i64> = candidates.iter().map(|c| c.order).collect();
+        orders.sort_unstable();
+        orders.dedup();
+        let of_order = |order: i64| (0..candidates.len()).filter(move |i| candidates[*i].order == order);
+        let levels = orders.into_iter().map(|order| Level::new(of_order(order).collect(), &weights));
+        Self { levels: levels.collect() }
+    }
+}
+
+impl Strategy for SimpleShuffle {
+    fn pick(&self, draw: f64, usable: &dyn Fn(usize) -> bool) -> Option<usize> {
+        self.levels.iter().find_map(|level| level.pick(draw, usable))
+    }
+}
+
+impl Level {
+    fn new(members: Vec<usize>, all: &[f64]) -> Self {
+        let mut weights: Vec<f64> = members.iter().map(|i| all[*i]).collect();
+        if weights.iter().all(|w| *w <= 0.0) {
+            weights.fill(1.0);
+        }
+        let mut total = 0.0;
+        let sums = weights.iter().map(|w| {
+            total += w;
+            total
+        });
+        let sums = sums.collect();
+        Self { members, weights, sums }
+    }
+
+    fn pick(&self, draw: f64, usable: &dyn Fn(usize) -> bool) -> Option<usize> {
+        let total = *self.sums.last()?;
+        let mut draw = draw;
+        for _ in 0..REDRAWS {
+            let at = self.sums.partition_point(|sum| *sum <= draw * total).min(self.members.len() - 1);
+            if usable(self.members[at]) && self.weights[at] > 0.0 {
+                return Some(self.members[at]);
+            }
+            // The fractional part of a stretched draw is as uniform as the draw was.
+            draw = (draw * 7919.0 + 0.618_033_988_749_895).fract();
+        }
+        self.pick_among(draw, usable)
+    }
+
+    /// The exact way: sums over the usable only. Weightless ones come last.
+    fn pick_among(&self, draw: f64, usable: &dyn Fn(usize) -> bool) -> Option<usize> {
+        let open: Vec<usize> = (0..self.members.len()).filter(|at| usable(self.members[*at])).collect();
+        let total: f64 = open.iter().map(|at| self.weights[*at]).sum();
+        let mut left = draw * total;
+        for at in &open {
+            left -= self.weights[*at];
+            if left < 0.0 {
+                return Some(self.members[*at]);
+            }
+        }
+        open.last().map(|at| self.members[*at])
+    }
+}
+
+/// One number for each deployment; those without the deciding key get zero.
+#[expect(clippy::cast_precision_loss, reason = "requests and tokens a minute are far below 2^52")]
+fn weights(candidates: &[Candidate]) -> Vec<f64> {
+    let Some(first) = candidates.first() else { return Vec::new() };
+    let number: fn(&Candidate) -> f64 = if first.weight.is_some() {
+        |c| c.weight.unwrap_or(0.0)
+    } else if first.rpm.is_some() {
+        |c| c.rpm.unwrap_or(0) as f64
+    } else if first.tpm.is_some() {
+        |c| c.tpm.unwrap_or(0) as f64
+    } else {
+        |_| 1.0
+    };
+    candidates.iter().map(|c| number(c).max(0.0)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_weight(weights: &[f64]) -> SimpleShuffle {
+        let candidates: Vec<Candidate> =
+            weights.iter().map(|w| Candidate { weight: Some(*w), ..Candidate::default() }).collect();
+        SimpleShuffle::new(&candidates)
+    }
+
+    fn shares(strategy: &SimpleShuffle, n: usize, usable: impl Fn(usize) -> bool) -> Vec<f64> {
+        let mut counts = vec![0.0; n];
+        let draws = 20_000;
+        for i in 0..draws {
+            let draw = (f64::from(i) * 0.618_033_988_749_895).fract();
+            counts[strategy.pick(draw, &usable).unwrap()] += 1.0;
+        }
+        counts.iter().map(|c| c / f64::from(draws)).collect()
+    }
+
+    #[test]
+    fn traffic_follows_the_weights() {
+        let found = shares(&by_weight(&[1.0, 2.0, 3.0, 4.0]), 4, |_| true);
+        for (share, expected) in found.iter().zip([0.1, 0.2, 0.3, 0.4]) {
+            assert!((share - expected).abs() < 0.003, "{share} should be {expected}");
+        }
+    }
+
+    #[test]
+    fn what_is_out_is_shared_by_the_others_in_proportion() {
+        let found = shares(&by_weight(&[1.0, 1.0, 2.0]), 3, |i| i != 2);
+        assert!(found[2] == 0.0 && (found[0] - 0.5).abs() < 0.02, "{found:?}");
+    }
+
+    #[test]
+    fn a_weightless_deployment_is_a_last_resort() {
+        let strategy = by_weight(&[1.0, 0.0]);
+        assert!(shares(&strategy, 2, |_| true)[1] == 0.0);
+        assert_eq!(strategy.pick(0.5, &|i| i == 1), Some(1));
+        assert_eq!(strategy.pick(0.5, &|_| false), None);
+    }
+
+    #[test]
+    fn the_first_deployment_decides_what_counts() {
+        let rpm = |rpm| Candidate { rpm, ..Candidate::default() };
+        assert_eq!(weights(&[rpm(Some(30)), rpm(None), rpm(Some(3))]), [30.0, 0.0, 3.0]);
+        assert_eq!(weights(&[rpm(None), rpm(Some(30))]), [1.0, 1.0]);
+    }
+}
