@@ -1,1 +1,118 @@
-//! Floor 2: the APIs that are offered: their paths and what a path means.
+//! Floor 2: the APIs that are offered, by path.
+//!
+//! An endpoint is a file with its operation and one line in [`ALL`]. Each operation is served under
+//! LiteLLM's twins: with and without `/v1`, and below `/engines/{model}` and
+//! `/openai/deployments/{model}`, where the path names the model. Any other path belongs to the
+//! control plane.
+
+mod chat_completions;
+mod completions;
+mod embeddings;
+
+use crate::domain::EndpointKind;
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+
+/// One offered API.
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoint {
+    /// Which one.
+    pub kind: EndpointKind,
+    /// What its paths end in, without a leading slash.
+    pub operation: &'static str,
+    /// Whole paths of its own, besides the four below.
+    pub twins: &'static [&'static str],
+    /// The patterns in the order `/v1`, bare, deployments, engines.
+    pub routes: [&'static str; 4],
+}
+
+/// All of them.
+pub static ALL: &[Endpoint] = &[chat_completions::ENDPOINT, completions::ENDPOINT, embeddings::ENDPOINT];
+
+/// A path that calls a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match<'a> {
+    /// The API.
+    pub kind: EndpointKind,
+    /// The path's pattern, for metrics: it never holds what a client wrote.
+    pub route: &'static str,
+    /// The model the path names.
+    pub model: Option<Cow<'a, str>>,
+}
+
+const MODEL_PREFIXES: [(&str, usize); 2] = [("/openai/deployments/", 0), ("/engines/", 1)];
+
+/// Finds the API that a path calls; `None` is for the control plane.
+#[must_use]
+pub fn find(path: &str) -> Option<Match<'_>> {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    ALL.iter().find_map(|endpoint| endpoint.find(path))
+}
+
+impl Endpoint {
+    fn find<'a>(&self, path: &'a str) -> Option<Match<'a>> {
+        let head = path.strip_suffix(self.operation)?.strip_suffix('/')?;
+        let (route, model) = match head {
+            "/v1" => (self.routes[0], None),
+            "" => (self.routes[1], None),
+            _ => match self.twins.iter().find(|twin| **twin == path) {
+                Some(twin) => (*twin, None),
+                None => self.with_model(head)?,
+            },
+        };
+        Some(Match { kind: self.kind, route, model })
+    }
+
+    fn with_model<'a>(&self, head: &'a str) -> Option<(&'static str, Option<Cow<'a, str>>)> {
+        MODEL_PREFIXES.iter().find_map(|(prefix, at)| {
+            let name = head.strip_prefix(prefix).filter(|name| !name.is_empty())?;
+            let name = percent_decode_str(name).decode_utf8().ok()?;
+            Some((self.routes[2 + at], Some(name)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_twin_is_found() {
+        let model = |name: &'static str| Some(Cow::Borrowed(name));
+        for (path, kind, route, named) in [
+            ("/v1/chat/completions", EndpointKind::ChatCompletions, "/v1/chat/completions", None),
+            ("/chat/completions", EndpointKind::ChatCompletions, "/chat/completions", None),
+            ("/chat/completions/", EndpointKind::ChatCompletions, "/chat/completions", None),
+            ("/queue/chat/completions", EndpointKind::ChatCompletions, "/queue/chat/completions", None),
+            (
+                "/engines/gpt-4/chat/completions",
+                EndpointKind::ChatCompletions,
+                "/engines/{model}/chat/completions",
+                model("gpt-4"),
+            ),
+            (
+                "/openai/deployments/org%2Fm/embeddings",
+                EndpointKind::Embeddings,
+                "/openai/deployments/{model}/embeddings",
+                model("org/m"),
+            ),
+            (
+                "/openai/deployments/org/m/completions",
+                EndpointKind::Completions,
+                "/openai/deployments/{model}/completions",
+                model("org/m"),
+            ),
+            ("/v1/completions", EndpointKind::Completions, "/v1/completions", None),
+            ("/embeddings", EndpointKind::Embeddings, "/embeddings", None),
+        ] {
+            assert_eq!(find(path), Some(Match { kind, route, model: named }), "{path}");
+        }
+    }
+
+    #[test]
+    fn other_paths_are_not_ours() {
+        for path in ["/", "/v1/models", "/v1/chat", "/x/v1/chat/completions", "/engines//embeddings", ""] {
+            assert_eq!(find(path), None, "{path}");
+        }
+    }
+}

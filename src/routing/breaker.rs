@@ -110,7 +110,10 @@ mod tests {
         let mut breaker = Breaker::default();
         assert_eq!(breaker.failed(0, FaultClass::Key, None, RULES), COOLS);
         let after = Some(Duration::from_secs(7));
-        assert_eq!(breaker.failed(1, FaultClass::Quota, after, RULES), Verdict::Cools(Duration::from_secs(7)));
+        assert_eq!(
+            breaker.failed(1, FaultClass::Quota, after, RULES),
+            Verdict::Cools(Duration::from_secs(7))
+        );
         assert_eq!(breaker.failed(1, FaultClass::Quota, None, RULES), COOLS);
     }
 

@@ -1,1 +1,15 @@
-//! Floor 4: what a request sees, the snapshot of a configuration made ready.
+//! Floor 4: what a request sees.
+//!
+//! A [`Snapshot`] is one configuration made ready: names resolved to groups, groups with their
+//! strategy and deployments. It never changes; a reload prepares a new one (which may fail) and swaps
+//! it in (which may not). A request loads it once and keeps it to its end.
+
+mod group;
+mod handle;
+mod names;
+mod snapshot;
+
+pub use group::{Group, Pick};
+pub use handle::RuntimeHandle;
+pub use names::Resolution;
+pub use snapshot::{PrepareError, Snapshot};

@@ -1,1 +1,18 @@
-//! Floor 2: peers. DNS discovery, health, cooldown, TLS and pools of each origin.
+//! Floor 2: peers. Addresses and health of each origin, cooldown of each deployment and key.
+//!
+//! Pingora's load balancer treats two backends with one address as one, so there are two levels: an
+//! [`Endpoint`] (origin) holds Pingora's `LoadBalancer` with DNS discovery and health checks, and a
+//! [`Deployment`] (endpoint × key × model) has its own cooldown above it. What is kept here outlives
+//! a reload, by origin and by deployment id.
+
+mod cooldown;
+mod deployment;
+mod discovery;
+mod endpoint;
+mod head;
+mod registry;
+
+pub use cooldown::{Cooldown, Fault, KeyLane, TargetState};
+pub use deployment::{Deployment, InFlight};
+pub use endpoint::{Endpoint, Patience, Probe};
+pub use registry::Upstreams;

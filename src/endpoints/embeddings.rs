@@ -1,0 +1,16 @@
+//! `POST /v1/embeddings` and its twins.
+
+use super::Endpoint;
+use crate::domain::EndpointKind;
+
+pub(super) const ENDPOINT: Endpoint = Endpoint {
+    kind: EndpointKind::Embeddings,
+    operation: "embeddings",
+    twins: &[],
+    routes: [
+        "/v1/embeddings",
+        "/embeddings",
+        "/openai/deployments/{model}/embeddings",
+        "/engines/{model}/embeddings",
+    ],
+};

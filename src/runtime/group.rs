@@ -1,0 +1,108 @@
+//! A group: the deployments behind one public name, and the choice among them.
+
+use crate::routing::{Candidate, Strategy, strategies::SimpleShuffle};
+use crate::upstream::Deployment;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// 2⁶⁴ divided by the golden ratio: steps of it fill the circle evenly.
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// Deployments that share a public name.
+pub struct Group {
+    /// The public name, or its pattern.
+    pub name: Arc<str>,
+    /// The deployments, in file order.
+    pub deployments: Vec<Arc<Deployment>>,
+    /// Extra attempts.
+    pub num_retries: u32,
+    strategy: Box<dyn Strategy>,
+    cursor: AtomicU64,
+}
+
+/// What a group answers when asked for a deployment.
+pub enum Pick {
+    /// Try this one; it is the group's deployment of this index.
+    Deployment(usize),
+    /// All are out of rotation, the first for so much longer.
+    Cooled(Duration),
+    /// The group has none that is served.
+    Empty,
+}
+
+impl Group {
+    /// Makes a group with simple-shuffle.
+    #[must_use]
+    pub fn new(name: &str, deployments: Vec<Arc<Deployment>>, num_retries: u32) -> Self {
+        let candidates: Vec<Candidate> = deployments
+            .iter()
+            .map(|d| Candidate {
+                weight: d.target.weights.weight,
+                rpm: d.target.weights.rpm,
+                tpm: d.target.weights.tpm,
+                order: d.target.order,
+            })
+            .collect();
+        let num_retries =
+            deployments.iter().filter_map(|d| d.target.params.num_retries).max().unwrap_or(num_retries);
+        Self {
+            name: Arc::from(name),
+            deployments,
+            num_retries,
+            strategy: Box::new(SimpleShuffle::new(&candidates)),
+            cursor: AtomicU64::new(fastrand::u64(..)),
+        }
+    }
+
+    /// Chooses the next deployment: one that is in rotation and was not tried, else one that is in
+    /// rotation; an endpoint whose probes fail is passed over while another is there.
+    #[must_use]
+    pub fn pick(&self, tried: &SmallVec<[usize; 8]>) -> Pick {
+        if self.deployments.iter().all(|d| d.target.unserved.is_some()) {
+            return Pick::Empty;
+        }
+        let served = |i: usize| self.deployments[i].target.unserved.is_none();
+        let cool = |i: usize| served(i) && self.deployments[i].state.cooled().is_none();
+        let fresh = |i: usize| cool(i) && !tried.contains(&i);
+        let up = |i: usize| self.deployments[i].endpoint.is_up();
+        let draw = self.draw();
+        let found = self
+            .strategy
+            .pick(draw, &|i| fresh(i) && up(i))
+            .or_else(|| self.strategy.pick(draw, &fresh))
+            .or_else(|| self.strategy.pick(draw, &cool));
+        found.map_or_else(|| Pick::Cooled(self.shortest_cooldown()), Pick::Deployment)
+    }
+
+    /// Whether a deployment other than this one is in rotation.
+    #[must_use]
+    pub fn has_other(&self, than: usize) -> bool {
+        self.deployments
+            .iter()
+            .enumerate()
+            .any(|(i, d)| i != than && d.target.unserved.is_none() && d.state.cooled().is_none())
+    }
+
+    /// Whether one that was not tried yet is in rotation.
+    #[must_use]
+    pub fn has_fresh(&self, tried: &SmallVec<[usize; 8]>) -> bool {
+        self.deployments
+            .iter()
+            .enumerate()
+            .any(|(i, d)| !tried.contains(&i) && d.target.unserved.is_none() && d.state.cooled().is_none())
+    }
+
+    fn shortest_cooldown(&self) -> Duration {
+        self.deployments.iter().filter_map(|d| d.state.cooled()).min().unwrap_or_default()
+    }
+
+    /// A number in [0, 1) of a low-discrepancy sequence: shares meet the weights within a few calls,
+    /// where independent draws would take thousands.
+    #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
+    fn draw(&self) -> f64 {
+        let at = self.cursor.fetch_add(GOLDEN, Ordering::Relaxed);
+        (at >> 11) as f64 / (1u64 << 53) as f64
+    }
+}

@@ -1,0 +1,122 @@
+//! One configuration made ready to serve.
+
+use super::names::Names;
+use super::{Group, Resolution};
+use crate::auth::Verifier;
+use crate::config::Config;
+use crate::upstream::{Deployment, Upstreams};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Everything a request needs to know, immutable.
+pub struct Snapshot {
+    /// What it was made from.
+    pub config: Config,
+    /// Counts the snapshots of this process, from 1.
+    pub generation: u64,
+    /// Knows the master key.
+    pub verifier: Verifier,
+    /// All deployments, in file order.
+    pub deployments: Vec<Arc<Deployment>>,
+    /// All groups, in order of appearance.
+    pub groups: Vec<Arc<Group>>,
+    names: Names,
+}
+
+/// Why a configuration cannot be made ready.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// A deployment has a header, key or path that cannot stand in a request.
+    #[error("a deployment cannot be called: {0}")]
+    Deployment(#[from] pingora::BError),
+}
+
+impl Snapshot {
+    /// Makes a configuration ready; names are resolved by DNS here and not later.
+    ///
+    /// # Errors
+    /// [`PrepareError`]; whatever was serving goes on serving.
+    pub async fn prepare(config: Config, upstreams: &Upstreams, generation: u64) -> Result<Self, PrepareError> {
+        let deployments = upstreams.prepare(&config.targets).await?;
+        let groups = groups(&deployments, config.router.num_retries);
+        let by_name: HashMap<&str, &Arc<Group>> = groups.iter().map(|g| (&*g.name, g)).collect();
+        let aliases = config.aliases.iter().filter_map(|alias| {
+            let members: Vec<&Arc<Group>> =
+                alias.groups.iter().filter_map(|name| by_name.get(name.as_str()).copied()).collect();
+            let group = match members.as_slice() {
+                [] => return None,
+                [one] => Arc::clone(one),
+                many => Arc::new(union(&alias.name, many)),
+            };
+            Some((alias.name.clone(), group))
+        });
+        let names = Names::new(&groups, aliases.collect());
+        let verifier = Verifier::new(config.server.master_key.clone());
+        Ok(Self { config, generation, verifier, deployments, groups, names })
+    }
+
+    /// Finds the group that a name stands for.
+    #[must_use]
+    pub fn resolve(&self, name: &str) -> Option<Resolution> {
+        self.names.find(name).or_else(|| self.resolve_single(name))
+    }
+
+    /// Whether some public name has a star: an unknown name is then told apart differently.
+    #[must_use]
+    pub fn has_wildcard(&self) -> bool {
+        self.names.has_wildcard()
+    }
+
+    /// The names that clients may see: aliases first, then groups.
+    pub fn public_names(&self) -> impl Iterator<Item = &str> {
+        let aliases = self.config.aliases.iter().filter(|alias| !alias.hidden).map(|a| a.name.as_str());
+        aliases.chain(self.groups.iter().map(|group| &*group.name))
+    }
+
+    fn resolve_single(&self, name: &str) -> Option<Resolution> {
+        let provider_names = !self.has_wildcard();
+        let found: Vec<Arc<Deployment>> = self
+            .deployments
+            .iter()
+            .filter(|d| {
+                let target = &d.target;
+                target.id.as_str() == name
+                    || (provider_names
+                        && name
+                            .strip_prefix(target.provider.as_str())
+                            .and_then(|rest| rest.strip_prefix('/'))
+                            .is_some_and(|model| model == target.model))
+            })
+            .cloned()
+            .collect();
+        let first = found.first()?.target.group.clone();
+        Some(Resolution::of(Group::new(&first, found, self.config.router.num_retries)))
+    }
+}
+
+fn groups(deployments: &[Arc<Deployment>], num_retries: u32) -> Vec<Arc<Group>> {
+    let mut order: Vec<&str> = Vec::new();
+    let mut members: HashMap<&str, Vec<Arc<Deployment>>> = HashMap::new();
+    for deployment in deployments {
+        let name = deployment.target.group.as_str();
+        members.entry(name).or_insert_with(|| {
+            order.push(name);
+            Vec::new()
+        });
+        if let Some(list) = members.get_mut(name) {
+            list.push(Arc::clone(deployment));
+        }
+    }
+    let mut groups = Vec::with_capacity(order.len());
+    for name in order {
+        let list = members.remove(name).unwrap_or_default();
+        groups.push(Arc::new(Group::new(name, list, num_retries)));
+    }
+    groups
+}
+
+fn union(name: &str, groups: &[&Arc<Group>]) -> Group {
+    let deployments = groups.iter().flat_map(|group| group.deployments.iter().cloned()).collect();
+    let num_retries = groups.iter().map(|group| group.num_retries).max().unwrap_or_default();
+    Group::new(name, deployments, num_retries)
+}

@@ -1,0 +1,182 @@
+//! One origin: its addresses, their health, and peers built from them.
+
+use super::discovery::Dns;
+use crate::domain::{HostPort, Scheme};
+use pingora::prelude::HttpPeer;
+use pingora::upstreams::peer::Peer;
+use pingora_load_balancing::health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck};
+use pingora_load_balancing::selection::RoundRobin;
+use pingora_load_balancing::{Backends, LoadBalancer};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// How often the load balancer may step on to find a healthy address.
+const MAX_STEPS: usize = 16;
+const CONNECT: Duration = Duration::from_secs(10);
+const IDLE: Duration = Duration::from_secs(60);
+const PROBE: Duration = Duration::from_secs(2);
+
+/// How an origin is probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Not at all.
+    Off,
+    /// A TCP connect.
+    Tcp,
+    /// An HTTP GET of this path, which must answer below 500.
+    Http(String),
+}
+
+/// How long an upstream may be silent.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// While connecting; never more than ten seconds are granted.
+    pub connect: Duration,
+    /// Between two reads.
+    pub read: Duration,
+}
+
+/// An origin with its addresses.
+pub struct Endpoint {
+    origin: HostPort,
+    balancer: LoadBalancer<RoundRobin>,
+    template: HttpPeer,
+}
+
+impl Endpoint {
+    /// An origin that is not resolved yet.
+    #[must_use]
+    pub fn new(origin: HostPort, probe: &Probe) -> Self {
+        let mut backends = Backends::new(Box::new(Dns(origin.clone())));
+        match probe {
+            Probe::Off => {}
+            Probe::Tcp => backends.set_health_check(tcp_check()),
+            Probe::Http(path) => backends.set_health_check(http_check(&origin, path)),
+        }
+        let template = template(&origin);
+        Self { origin, balancer: LoadBalancer::from_backends(backends), template }
+    }
+
+    /// The origin.
+    #[must_use]
+    pub fn origin(&self) -> &HostPort {
+        &self.origin
+    }
+
+    /// A peer of a healthy address, round robin; of any address when none is healthy, because a real
+    /// call tells more than a probe; `None` while the name has never been resolved.
+    #[must_use]
+    pub fn peer(&self, patience: Patience) -> Option<Box<HttpPeer>> {
+        let backend = self
+            .balancer
+            .select(b"", MAX_STEPS)
+            .or_else(|| self.balancer.backends().get_backend().first().cloned())?;
+        let mut peer = Box::new(self.template.clone());
+        peer._address = backend.addr;
+        peer.options.connection_timeout = Some(patience.connect.min(CONNECT));
+        peer.options.total_connection_timeout = Some(patience.connect.min(CONNECT).saturating_mul(2));
+        peer.options.read_timeout = Some(patience.read);
+        peer.options.write_timeout = Some(patience.read);
+        Some(peer)
+    }
+
+    /// Whether some address is healthy.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        let backends = self.balancer.backends();
+        backends.get_backend().iter().any(|backend| backends.ready(backend))
+    }
+
+    /// Whether the name was ever resolved.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        !self.balancer.backends().get_backend().is_empty()
+    }
+
+    /// Resolves the name again; the old addresses stay when that fails.
+    ///
+    /// # Errors
+    /// What the resolver said.
+    pub async fn resolve(&self) -> pingora::Result<()> {
+        self.balancer.update().await
+    }
+
+    /// Probes every address.
+    pub async fn probe(&self) {
+        self.balancer.backends().run_health_check(false).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a socket address needs no resolving")]
+fn template(origin: &HostPort) -> HttpPeer {
+    let tls = origin.scheme == Scheme::Https;
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], origin.port));
+    let mut peer = HttpPeer::new(nowhere, tls, if tls { origin.host.clone() } else { String::new() });
+    peer.options.idle_timeout = Some(IDLE);
+    if let Some(options) = peer.get_mut_peer_options() {
+        options.verify_cert = true;
+        options.verify_hostname = true;
+    }
+    peer
+}
+
+fn tcp_check() -> Box<dyn HealthCheck + Send + Sync> {
+    let mut check = TcpHealthCheck::new();
+    check.consecutive_failure = 2;
+    check.peer_template.options.connection_timeout = Some(PROBE);
+    check
+}
+
+fn http_check(origin: &HostPort, path: &str) -> Box<dyn HealthCheck + Send + Sync> {
+    let mut check = HttpHealthCheck::new(&origin.to_string(), origin.scheme == Scheme::Https);
+    check.consecutive_failure = 2;
+    check.peer_template.sni = origin.host.clone();
+    check.peer_template.options.connection_timeout = Some(PROBE);
+    check.peer_template.options.read_timeout = Some(PROBE);
+    if let Ok(uri) = path.parse() {
+        check.req.set_uri(uri);
+    }
+    check.validator = Some(Box::new(|response| {
+        if response.status.as_u16() < 500 {
+            return Ok(());
+        }
+        pingora::Error::e_explain(pingora::ErrorType::HTTPStatus(response.status.as_u16()), "probe failed")
+    }));
+    Box::new(check)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(host: &str, port: u16) -> HostPort {
+        HostPort { scheme: Scheme::Http, host: host.to_owned(), port }
+    }
+
+    const PATIENCE: Patience = Patience { connect: Duration::from_secs(1), read: Duration::from_secs(2) };
+
+    #[tokio::test]
+    async fn a_name_gives_peers_once_it_is_resolved() {
+        let endpoint = Endpoint::new(origin("localhost", 4321), &Probe::Off);
+        assert!(endpoint.peer(PATIENCE).is_none() && !endpoint.is_resolved());
+        endpoint.resolve().await.unwrap();
+        let peer = endpoint.peer(PATIENCE).unwrap();
+        assert_eq!(peer._address.as_inet().unwrap().port(), 4321);
+        assert_eq!(peer.options.read_timeout, Some(PATIENCE.read));
+    }
+
+    #[tokio::test]
+    async fn a_dead_address_is_down_but_still_the_last_resort() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let endpoint = Endpoint::new(origin("127.0.0.1", port), &Probe::Tcp);
+        endpoint.resolve().await.unwrap();
+        endpoint.probe().await;
+        assert!(endpoint.is_up());
+        drop(listener);
+        endpoint.probe().await;
+        endpoint.probe().await;
+        assert!(!endpoint.is_up());
+        assert!(endpoint.peer(PATIENCE).is_some());
+    }
+}

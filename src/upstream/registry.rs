@@ -1,0 +1,126 @@
+//! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
+
+use super::{Deployment, Endpoint, KeyLane, Probe, TargetState};
+use crate::domain::{HostPort, Secret, TargetId};
+use crate::providers::Target;
+use futures::future::join_all;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+/// How often a resolved name is asked for again.
+const RESOLVE_EVERY: Duration = Duration::from_secs(30);
+/// How often a name that never resolved is asked for again.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+
+/// All endpoints, deployments and keys of the process.
+pub struct Upstreams {
+    since: Instant,
+    probe: Probe,
+    probe_every: Duration,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    endpoints: HashMap<HostPort, Arc<Endpoint>>,
+    states: HashMap<TargetId, Weak<TargetState>>,
+    lanes: HashMap<(HostPort, Option<Secret>), Weak<KeyLane>>,
+}
+
+impl Upstreams {
+    /// An empty registry; `since` is where the clocks of its cooldowns start.
+    #[must_use]
+    pub fn new(since: Instant, probe: Probe, probe_every: Duration) -> Self {
+        Self { since, probe, probe_every: probe_every.max(Duration::from_secs(1)), kept: Mutex::default() }
+    }
+
+    /// Finds or makes what these targets need, resolves new names once, and forgets what no target
+    /// needs any more. A name that does not resolve is not an error: it is asked for again.
+    ///
+    /// # Errors
+    /// When a configured header, key or path cannot stand in a request.
+    pub async fn prepare(&self, targets: &[Arc<Target>]) -> pingora::Result<Vec<Arc<Deployment>>> {
+        let deployments = self.join(targets)?;
+        let unresolved: Vec<Arc<Endpoint>> =
+            self.endpoints().into_iter().filter(|endpoint| !endpoint.is_resolved()).collect();
+        join_all(unresolved.iter().map(|endpoint| resolve(endpoint))).await;
+        Ok(deployments)
+    }
+
+    fn join(&self, targets: &[Arc<Target>]) -> pingora::Result<Vec<Arc<Deployment>>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut deployments = Vec::with_capacity(targets.len());
+        for target in targets {
+            let endpoint = Arc::clone(
+                kept.endpoints
+                    .entry(target.origin.clone())
+                    .or_insert_with(|| Arc::new(Endpoint::new(target.origin.clone(), &self.probe))),
+            );
+            let lane = self.lane(&mut kept, target);
+            let state = self.state(&mut kept, target, lane);
+            deployments.push(Arc::new(Deployment::new(Arc::clone(target), endpoint, state)?));
+        }
+        kept.endpoints.retain(|origin, _| targets.iter().any(|target| target.origin == *origin));
+        kept.states.retain(|_, state| state.strong_count() > 0);
+        kept.lanes.retain(|_, lane| lane.strong_count() > 0);
+        Ok(deployments)
+    }
+
+    fn lane(&self, kept: &mut Kept, target: &Target) -> Arc<KeyLane> {
+        let slot = kept.lanes.entry((target.origin.clone(), target.api_key.clone())).or_default();
+        slot.upgrade().unwrap_or_else(|| {
+            let lane = Arc::new(KeyLane::default());
+            *slot = Arc::downgrade(&lane);
+            lane
+        })
+    }
+
+    fn state(&self, kept: &mut Kept, target: &Target, lane: Arc<KeyLane>) -> Arc<TargetState> {
+        let slot = kept.states.entry(target.id.clone()).or_default();
+        slot.upgrade().unwrap_or_else(|| {
+            let state = Arc::new(TargetState::new(self.since, lane));
+            *slot = Arc::downgrade(&state);
+            state
+        })
+    }
+
+    /// The endpoints of the present configuration.
+    #[must_use]
+    pub fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.endpoints.values().cloned().collect()
+    }
+
+    /// Resolves and probes for ever; runs on the control runtime. `seen` is told each endpoint's
+    /// health after every round of probes.
+    pub async fn watch(&self, seen: impl Fn(&HostPort, bool)) {
+        let mut turn: u64 = 0;
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            turn += 1;
+            let endpoints = self.endpoints();
+            let every = |interval: Duration| turn.is_multiple_of(interval.as_secs().max(1));
+            join_all(endpoints.iter().map(|endpoint| async move {
+                if every(if endpoint.is_resolved() { RESOLVE_EVERY } else { RETRY_EVERY }) {
+                    resolve(endpoint).await;
+                }
+                if self.probe != Probe::Off && every(self.probe_every) {
+                    endpoint.probe().await;
+                }
+            }))
+            .await;
+            for endpoint in &endpoints {
+                seen(endpoint.origin(), endpoint.is_up());
+            }
+        }
+    }
+}
+
+async fn resolve(endpoint: &Endpoint) {
+    if let Err(error) = endpoint.resolve().await {
+        log::warn!("upstream {}: {error}", endpoint.origin());
+    }
+}
