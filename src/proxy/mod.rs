@@ -1,1 +1,161 @@
-//! Floor 5: the data plane, a Pingora adapter without policy of its own.
+//! Floor 5: the data plane, an adapter between Pingora's phases and the stages of a call.
+//!
+//! Each phase is one delegating line; what a call is at any moment is its [`stage::Stage`], and a
+//! transition consumes the old stage. Rules live below: who may call in `auth`, which deployment in
+//! `routing` and `runtime`, what bytes mean in `dialects`, what they cost in `metering`.
+
+mod body;
+mod head;
+mod phases;
+mod respond;
+mod settle;
+mod stage;
+
+use crate::runtime::RuntimeHandle;
+use crate::telemetry::Telemetry;
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::prelude::HttpPeer;
+use pingora::{Error, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::time::Duration;
+
+pub use stage::Ctx;
+
+/// Answers what is not a model call. Implemented above, so that admin work never runs on a data thread.
+#[async_trait]
+pub trait ControlPlane: Send + Sync {
+    /// Answers one whole request.
+    async fn answer(&self, request: http::Request<Bytes>) -> http::Response<Bytes>;
+}
+
+/// What all data-plane threads share.
+pub struct Gateway {
+    /// The present snapshot.
+    pub runtime: Arc<RuntimeHandle>,
+    /// Metrics and access log.
+    pub telemetry: Arc<Telemetry>,
+    /// Everything that is not a model call.
+    pub control: Arc<dyn ControlPlane>,
+    /// Set when the process is going away: connections are no longer kept alive.
+    pub draining: Arc<AtomicBool>,
+    /// What the master key has spent since the start, in pico-dollars.
+    pub spent: AtomicI64,
+}
+
+/// The proxy of one data-plane thread.
+pub struct Proxy(pub Arc<Gateway>);
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Ctx;
+
+    fn new_ctx(&self) -> Ctx {
+        Ctx::new()
+    }
+
+    // Pingora would add a compression module: a gateway relays what it gets.
+    fn init_downstream_modules(&self, _: &mut HttpModules) {}
+
+    fn allow_spawning_subrequest(&self, session: &Session, _: &Ctx) -> bool {
+        body::may_need_subrequest(session)
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+        phases::request::run(&self.0, session, ctx).await
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+        phases::upstream_peer::run(session, ctx).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        phases::upstream_request::head(request, ctx)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        phases::upstream_request::body(body, end, ctx);
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        _: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        phases::upstream_response::receive(&self.0, response, ctx)
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Ctx,
+    ) -> Result<()> {
+        phases::upstream_response::send(session, response, ctx)
+    }
+
+    fn response_body_filter(
+        &self,
+        _: &mut Session,
+        body: &mut Option<Bytes>,
+        end: bool,
+        ctx: &mut Ctx,
+    ) -> Result<Option<Duration>> {
+        phases::response_body::run(&self.0, body, end, ctx).map(|()| None)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _: &mut Session,
+        _: &HttpPeer,
+        ctx: &mut Ctx,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        phases::failure::connecting(&self.0, ctx, error)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _: &HttpPeer,
+        _: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Ctx,
+        reused: bool,
+    ) -> Box<Error> {
+        phases::failure::proxying(&self.0, ctx, error, reused)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+        phases::failure::last(session, error, ctx).await
+    }
+
+    async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Ctx) {
+        phases::logging::run(&self.0, session, ctx).await;
+    }
+
+    // Pingora's lines name paths, which may hold a client's key; what matters is in our own log.
+    fn suppress_error_log(&self, _: &Session, _: &Ctx, _: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _: &Session, _: &Ctx, _: &Error, _: ProxyWarnLogContext) -> bool {
+        true
+    }
+}

@@ -85,6 +85,12 @@ impl Group {
             .any(|(i, d)| i != than && d.target.unserved.is_none() && d.state.cooled().is_none())
     }
 
+    /// Whether any deployment is in rotation.
+    #[must_use]
+    pub fn in_rotation(&self) -> bool {
+        self.deployments.iter().any(|d| d.target.unserved.is_none() && d.state.cooled().is_none())
+    }
+
     /// Whether one that was not tried yet is in rotation.
     #[must_use]
     pub fn has_fresh(&self, tried: &SmallVec<[usize; 8]>) -> bool {

@@ -1,0 +1,181 @@
+//! An attempt failed: is the deployment benched, and does another one get the call.
+
+use crate::domain::{ApiError, FaultClass, Failure, UpstreamClass};
+use crate::proxy::stage::{Attempt, Ctx, Refused, Stage};
+use crate::proxy::{Gateway, respond};
+use crate::routing::{BreakerRules, backoff, jitter};
+use crate::upstream::Fault;
+use pingora::{Error, ErrorSource, ErrorType};
+use pingora_proxy::{FailToProxy, Session};
+use std::time::Duration;
+
+/// Pooled connections may be found dead so often before it counts as a failure.
+const STALE: u32 = 3;
+
+/// Pingora's `fail_to_connect`.
+pub(in crate::proxy) fn connecting(gateway: &Gateway, ctx: &mut Ctx, error: Box<Error>) -> Box<Error> {
+    fail(gateway, ctx, error, false)
+}
+
+/// Pingora's `error_while_proxy`.
+pub(in crate::proxy) fn proxying(
+    gateway: &Gateway,
+    ctx: &mut Ctx,
+    mut error: Box<Error>,
+    reused: bool,
+) -> Box<Error> {
+    match &mut ctx.stage {
+        // The body filter has decided already.
+        Stage::Admitted(_) | Stage::Refused(_) | Stage::Arrived | Stage::Delegated => error,
+        _ if *error.esource() == ErrorSource::Downstream => {
+            error.set_retry(false);
+            client_left(ctx);
+            error
+        }
+        Stage::Relaying(relay) => {
+            relay.interrupted.get_or_insert_with(|| classify(&error, relay.attempt.patience));
+            error.set_retry(false);
+            error
+        }
+        _ => fail(gateway, ctx, error, reused),
+    }
+}
+
+fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -> Box<Error> {
+    let attempt = match ctx.take() {
+        Stage::Attempting(attempt) => attempt,
+        Stage::Capturing(capture) => capture.attempt,
+        Stage::Holding(hold) => hold.attempt,
+        other => {
+            ctx.stage = other;
+            error.set_retry(false);
+            return error;
+        }
+    };
+    let fault = classify(&error, attempt.patience);
+    if reused && fault.class == UpstreamClass::Connection && attempt.admitted.progress.stale < STALE {
+        // An idle connection that the upstream had closed says nothing about the upstream.
+        let mut admitted = attempt.admitted;
+        admitted.progress.stale += 1;
+        admitted.progress.tried.pop();
+        ctx.stage = Stage::Admitted(admitted);
+        error.set_retry(true);
+        return error;
+    }
+    let (stage, retry) = decide(gateway, attempt, fault);
+    ctx.stage = stage;
+    error.set_retry(retry);
+    error
+}
+
+/// Benches the deployment if need be; says what the call is next, and whether it is tried again.
+pub(in crate::proxy) fn decide(gateway: &Gateway, attempt: Box<Attempt>, fault: Failure) -> (Stage, bool) {
+    bench(gateway, &attempt, &fault);
+    let deployment = attempt.deployment.clone();
+    let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
+    let group = &admitted.resolution.group;
+    let progress = &admitted.progress;
+    let fresh = group.has_fresh(&progress.tried);
+    // A refused key or an unknown model stays so; other faults may pass with time.
+    let may_pass = !matches!(fault.class.fault(), FaultClass::Key) && fault.class != UpstreamClass::NotFound;
+    let again = fault.class.is_retryable()
+        && progress.retries < admitted.max_retries()
+        && (fresh || (may_pass && group.in_rotation()));
+    if !again {
+        let error = ApiError::upstream(&fault, &deployment.target.provider);
+        return (Stage::Refused(Box::new(admitted.refuse(error, Some(deployment)))), false);
+    }
+    let least = admitted.snapshot.config.router.retry_after;
+    let wait = backoff(progress.retries, fresh, fault.retry_after, least);
+    admitted.progress.wait = jitter(wait, fastrand::f64());
+    admitted.progress.retries += 1;
+    admitted.progress.last = Some(fault);
+    (Stage::Admitted(admitted), true)
+}
+
+fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
+    let router = &attempt.admitted.snapshot.config.router;
+    if router.disable_cooldowns {
+        return;
+    }
+    let target = &attempt.deployment.target;
+    let cooldown = target.params.cooldown_time.unwrap_or(router.cooldown_time);
+    let rules = BreakerRules { allowed_fails: router.allowed_fails, cooldown };
+    let others = attempt.admitted.resolution.group.has_other(attempt.index);
+    let seen = Fault { class: fault.class, retry_after: fault.retry_after, others };
+    if let Some(length) = attempt.deployment.state.failed(seen, rules) {
+        let status = fault.status.unwrap_or(0);
+        log::warn!(
+            "deployment {} of {:?} is out of rotation for {length:?}: {:?} (status {status})",
+            target.id,
+            target.group,
+            fault.class
+        );
+        respond::note_cooldown(gateway, &attempt.deployment, status);
+    }
+}
+
+fn client_left(ctx: &mut Ctx) {
+    ctx.stage = match ctx.take() {
+        Stage::Attempting(attempt) => gone(attempt),
+        Stage::Capturing(capture) => gone(capture.attempt),
+        Stage::Holding(hold) if hold.answer.is_none() => gone(hold.attempt),
+        Stage::Relaying(mut relay) => {
+            relay.client_gone = true;
+            Stage::Relaying(relay)
+        }
+        other => other,
+    };
+}
+
+fn gone(attempt: Box<Attempt>) -> Stage {
+    let deployment = attempt.deployment.clone();
+    let admitted = attempt.close(None, 0);
+    let error = ApiError::new(crate::domain::ErrorKind::InvalidRequest, "the client left");
+    let refused = admitted.refuse(error, Some(deployment));
+    Stage::Refused(Box::new(Refused { client_gone: true, ..refused }))
+}
+
+/// What Pingora's error says of the upstream.
+fn classify(error: &Error, patience: Duration) -> Failure {
+    use ErrorType as E;
+    let seconds = patience.as_secs_f64();
+    match error.etype() {
+        E::ReadTimedout | E::WriteTimedout | E::ConnectTimedout | E::TLSHandshakeTimedout => {
+            let words = format!("Request timed out. - timeout value={seconds:?}");
+            Failure::without_answer(UpstreamClass::Timeout, &words)
+        }
+        E::InvalidHTTPHeader | E::H1Error | E::H2Error | E::InvalidH2 => {
+            Failure::without_answer(UpstreamClass::Internal, "The upstream's answer is not HTTP.")
+        }
+        _ => Failure::without_answer(UpstreamClass::Connection, "Connection error."),
+    }
+}
+
+/// Pingora's `fail_to_proxy`: nothing is tried any more, so the client is told.
+pub(in crate::proxy) async fn last(session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+    let mut told = FailToProxy { error_code: 0, can_reuse_downstream: false };
+    let left = *error.esource() == ErrorSource::Downstream;
+    match &mut ctx.stage {
+        Stage::Relaying(relay) if !left => respond::broken(session, relay).await,
+        Stage::Refused(refused) if !refused.client_gone => {
+            told.error_code = refused.error.status();
+            if session.response_written().is_none() {
+                told.can_reuse_downstream = respond::refusal(session, refused).await.is_ok();
+            }
+        }
+        Stage::Admitted(_) if left => {
+            if let Stage::Admitted(admitted) = ctx.take() {
+                let error = ApiError::new(crate::domain::ErrorKind::InvalidRequest, "the client left");
+                let refused = Refused { client_gone: true, ..admitted.refuse(error, None) };
+                ctx.stage = Stage::Refused(Box::new(refused));
+            }
+        }
+        _ if !left && session.response_written().is_none() => {
+            told.error_code = 500;
+            respond::internal(session).await;
+        }
+        _ => {}
+    }
+    told
+}

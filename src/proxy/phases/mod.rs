@@ -1,0 +1,9 @@
+//! Pingora's phases, one file each, in the order they run.
+
+pub(super) mod failure;
+pub(super) mod logging;
+pub(super) mod request;
+pub(super) mod response_body;
+pub(super) mod upstream_peer;
+pub(super) mod upstream_request;
+pub(super) mod upstream_response;

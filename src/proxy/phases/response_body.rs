@@ -1,0 +1,231 @@
+//! The upstream's bytes: collected, or passed on and metered.
+
+use crate::dialects::openai::answer;
+use crate::dialects::openai::stream::{self, StreamEnd, StreamRelay};
+use crate::domain::{ApiError, Failure, UpstreamClass, Usage, UsageSource};
+use crate::metering;
+use crate::proxy::Gateway;
+use crate::proxy::phases::failure;
+use crate::proxy::stage::{Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
+use bytes::{Bytes, BytesMut};
+use pingora::{Error, ErrorType, Result};
+use std::time::Instant;
+
+/// So much of an upstream's error body is read.
+const ERROR_BODY: usize = 64 * 1024;
+/// A held answer without a length may grow to this; beyond it the upstream is out of order.
+const HELD_AT_MOST: usize = 64 * 1024 * 1024;
+/// So much of the end of a large answer is kept, to find its usage.
+const TAIL: usize = 16 * 1024;
+
+/// Pingora's `response_body_filter`.
+pub(in crate::proxy) fn run(
+    gateway: &Gateway,
+    body: &mut Option<Bytes>,
+    end: bool,
+    ctx: &mut Ctx,
+) -> Result<()> {
+    match &mut ctx.stage {
+        Stage::Relaying(relay) => {
+            *body = Some(relay.pass(body.take().unwrap_or_default(), end));
+            Ok(())
+        }
+        Stage::Capturing(capture) => {
+            let piece = body.take().unwrap_or_default();
+            let room = ERROR_BODY.saturating_sub(capture.body.len()).min(piece.len());
+            capture.body.extend_from_slice(&piece[..room]);
+            if end { complete(gateway, ctx) } else { Ok(()) }
+        }
+        Stage::Holding(hold) => {
+            hold.keep(body.take())?;
+            if end { complete(gateway, ctx) } else { Ok(()) }
+        }
+        _ => {
+            *body = None;
+            Ok(())
+        }
+    }
+}
+
+/// A collected body is whole: an answer is weighed, a refusal decides between retry and error.
+pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()> {
+    match ctx.take() {
+        Stage::Capturing(capture) => refused(gateway, ctx, *capture),
+        Stage::Holding(mut hold) => match hold.weigh() {
+            Ok(answer) => {
+                hold.attempt.deployment.state.succeeded();
+                hold.answer = Some(answer);
+                ctx.stage = Stage::Holding(hold);
+                Ok(())
+            }
+            Err(fault) => settle(gateway, ctx, hold.attempt, fault),
+        },
+        other => {
+            ctx.stage = other;
+            Ok(())
+        }
+    }
+}
+
+fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
+    let fault = if (200..300).contains(&capture.status) {
+        not_json()
+    } else {
+        answer::read_failure(capture.status, &capture.body, capture.retry_after)
+    };
+    settle(gateway, ctx, capture.attempt, fault)
+}
+
+/// A retry needs an error to make Pingora ask again; a refusal does not, and keeps the connection.
+fn settle(
+    gateway: &Gateway,
+    ctx: &mut Ctx,
+    attempt: Box<crate::proxy::stage::Attempt>,
+    fault: Failure,
+) -> Result<()> {
+    let (stage, retry) = failure::decide(gateway, attempt, fault);
+    ctx.stage = stage;
+    if !retry {
+        return Ok(());
+    }
+    let mut error = Error::new_up(ErrorType::Custom("retry"));
+    error.set_retry(true);
+    Err(error)
+}
+
+fn not_json() -> Failure {
+    Failure::without_answer(UpstreamClass::Internal, "Expecting value: line 1 column 1 (char 0)")
+}
+
+impl Hold {
+    fn keep(&mut self, piece: Option<Bytes>) -> Result<()> {
+        let Some(piece) = piece.filter(|piece| !piece.is_empty()) else { return Ok(()) };
+        self.size += piece.len();
+        if self.size > HELD_AT_MOST {
+            return Error::e_explain(ErrorType::ReadError, "the upstream's answer is too large");
+        }
+        self.pieces.push(piece);
+        Ok(())
+    }
+
+    fn weigh(&mut self) -> std::result::Result<HeldAnswer, Failure> {
+        let upstream_end = Instant::now();
+        let whole = self.whole();
+        let facts = answer::read(&whole);
+        if !facts.is_json_object {
+            return Err(not_json());
+        }
+        let admitted = &self.attempt.admitted;
+        let (usage, source) = facts.usage.map_or_else(
+            || estimated(admitted.request.prompt_estimate(), metering::estimate_tokens(facts.text_bytes)),
+            |usage| (usage, UsageSource::Upstream),
+        );
+        let same = *admitted.requested == *self.attempt.deployment.target.model;
+        let body = if same { whole } else { answer::rename_model(whole, &admitted.requested) };
+        Ok(HeldAnswer { body, usage, source, upstream_end })
+    }
+
+    fn whole(&mut self) -> Bytes {
+        if self.pieces.len() == 1 {
+            return self.pieces.pop().unwrap_or_default();
+        }
+        let mut whole = BytesMut::with_capacity(self.size);
+        for piece in self.pieces.drain(..) {
+            whole.extend_from_slice(&piece);
+        }
+        whole.freeze()
+    }
+}
+
+/// What was counted here, because nobody said.
+pub(in crate::proxy) fn estimated(prompt: u64, completion: u64) -> (Usage, UsageSource) {
+    (Usage { prompt, completion, ..Usage::default() }, UsageSource::Estimated)
+}
+
+impl Relay {
+    fn pass(&mut self, chunk: Bytes, end: bool) -> Bytes {
+        let mut out = match &mut self.meter {
+            Meter::Stream(stream) => {
+                let seen = stream.saw_output();
+                let out = pass_events(stream, chunk, &mut self.interrupted);
+                if !seen && stream.saw_output() {
+                    self.first_token = Some(Instant::now());
+                }
+                out
+            }
+            Meter::Tail { tail, size } => {
+                *size += chunk.len() as u64;
+                let from = chunk.len().saturating_sub(TAIL);
+                let over = (tail.len() + chunk.len() - from).saturating_sub(TAIL);
+                let _ = tail.split_to(over.min(tail.len()));
+                tail.extend_from_slice(&chunk[from..]);
+                chunk
+            }
+        };
+        if end {
+            self.upstream_end = Some(Instant::now());
+            out = self.end(out);
+        }
+        out
+    }
+
+    /// The upstream closed in good order; its stream may still be without an end.
+    fn end(&mut self, out: Bytes) -> Bytes {
+        let tail = match &mut self.meter {
+            Meter::Tail { .. } => Bytes::new(),
+            Meter::Stream(_) if self.interrupted.is_some() => return out,
+            Meter::Stream(stream) => match stream.finish() {
+                StreamEnd::Complete { tail } => tail,
+                StreamEnd::Cut => {
+                    let words = "the upstream's stream ended without its last event";
+                    let cut = Failure::without_answer(UpstreamClass::Connection, words);
+                    let event = self.error_event(&cut);
+                    self.interrupted = Some(cut);
+                    return join(out, event);
+                }
+            },
+        };
+        self.complete = true;
+        self.attempt.deployment.state.succeeded();
+        join(out, tail)
+    }
+
+    /// The event that tells a client that its stream broke.
+    pub(in crate::proxy) fn error_event(&self, failure: &Failure) -> Bytes {
+        stream::error_event(&ApiError::upstream(failure, &self.attempt.deployment.target.provider))
+    }
+}
+
+/// Relays events up to a failure; after one nothing is relayed.
+fn pass_events(stream: &mut StreamRelay, chunk: Bytes, interrupted: &mut Option<Failure>) -> Bytes {
+    if interrupted.is_some() {
+        return Bytes::new();
+    }
+    let out = match stream.push(chunk) {
+        Ok(out) => out,
+        Err(_) => {
+            let words = "the upstream sent an event that is too large";
+            let fault = Failure::without_answer(UpstreamClass::Internal, words);
+            let event = stream::error_event(&ApiError::upstream(&fault, "openai"));
+            *interrupted = Some(fault);
+            return event;
+        }
+    };
+    let Some(fault) = stream.failure() else { return out };
+    let event = stream::error_event(&ApiError::upstream(fault, "openai"));
+    *interrupted = Some(fault.clone());
+    join(out, event)
+}
+
+fn join(first: Bytes, second: Bytes) -> Bytes {
+    if second.is_empty() {
+        return first;
+    }
+    if first.is_empty() {
+        return second;
+    }
+    let mut both = BytesMut::with_capacity(first.len() + second.len());
+    both.extend_from_slice(&first);
+    both.extend_from_slice(&second);
+    both.freeze()
+}

@@ -1,0 +1,132 @@
+//! Which deployment is asked next, after what wait.
+
+use crate::dialects::openai::request::{self as openai, Shape};
+use crate::domain::{ApiError, ErrorKind};
+use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
+use crate::runtime::Pick;
+use crate::upstream::{Deployment, Patience};
+use bytes::Bytes;
+use pingora::prelude::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Pingora's `upstream_peer`, called once for each attempt.
+pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+    let mut admitted = match ctx.take() {
+        Stage::Admitted(admitted) => admitted,
+        other => {
+            ctx.stage = other;
+            return Error::e_explain(ErrorType::InternalError, "no call was admitted");
+        }
+    };
+    let wait = std::mem::take(&mut admitted.progress.wait);
+    if let Err(gone) = while_client_stays(session, tokio::time::sleep(wait)).await {
+        ctx.stage = Stage::Admitted(admitted);
+        return Err(gone);
+    }
+    let (index, deployment) = match choose(&admitted) {
+        Ok(chosen) => chosen,
+        Err(error) => return refuse(ctx, admitted, error),
+    };
+    let slot = match while_client_stays(session, deployment.enter()).await {
+        Ok(slot) => slot,
+        Err(gone) => {
+            ctx.stage = Stage::Admitted(admitted);
+            return Err(gone);
+        }
+    };
+    let body = match encode(&admitted, &deployment) {
+        Ok(body) => body,
+        Err(error) => return refuse(ctx, admitted, error),
+    };
+    admitted.progress.tried.push(index);
+    let patience = patience(&admitted, &deployment);
+    let peer = deployment.endpoint.peer(Patience { connect: patience, read: patience });
+    let attempt = Attempt { admitted, index, deployment, slot, body, started: Instant::now(), patience };
+    ctx.stage = Stage::Attempting(Box::new(attempt));
+    // A name that never resolved is a connection that cannot be made; `failure` decides what follows.
+    peer.map_or_else(|| Error::e_explain(ErrorType::ConnectError, UNRESOLVED), Ok)
+}
+
+/// What `failure` tells apart from its own refusals.
+pub(in crate::proxy) const UNRESOLVED: &str = "the upstream's host name is not resolved";
+
+fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
+    let group = &admitted.resolution.group;
+    match group.pick(&admitted.progress.tried) {
+        Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
+        Pick::Cooled(left) => Err(none_available(admitted, left)),
+        Pick::Empty => {
+            let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
+            let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
+            Err(ApiError::new(ErrorKind::UnservedProvider, words))
+        }
+    }
+}
+
+fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
+    let seconds = left.as_millis().div_ceil(1000).max(1);
+    let words = format!(
+        "No deployments available for selected model, Try again in {seconds} seconds. Passed model={}. \
+         pre-call-checks=False",
+        admitted.requested
+    );
+    ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(Some(left))
+}
+
+/// Ends the call. What the last attempt said is more use to a client than that nobody is left.
+fn refuse(ctx: &mut Ctx, mut admitted: Box<Admitted>, error: ApiError) -> Result<Box<HttpPeer>> {
+    let error = match admitted.progress.last.take() {
+        Some(last) if error.kind == ErrorKind::NoDeployments => {
+            let provider = admitted.resolution.group.deployments.first().map(|d| d.target.provider.clone());
+            ApiError::upstream(&last, provider.as_deref().unwrap_or_default())
+        }
+        _ => error,
+    };
+    ctx.stage = Stage::Refused(Box::new(admitted.refuse(error, None)));
+    Error::e_explain(ErrorType::InternalError, "refused")
+}
+
+fn encode(admitted: &Admitted, deployment: &Deployment) -> std::result::Result<Bytes, ApiError> {
+    let target = &deployment.target;
+    let params = &target.params;
+    let model = admitted.resolution.upstream_model(&target.model, &admitted.requested);
+    let shape = Shape {
+        model: &model,
+        defaults: &params.defaults,
+        extra_body: &params.extra_body,
+        allowed: &params.allowed_openai_params,
+        drop: &params.additional_drop_params,
+        drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
+        ask_usage: params.takes_stream_options,
+    };
+    openai::encode(&admitted.request, admitted.caller.kind, &shape)
+}
+
+/// The longest silence: the request's word, else the deployment's, else the router's; the stream's own
+/// first when one is asked for.
+fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
+    let (client, own, router) =
+        (&admitted.controls, &deployment.target.params, &admitted.snapshot.config.router);
+    let stream = client.stream_timeout.or(own.stream_timeout).or(router.stream_timeout);
+    stream
+        .filter(|_| admitted.request.stream())
+        .or(client.timeout)
+        .or(own.timeout)
+        .unwrap_or(router.timeout)
+}
+
+/// Waits for something, unless the client leaves first.
+async fn while_client_stays<T>(session: &mut Session, wait: impl Future<Output = T>) -> Result<T> {
+    tokio::pin!(wait);
+    tokio::select! {
+        biased;
+        done = &mut wait => Ok(done),
+        gone = session.as_mut().read_body_or_idle(true) => match gone {
+            Err(error) => Err(error.into_down()),
+            Ok(_) => Ok(wait.await),
+        },
+    }
+}

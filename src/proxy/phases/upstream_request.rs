@@ -1,0 +1,27 @@
+//! The request as the upstream gets it: a head made from the configuration, and our own bytes.
+
+use crate::proxy::stage::{Ctx, Stage};
+use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use pingora::http::RequestHeader;
+use pingora::{Error, ErrorType, Result};
+
+/// Pingora's `upstream_request_filter`: replaces the client's head altogether, so that nothing a
+/// client wrote into it (credentials least of all) goes upstream.
+pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
+    let Stage::Attempting(attempt) = &ctx.stage else {
+        return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
+    };
+    let Some(head) = attempt.deployment.head(attempt.admitted.caller.kind) else {
+        return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
+    };
+    *request = head.clone();
+    request.insert_header(CONTENT_LENGTH, attempt.body.len())
+}
+
+/// Pingora's `request_body_filter`: whatever it replays is replaced by the attempt's body.
+pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &Ctx) {
+    if let Stage::Attempting(attempt) = &ctx.stage {
+        *body = end.then(|| attempt.body.clone());
+    }
+}

@@ -1,0 +1,119 @@
+//! The upstream's head: is it an answer, and how will it be relayed.
+
+use crate::dialects::openai::stream::{StreamOptions, StreamRelay};
+use crate::proxy::head;
+use crate::proxy::stage::{Attempt, Capture, Ctx, Hold, Meter, Relay, Stage};
+use crate::proxy::{Gateway, respond};
+use bytes::BytesMut;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A whole answer up to this size is held until its cost is known; a larger one is relayed as it comes.
+const HELD: usize = 4 * 1024 * 1024;
+
+/// Pingora's `upstream_response_filter`.
+pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    let attempt = match ctx.take() {
+        Stage::Attempting(attempt) => attempt,
+        other => {
+            ctx.stage = other;
+            return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
+        }
+    };
+    respond::note_quota(gateway, &attempt, &response.headers);
+    ctx.stage = next(attempt, response);
+    // A refusal without a body has no body filter to end it.
+    let bodiless = content_length(&response.headers) == Some(0)
+        || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    if bodiless && matches!(ctx.stage, Stage::Capturing(_) | Stage::Holding(_)) {
+        return super::response_body::complete(gateway, ctx);
+    }
+    Ok(())
+}
+
+fn next(attempt: Box<Attempt>, response: &ResponseHeader) -> Stage {
+    let headers = &response.headers;
+    let content_type = headers.get(CONTENT_TYPE).cloned();
+    let is = |prefix: &[u8]| content_type.as_ref().is_some_and(|v| starts_with(v.as_bytes(), prefix));
+    let streams = is(b"text/event-stream");
+    // An answer that names no type is read as JSON; HTML from a proxy in between is none.
+    let readable = streams || content_type.is_none() || is(b"application/");
+    if !response.status.is_success() || !readable {
+        let status = response.status.as_u16();
+        let retry_after = retry_after(headers);
+        return Stage::Capturing(Box::new(Capture { attempt, status, retry_after, body: BytesMut::new() }));
+    }
+    let passed = head::passed(headers);
+    if !streams && content_length(headers).is_none_or(|length| length <= HELD) {
+        let (pieces, size, answer) = (SmallVec::new(), 0, None);
+        return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));
+    }
+    let meter = if streams {
+        Meter::Stream(StreamRelay::new(stream_options(&attempt)))
+    } else {
+        Meter::Tail { tail: BytesMut::new(), size: 0 }
+    };
+    Stage::Relaying(Box::new(Relay {
+        attempt,
+        passed,
+        content_type,
+        meter,
+        first_token: None,
+        upstream_end: None,
+        interrupted: None,
+        complete: false,
+        client_gone: false,
+    }))
+}
+
+fn stream_options(attempt: &Attempt) -> StreamOptions {
+    let admitted = &attempt.admitted;
+    let same = *admitted.requested == *attempt.deployment.target.model;
+    StreamOptions {
+        rename_to: (!same).then(|| Arc::clone(&admitted.requested)),
+        strip_usage: !admitted.request.asks_usage(),
+    }
+}
+
+/// Pingora's `response_filter`: the head that the client gets. A held or captured answer has its head
+/// turned into an informational one, which the session was told to ignore: the real head follows
+/// from `logging`, or another attempt does.
+pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
+    if response.status.is_informational() {
+        return Ok(());
+    }
+    match &ctx.stage {
+        Stage::Relaying(relay) => {
+            *response = head::relayed(session, relay)?;
+            Ok(())
+        }
+        _ => response.set_status(StatusCode::PROCESSING),
+    }
+}
+
+fn starts_with(value: &[u8], prefix: &[u8]) -> bool {
+    value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+}
+
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
+}
+
+/// `Retry-After` in seconds or as a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse::<f64>() {
+        return Duration::try_from_secs_f64(seconds).ok();
+    }
+    let at = httpdate::parse_http_date(value).ok()?;
+    at.duration_since(std::time::SystemTime::now()).ok()
+}

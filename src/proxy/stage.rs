@@ -1,0 +1,264 @@
+//! What a call is at any moment. A field exists in the stage that knows it.
+
+use crate::auth::Principal;
+use crate::dialects::openai::request::Request;
+use crate::dialects::openai::stream::StreamRelay;
+use crate::domain::{
+    ApiError, AttemptRecord, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass, Usage, UsageSource,
+};
+use crate::runtime::{Resolution, Snapshot};
+use crate::upstream::{Deployment, InFlight};
+use bytes::{Bytes, BytesMut};
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// Pingora's per-request context.
+pub struct Ctx {
+    pub(super) arrived: Instant,
+    pub(super) stage: Stage,
+}
+
+impl Ctx {
+    pub(super) fn new() -> Self {
+        Self { arrived: Instant::now(), stage: Stage::Arrived }
+    }
+
+    /// Takes the stage out, to be replaced by the next one.
+    pub(super) fn take(&mut self) -> Stage {
+        std::mem::replace(&mut self.stage, Stage::Arrived)
+    }
+}
+
+/// The stages of a call.
+pub(super) enum Stage {
+    /// Nothing is known yet, or there is nothing to account for.
+    Arrived,
+    /// Handed to a subrequest, which accounts for it.
+    Delegated,
+    /// Accepted; no attempt is under way.
+    Admitted(Box<Admitted>),
+    /// One deployment is being asked; no byte of an answer was sent on.
+    Attempting(Box<Attempt>),
+    /// The upstream refuses: its error body is being collected.
+    Capturing(Box<Capture>),
+    /// A whole answer is being collected, so that its cost can stand in its head.
+    Holding(Box<Hold>),
+    /// The answer is on its way to the client: nothing can be taken back.
+    Relaying(Box<Relay>),
+    /// The client is to be answered, or was answered, with an error.
+    Refused(Box<Refused>),
+}
+
+/// A call that came in: what its record needs from the start.
+pub(super) struct Caller {
+    pub(super) arrived: Instant,
+    pub(super) arrived_at: SystemTime,
+    pub(super) call_id: CallId,
+    pub(super) route: &'static str,
+    pub(super) kind: EndpointKind,
+}
+
+/// A call that may be served.
+pub(super) struct Admitted {
+    pub(super) caller: Caller,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) principal: Principal,
+    pub(super) request: Request,
+    pub(super) requested: Arc<str>,
+    pub(super) resolution: Resolution,
+    pub(super) controls: Controls,
+    pub(super) progress: Progress,
+}
+
+/// What the client said about retries and timeouts.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Controls {
+    pub(super) num_retries: Option<u32>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) stream_timeout: Option<Duration>,
+}
+
+/// What was tried so far.
+#[derive(Default)]
+pub(super) struct Progress {
+    pub(super) tried: SmallVec<[usize; 8]>,
+    pub(super) attempts: Vec<AttemptRecord>,
+    pub(super) retries: u32,
+    /// Pooled connections that turned out to be dead; they cost no retry.
+    pub(super) stale: u32,
+    pub(super) wait: Duration,
+    pub(super) last: Option<Failure>,
+}
+
+/// One upstream call.
+pub(super) struct Attempt {
+    pub(super) admitted: Box<Admitted>,
+    pub(super) index: usize,
+    pub(super) deployment: Arc<Deployment>,
+    pub(super) slot: InFlight,
+    pub(super) body: Bytes,
+    pub(super) started: Instant,
+    pub(super) patience: Duration,
+}
+
+/// An upstream error body, cut at a bound.
+pub(super) struct Capture {
+    pub(super) attempt: Box<Attempt>,
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) body: BytesMut,
+}
+
+/// The parts of an upstream's head that are passed on.
+pub(super) type PassedHeaders = Vec<(http::HeaderName, http::HeaderValue)>;
+
+/// A whole answer.
+pub(super) struct Hold {
+    pub(super) attempt: Box<Attempt>,
+    pub(super) passed: PassedHeaders,
+    pub(super) content_type: Option<http::HeaderValue>,
+    pub(super) pieces: SmallVec<[Bytes; 2]>,
+    pub(super) size: usize,
+    pub(super) answer: Option<HeldAnswer>,
+}
+
+/// A complete held answer with what it cost to produce.
+pub(super) struct HeldAnswer {
+    pub(super) body: Bytes,
+    pub(super) usage: Usage,
+    pub(super) source: UsageSource,
+    pub(super) upstream_end: Instant,
+}
+
+/// An answer under way.
+pub(super) struct Relay {
+    pub(super) attempt: Box<Attempt>,
+    pub(super) passed: PassedHeaders,
+    pub(super) content_type: Option<http::HeaderValue>,
+    pub(super) meter: Meter,
+    pub(super) first_token: Option<Instant>,
+    pub(super) upstream_end: Option<Instant>,
+    pub(super) interrupted: Option<Failure>,
+    pub(super) complete: bool,
+    pub(super) client_gone: bool,
+}
+
+/// How an answer under way is read.
+pub(super) enum Meter {
+    /// Events, one by one.
+    Stream(StreamRelay),
+    /// An answer too large to hold: its tail, where the usage is.
+    Tail {
+        /// The last bytes.
+        tail: BytesMut,
+        /// All bytes so far.
+        size: u64,
+    },
+}
+
+/// A call that ends, or ended, in an error.
+pub(super) struct Refused {
+    pub(super) caller: Caller,
+    pub(super) error: ApiError,
+    pub(super) key_hash: Option<Arc<str>>,
+    pub(super) requested: Arc<str>,
+    pub(super) group: Option<Arc<str>>,
+    pub(super) stream: bool,
+    pub(super) attempts: Vec<AttemptRecord>,
+    pub(super) retries: u32,
+    pub(super) max_retries: u32,
+    pub(super) deployment: Option<Arc<Deployment>>,
+    pub(super) client_gone: bool,
+}
+
+impl Admitted {
+    /// Extra attempts this call may make.
+    pub(super) fn max_retries(&self) -> u32 {
+        self.controls.num_retries.unwrap_or(self.resolution.group.num_retries).min(MOST_RETRIES)
+    }
+
+    /// Ends the call in an error.
+    pub(super) fn refuse(self, error: ApiError, deployment: Option<Arc<Deployment>>) -> Refused {
+        let max_retries = self.max_retries();
+        Refused {
+            caller: self.caller,
+            error,
+            key_hash: Some(self.principal.key_hash),
+            requested: self.requested,
+            group: Some(Arc::clone(&self.resolution.group.name)),
+            stream: self.request.stream(),
+            attempts: self.progress.attempts,
+            retries: self.progress.retries,
+            max_retries,
+            deployment,
+            client_gone: false,
+        }
+    }
+}
+
+impl Refused {
+    /// A call that is refused before it is known what it wants.
+    pub(super) fn new(caller: Caller, error: ApiError, key_hash: Option<Arc<str>>) -> Self {
+        Self {
+            caller,
+            error,
+            key_hash,
+            requested: Arc::from(""),
+            group: None,
+            stream: false,
+            attempts: Vec::new(),
+            retries: 0,
+            max_retries: 0,
+            deployment: None,
+            client_gone: false,
+        }
+    }
+
+    /// A client that left while it was still sending.
+    pub(super) fn gone(caller: Caller, key_hash: Option<Arc<str>>) -> Self {
+        let error = ApiError::new(ErrorKind::InvalidRequest, "the client left");
+        Self { client_gone: true, ..Self::new(caller, error, key_hash) }
+    }
+}
+
+impl Attempt {
+    /// Notes how the attempt ended and gives its slot back.
+    pub(super) fn close(self, failure: Option<UpstreamClass>, status: u16) -> Box<Admitted> {
+        let mut admitted = self.admitted;
+        admitted.progress.attempts.push(AttemptRecord {
+            target: self.deployment.target.id.clone(),
+            failure,
+            status,
+            duration: self.started.elapsed(),
+        });
+        drop(self.slot);
+        admitted
+    }
+}
+
+impl Relay {
+    /// When things happened, as distances from the arrival.
+    pub(super) fn timings(&self, end: Instant) -> Timings {
+        let since = |at: Instant| at.saturating_duration_since(self.attempt.admitted.caller.arrived);
+        Timings {
+            upstream_start: Some(since(self.attempt.started)),
+            first_token: self.first_token.map(since),
+            upstream_end: self.upstream_end.map(since),
+            end: since(end),
+        }
+    }
+}
+
+/// However many retries are asked for, a call makes no more.
+pub(super) const MOST_RETRIES: u32 = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_context_is_small() {
+        assert!(size_of::<Ctx>() <= 64, "{} bytes for every connection", size_of::<Ctx>());
+    }
+}
