@@ -1,0 +1,92 @@
+//! Resolved series by what picks them, so that a finished call pays one look-up and no label hashing.
+
+use super::call::Key;
+use crate::domain::TargetId;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+const SHARDS: usize = 16;
+
+struct Entry<S, V> {
+    target: Option<TargetId>,
+    requested: Box<str>,
+    route: Box<str>,
+    api_key: Box<str>,
+    shape: S,
+    value: Arc<V>,
+}
+
+/// By the hash of the whole key, which is computed outside the lock and from borrowed parts.
+type Shard<S, V> = RwLock<HashMap<u64, Vec<Entry<S, V>>>>;
+
+/// A bounded map from [`Key`]s to resolved series. When full it stops remembering and still answers.
+pub(super) struct Cache<S, V> {
+    shards: [Shard<S, V>; SHARDS],
+    hasher: RandomState,
+    len: AtomicUsize,
+    limit: usize,
+}
+
+impl<S: Copy + Eq + Hash, V> Cache<S, V> {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            shards: std::array::from_fn(|_| RwLock::default()),
+            hasher: RandomState::new(),
+            len: AtomicUsize::new(0),
+            limit,
+        }
+    }
+
+    /// What `key` was resolved to, or is resolved to now.
+    pub(super) fn get(&self, key: &Key<'_, S>, resolve: impl FnOnce() -> V) -> Arc<V> {
+        let hash = self.hasher.hash_one(key);
+        #[expect(clippy::cast_possible_truncation, reason = "the remainder is below the number of shards")]
+        let shard = &self.shards[(hash % SHARDS as u64) as usize];
+        let known = shard.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(value) = find(known.get(&hash), key) {
+            return value;
+        }
+        drop(known);
+        // Resolving takes the families' locks, so it is done under none of ours; two threads may both do
+        // it and get the same series.
+        let value = Arc::new(resolve());
+        if self.len.load(Ordering::Relaxed) >= self.limit {
+            return value;
+        }
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        let entries = shard.entry(hash).or_default();
+        if let Some(value) = find(Some(entries), key) {
+            return value;
+        }
+        entries.push(Entry::new(key, Arc::clone(&value)));
+        self.len.fetch_add(1, Ordering::Relaxed);
+        value
+    }
+}
+
+fn find<S: Copy + Eq, V>(entries: Option<&Vec<Entry<S, V>>>, key: &Key<'_, S>) -> Option<Arc<V>> {
+    entries?.iter().find(|entry| entry.is(key)).map(|entry| Arc::clone(&entry.value))
+}
+
+impl<S: Copy + Eq, V> Entry<S, V> {
+    fn new(key: &Key<'_, S>, value: Arc<V>) -> Self {
+        Self {
+            target: key.target.cloned(),
+            requested: key.requested.into(),
+            route: key.route.into(),
+            api_key: key.api_key.into(),
+            shape: key.shape,
+            value,
+        }
+    }
+
+    fn is(&self, key: &Key<'_, S>) -> bool {
+        self.shape == key.shape
+            && self.target.as_ref() == key.target
+            && *self.requested == *key.requested
+            && *self.route == *key.route
+            && *self.api_key == *key.api_key
+    }
+}

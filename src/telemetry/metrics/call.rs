@@ -1,0 +1,168 @@
+//! What distinguishes one finished call from another as far as series are concerned.
+
+use super::label::{NONE, OTHER};
+use super::names::Names;
+use crate::domain::{AttemptRecord, ErrorKind, Outcome, TargetId, UpstreamClass, UsageRecord};
+
+/// How a call ended, without what is unbounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Ending {
+    Completed,
+    Gone,
+    /// The class word, and whether it is an upstream's failure passed on.
+    Refused(&'static str, bool),
+    Interrupted(UpstreamClass),
+}
+
+/// The part of a call's key that is not a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct CallShape {
+    pub(super) status: u16,
+    pub(super) stream: bool,
+    pub(super) ending: Ending,
+}
+
+/// The part of an attempt's key that is not a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct AttemptShape {
+    pub(super) status: u16,
+    pub(super) failure: Option<UpstreamClass>,
+}
+
+/// What picks the series of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Key<'a, S> {
+    pub(super) target: Option<&'a TargetId>,
+    pub(super) requested: &'a str,
+    pub(super) route: &'a str,
+    pub(super) api_key: &'a str,
+    pub(super) shape: S,
+}
+
+impl Ending {
+    fn of(record: &UsageRecord) -> Self {
+        match record.outcome {
+            Outcome::Completed => Self::Completed,
+            Outcome::ClientGone => Self::Gone,
+            Outcome::Interrupted(class) => Self::Interrupted(class),
+            Outcome::Refused(word) => {
+                let last = record.attempts.last().and_then(|attempt| attempt.failure);
+                Self::Refused(word, last.is_some_and(|class| class_word(class) == word))
+            }
+        }
+    }
+
+    /// The class word of the error the client got, and whether it is an upstream's; `None` without one.
+    pub(super) const fn error(self) -> Option<(&'static str, bool)> {
+        match self {
+            Self::Completed | Self::Gone => None,
+            Self::Refused(word, upstream) => Some((word, upstream)),
+            Self::Interrupted(class) => Some((class_word(class), true)),
+        }
+    }
+}
+
+impl<'a> Key<'a, CallShape> {
+    /// The key of a whole call. A refused call is put down to the deployment that was tried last.
+    pub(super) fn call(record: &'a UsageRecord, names: &Names) -> Self {
+        let last = || record.attempts.last().map(|attempt| &attempt.target);
+        let ending = Ending::of(record);
+        Self {
+            target: record.target.as_ref().or_else(last),
+            requested: requested_model(record, names),
+            route: route_label(&record.route),
+            api_key: record.key_hash.as_deref().unwrap_or(NONE),
+            shape: CallShape { status: record.status, stream: record.stream, ending },
+        }
+    }
+}
+
+impl<'a> Key<'a, AttemptShape> {
+    /// The key of one attempt. An answer that broke off is a failure of the attempt that gave it.
+    pub(super) fn attempt(attempt: &'a AttemptRecord, call: &Key<'a, CallShape>) -> Self {
+        let broken = match call.shape.ending {
+            Ending::Interrupted(class) => Some(class),
+            _ => None,
+        };
+        let failure = attempt.failure.or(broken);
+        let shape = AttemptShape { status: attempt.status, failure };
+        Self {
+            target: Some(&attempt.target),
+            requested: call.requested,
+            route: "",
+            api_key: call.api_key,
+            shape,
+        }
+    }
+}
+
+/// The class word of an upstream failure.
+pub(super) const fn class_word(class: UpstreamClass) -> &'static str {
+    ErrorKind::Upstream(class).row().class
+}
+
+/// LiteLLM's `exception_class`: `Openai.RateLimitError` for an upstream's failure, else the bare word.
+pub(super) fn exception_class(word: &str, provider: Option<&str>) -> String {
+    let mut letters = provider.unwrap_or_default().chars();
+    letters.next().map_or_else(
+        || word.to_owned(),
+        |first| format!("{}{}.{word}", first.to_uppercase(), letters.as_str()),
+    )
+}
+
+/// A name from the configuration, however the client's name was resolved: what clients make up is unbounded.
+fn requested_model<'a>(record: &'a UsageRecord, names: &Names) -> &'a str {
+    match &record.group {
+        None => OTHER,
+        Some(group) if *group == record.requested_model => group,
+        Some(_) if names.is_alias(&record.requested_model) => &record.requested_model,
+        Some(group) => group,
+    }
+}
+
+/// The path as called, with a model name in it replaced by a placeholder.
+fn route_label(route: &str) -> &str {
+    let path = route.split_once('?').map_or(route, |(path, _)| path);
+    let of_model = path
+        .strip_prefix("/engines/")
+        .map(|rest| ("/engines/", rest))
+        .or_else(|| path.strip_prefix("/openai/deployments/").map(|rest| ("/openai/deployments/", rest)));
+    let Some((prefix, rest)) = of_model else { return path };
+    let engines = prefix == "/engines/";
+    if rest.ends_with("/chat/completions") {
+        if engines {
+            "/engines/{model}/chat/completions"
+        } else {
+            "/openai/deployments/{model}/chat/completions"
+        }
+    } else if rest.ends_with("/completions") {
+        if engines { "/engines/{model}/completions" } else { "/openai/deployments/{model}/completions" }
+    } else if rest.ends_with("/embeddings") {
+        if engines { "/engines/{model}/embeddings" } else { "/openai/deployments/{model}/embeddings" }
+    } else {
+        OTHER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_keeps_no_model_name_and_no_query() {
+        assert_eq!(route_label("/v1/chat/completions?api_key=sk-canary"), "/v1/chat/completions");
+        assert_eq!(route_label("/engines/gpt-4/chat/completions"), "/engines/{model}/chat/completions");
+        assert_eq!(
+            route_label("/openai/deployments/a/b/embeddings"),
+            "/openai/deployments/{model}/embeddings"
+        );
+        assert_eq!(route_label("/engines/made-up"), OTHER);
+    }
+
+    #[test]
+    fn only_an_upstream_failure_names_the_provider() {
+        assert_eq!(exception_class("RateLimitError", Some("openai")), "Openai.RateLimitError");
+        assert_eq!(exception_class("BadRequestError", None), "BadRequestError");
+        assert_eq!(exception_class("Timeout", Some("")), "Timeout");
+    }
+}

@@ -1,0 +1,244 @@
+//! A metric family: one name, and a series for each label set seen, up to a bound shared by all families.
+//!
+//! The prometheus crate's own vectors hash label values without a separator (two label sets can fall
+//! into one series) and know no bound, so the series are kept here; only their children are the crate's.
+
+use super::label::{Label, LabelSet, OTHER};
+use prometheus::core::{Atomic, Collector, Desc, GenericCounter, GenericGauge, Metric};
+use prometheus::proto::{MetricFamily, MetricType};
+use prometheus::{Error, Histogram, HistogramOpts, IntCounter, Opts, Registry};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// A kind of series that a family can hold.
+pub(super) trait Series: Metric + 'static {
+    const KIND: MetricType;
+    fn make(opts: Opts, buckets: &[f64]) -> Result<Self, Error>;
+}
+
+impl<P: Atomic + 'static> Series for GenericCounter<P> {
+    const KIND: MetricType = MetricType::COUNTER;
+    fn make(opts: Opts, _: &[f64]) -> Result<Self, Error> {
+        Self::with_opts(opts)
+    }
+}
+
+impl<P: Atomic + 'static> Series for GenericGauge<P> {
+    const KIND: MetricType = MetricType::GAUGE;
+    fn make(opts: Opts, _: &[f64]) -> Result<Self, Error> {
+        Self::with_opts(opts)
+    }
+}
+
+impl Series for Histogram {
+    const KIND: MetricType = MetricType::HISTOGRAM;
+    fn make(opts: Opts, buckets: &[f64]) -> Result<Self, Error> {
+        Self::with_opts(HistogramOpts { common_opts: opts, buckets: buckets.to_vec() })
+    }
+}
+
+/// How many label sets all families together may still get.
+#[derive(Debug)]
+pub(super) struct Budget {
+    used: AtomicUsize,
+    limit: usize,
+    dropped: IntCounter,
+}
+
+impl Budget {
+    pub(super) fn new(limit: usize, dropped: IntCounter) -> Self {
+        Self { used: AtomicUsize::new(0), limit, dropped }
+    }
+
+    /// Whether so much is used that dead series should go.
+    pub(super) fn is_tight(&self) -> bool {
+        self.used.load(Ordering::Relaxed) > self.limit / 2
+    }
+
+    fn take(&self) -> bool {
+        let more = |used| (used < self.limit).then_some(used + 1);
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        if !taken {
+            self.dropped.inc();
+        }
+        taken
+    }
+
+    fn give_back(&self, count: usize) {
+        self.used.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+type Values = Vec<Box<str>>;
+
+struct Core<S> {
+    desc: Desc,
+    opts: Opts,
+    labels: &'static [Label],
+    buckets: &'static [f64],
+    children: RwLock<HashMap<Values, S>>,
+    /// Takes what the budget refuses; exposed once it was needed.
+    overflow: S,
+    overflowed: AtomicBool,
+    budget: Arc<Budget>,
+}
+
+/// A family of series of one kind. Clones are the same family.
+pub(super) struct Family<S>(Arc<Core<S>>);
+
+impl<S> Clone for Family<S> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<S: Series> Family<S> {
+    fn new(
+        name: &str,
+        help: &str,
+        labels: &'static [Label],
+        buckets: &'static [f64],
+        budget: Arc<Budget>,
+    ) -> Result<Self, Error> {
+        let names = labels.iter().map(|label| label.name().to_owned()).collect();
+        let desc = Desc::new(name.to_owned(), help.to_owned(), names, HashMap::new())?;
+        let opts = Opts::new(name, help);
+        let overflow = S::make(labelled(&opts, labels, labels.iter().map(|_| OTHER)), buckets)?;
+        let (children, overflowed) = (RwLock::new(HashMap::new()), AtomicBool::new(false));
+        Ok(Self(Arc::new(Core { desc, opts, labels, buckets, children, overflow, overflowed, budget })))
+    }
+
+    /// The series of these labels, made if the budget allows, else the one that all others share.
+    pub(super) fn get(&self, set: &LabelSet<'_>) -> S {
+        self.own(set).unwrap_or_else(|| {
+            self.0.overflowed.store(true, Ordering::Relaxed);
+            self.0.overflow.clone()
+        })
+    }
+
+    /// The series of these labels, made if the budget allows.
+    pub(super) fn own(&self, set: &LabelSet<'_>) -> Option<S> {
+        let core = &*self.0;
+        let values: Values = core.labels.iter().map(|label| set.get(*label).into()).collect();
+        if let Some(series) = core.children.read().unwrap_or_else(PoisonError::into_inner).get(&values) {
+            return Some(series.clone());
+        }
+        let mut children = core.children.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(series) = children.get(&values) {
+            return Some(series.clone());
+        }
+        if !core.budget.take() {
+            return None;
+        }
+        let opts = labelled(&core.opts, core.labels, values.iter().map(AsRef::as_ref));
+        let Ok(series) = S::make(opts, core.buckets) else {
+            core.budget.give_back(1);
+            return None;
+        };
+        children.insert(values, series.clone());
+        Some(series)
+    }
+
+    /// Forgets the series whose value of `label` is refused.
+    pub(super) fn retain(&self, label: Label, keep: &dyn Fn(&str) -> bool) {
+        let core = &*self.0;
+        let Some(at) = core.labels.iter().position(|own| *own == label) else { return };
+        let mut children = core.children.write().unwrap_or_else(PoisonError::into_inner);
+        let before = children.len();
+        children.retain(|values, _| values.get(at).is_none_or(|value| keep(value)));
+        core.budget.give_back(before - children.len());
+    }
+}
+
+fn labelled<'a>(opts: &Opts, labels: &[Label], values: impl Iterator<Item = &'a str>) -> Opts {
+    let pairs = labels.iter().map(|label| label.name().to_owned()).zip(values.map(str::to_owned));
+    opts.clone().const_labels(pairs.collect())
+}
+
+impl<S: Series> Collector for Family<S> {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.0.desc]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let core = &*self.0;
+        // The lock is held for cheap clones only: a scrape must not hold up a call that needs a new series.
+        let mut series: Vec<S> =
+            core.children.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        if core.overflowed.load(Ordering::Relaxed) {
+            series.push(core.overflow.clone());
+        }
+        let mut family = MetricFamily::default();
+        family.set_name(core.opts.name.clone());
+        family.set_help(core.opts.help.clone());
+        family.set_field_type(S::KIND);
+        family.set_metric(series.iter().map(Metric::metric).collect());
+        vec![family]
+    }
+}
+
+/// Forgets the series whose value of a label is refused, in a family of any kind.
+pub(super) trait Prune: Send + Sync {
+    fn prune(&self, label: Label, keep: &dyn Fn(&str) -> bool);
+}
+
+impl<S: Series> Prune for Family<S> {
+    fn prune(&self, label: Label, keep: &dyn Fn(&str) -> bool) {
+        self.retain(label, keep);
+    }
+}
+
+/// A family's name, words and type, exposed also while it is empty.
+#[derive(Clone, Debug)]
+pub(super) struct Header {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) kind: MetricType,
+}
+
+/// Makes families and registers them.
+pub(super) struct Builder {
+    pub(super) registry: Registry,
+    pub(super) headers: Vec<Header>,
+    pub(super) families: Vec<Box<dyn Prune>>,
+    pub(super) budget: Arc<Budget>,
+}
+
+impl Builder {
+    /// A family of counters or gauges.
+    pub(super) fn family<S: Series>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [Label],
+    ) -> Result<Family<S>, Error> {
+        self.histogram(name, help, labels, &[])
+    }
+
+    /// A family of histograms (`buckets` mean nothing to other kinds).
+    pub(super) fn histogram<S: Series>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+        labels: &'static [Label],
+        buckets: &'static [f64],
+    ) -> Result<Family<S>, Error> {
+        let family = Family::new(name, help, labels, buckets, Arc::clone(&self.budget))?;
+        self.registry.register(Box::new(family.clone()))?;
+        self.headers.push(Header { name, help, kind: S::KIND });
+        self.families.push(Box::new(family.clone()));
+        Ok(family)
+    }
+
+    /// A single series without labels.
+    pub(super) fn single<S: Series + Collector>(
+        &mut self,
+        name: &'static str,
+        help: &'static str,
+    ) -> Result<S, Error> {
+        let series = S::make(Opts::new(name, help), &[])?;
+        self.registry.register(Box::new(series.clone()))?;
+        Ok(series)
+    }
+}

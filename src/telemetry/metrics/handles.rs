@@ -1,0 +1,79 @@
+//! All series of one finished call, resolved once for each distinct key.
+
+use super::Areas;
+use super::call::{AttemptShape, CallShape, Ending, Key, exception_class};
+use super::deployments::AttemptHandles;
+use super::label::{Label, LabelSet, NONE};
+use super::latency::LatencyHandles;
+use super::names::Names;
+use super::requests::RequestHandles;
+use super::tokens::TokenHandles;
+use crate::domain::{TargetId, UsageRecord};
+use crate::telemetry::spans::Spans;
+
+/// LiteLLM's name for the user behind the master key, the only one there is so far.
+const MASTER_USER: &str = "default_user_id";
+
+/// A finished call's series.
+pub(super) struct CallHandles {
+    requests: RequestHandles,
+    /// For calls that a deployment answered.
+    tokens: Option<TokenHandles>,
+    /// For calls that were answered in full.
+    latency: Option<LatencyHandles>,
+}
+
+impl CallHandles {
+    pub(super) fn record(&self, record: &UsageRecord) {
+        self.requests.count();
+        if let Some(tokens) = &self.tokens {
+            tokens.count(record);
+        }
+        if let Some(latency) = &self.latency {
+            latency.observe(&Spans::of(record));
+        }
+    }
+}
+
+impl Areas {
+    pub(super) fn resolve_call(&self, key: &Key<'_, CallShape>, names: &Names) -> CallHandles {
+        let status = key.shape.status.to_string();
+        let labels = labels(key, key.target, names)
+            .with(Label::Route, key.route)
+            .with(Label::StatusCode, &status)
+            .with(Label::ExceptionStatus, &status);
+        let (word, upstream) = key.shape.ending.error().unwrap_or((NONE, false));
+        let class = exception_class(word, upstream.then(|| labels.get(Label::ApiProvider)));
+        let model = key.target.and_then(|id| names.labels(id)).map(|target| target.prefixed_model());
+        let labels = labels
+            .with(Label::ExceptionClass, &class)
+            .with(Label::PrefixedModel, model.as_deref().unwrap_or(NONE));
+        let answered = key.target.is_some() && !matches!(key.shape.ending, Ending::Refused(..));
+        let in_full = answered && key.shape.ending == Ending::Completed;
+        CallHandles {
+            requests: self.requests.resolve(&labels, key.shape),
+            tokens: answered.then(|| self.tokens.resolve(&labels)),
+            latency: in_full.then(|| self.latency.resolve(&labels, key.shape.stream)),
+        }
+    }
+
+    pub(super) fn resolve_attempt(&self, key: &Key<'_, AttemptShape>, names: &Names) -> AttemptHandles {
+        self.deployments.resolve(&labels(key, key.target, names), key.shape)
+    }
+}
+
+/// The labels that calls and attempts share.
+fn labels<'a, S>(key: &Key<'a, S>, target: Option<&'a TargetId>, names: &'a Names) -> LabelSet<'a> {
+    let labels = LabelSet::new()
+        .with(Label::RequestedModel, key.requested)
+        .with(Label::HashedApiKey, key.api_key)
+        .with(Label::User, if key.api_key == NONE { NONE } else { MASTER_USER });
+    match target {
+        None => labels,
+        // A deployment that went away while the call was under way keeps its id.
+        Some(id) => names.labels(id).map_or_else(
+            || labels.clone().with(Label::ModelId, id.as_str()),
+            |known| known.fill(labels.clone()),
+        ),
+    }
+}

@@ -1,0 +1,190 @@
+//! Metric families: LiteLLM's names, labels and buckets, and our own under `tollgate_`.
+//!
+//! Label values come from the configuration or from tables in code, never from a client, and all
+//! families together may have only so many label sets; what comes after shares one series a family.
+//! A finished call costs one look-up of its resolved series and some twenty atomic updates.
+//!
+//! Adding a metric is a documented field, its labels and its registration in one area's file.
+
+mod cache;
+mod call;
+mod deployments;
+mod family;
+mod gateway;
+mod handles;
+mod label;
+mod latency;
+mod names;
+mod process;
+mod render;
+mod requests;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+pub use deployments::DeploymentState;
+pub use names::TargetLabels;
+
+use crate::domain::{TargetId, UsageRecord};
+use crate::telemetry::access_log::LogCounters;
+use arc_swap::ArcSwap;
+use call::Key;
+use family::{Budget, Builder, Header, Prune};
+use label::{Label, NONE, OTHER};
+use names::Names;
+use prometheus::core::Collector;
+use prometheus::{Error, IntCounter, IntGauge, Registry};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// The label sets that all families together may have, unless said otherwise.
+pub const SERIES_LIMIT: usize = 20_000;
+
+/// All families.
+pub struct Metrics {
+    registry: Registry,
+    headers: Vec<Header>,
+    families: Vec<Box<dyn Prune>>,
+    budget: Arc<Budget>,
+    areas: Areas,
+    names: ArcSwap<Names>,
+    limit: usize,
+}
+
+/// The families by area.
+struct Areas {
+    requests: requests::Requests,
+    tokens: tokens::Tokens,
+    latency: latency::Latency,
+    deployments: deployments::Deployments,
+    gateway: gateway::Gateway,
+}
+
+impl Metrics {
+    /// Registers all families, with room for [`SERIES_LIMIT`] label sets.
+    ///
+    /// # Errors
+    /// If two families have the same name, which is a fault in this module.
+    pub fn new() -> Result<Self, Error> {
+        Self::with_limit(SERIES_LIMIT)
+    }
+
+    /// Registers all families, with room for so many label sets.
+    ///
+    /// # Errors
+    /// If two families have the same name, which is a fault in this module.
+    pub fn with_limit(limit: usize) -> Result<Self, Error> {
+        let registry = Registry::new();
+        let dropped = IntCounter::new(
+            "tollgate_metric_series_dropped_total",
+            "Label sets that got no series of their own because there are too many",
+        )?;
+        registry.register(Box::new(dropped.clone()) as Box<dyn Collector>)?;
+        let budget = Arc::new(Budget::new(limit, dropped));
+        let mut to =
+            Builder { registry, headers: Vec::new(), families: Vec::new(), budget: Arc::clone(&budget) };
+        let areas = Areas {
+            requests: requests::Requests::register(&mut to)?,
+            tokens: tokens::Tokens::register(&mut to)?,
+            latency: latency::Latency::register(&mut to)?,
+            deployments: deployments::Deployments::register(&mut to)?,
+            gateway: gateway::Gateway::register(&mut to)?,
+        };
+        let names = ArcSwap::from_pointee(Names::new(Vec::new(), Vec::new(), limit));
+        let Builder { registry, headers, families, .. } = to;
+        Ok(Self { registry, headers, families, budget, areas, names, limit })
+    }
+
+    /// Takes over the deployments and aliases of a configuration. Gauges of deployments that are gone
+    /// go at once; their counters stay until room gets tight.
+    pub fn set_targets(&self, targets: Vec<TargetLabels>, aliases: Vec<Arc<str>>) {
+        let names = Arc::new(Names::new(targets, aliases, self.limit));
+        let old = self.names.swap(Arc::clone(&names));
+        self.areas.deployments.reconcile(&names, &old);
+        let endpoints: HashSet<&str> =
+            names.targets.values().map(|deployment| &*deployment.labels.endpoint).collect();
+        self.areas.gateway.keep_endpoints(&|endpoint| endpoints.contains(endpoint));
+        if self.budget.is_tight() {
+            let keep = |id: &str| matches!(id, NONE | OTHER) || names.labels(&TargetId::new(id)).is_some();
+            for family in &self.families {
+                family.prune(Label::ModelId, &keep);
+            }
+        }
+    }
+
+    /// Counts a finished call and each of its attempts.
+    pub fn record(&self, record: &UsageRecord) {
+        let names = self.names.load();
+        let key = Key::call(record, &names);
+        names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record(record);
+        for attempt in &record.attempts {
+            let key = Key::attempt(attempt, &key);
+            names.attempts.get(&key, || self.areas.resolve_attempt(&key, &names)).count();
+        }
+        self.areas.gateway.count(record);
+    }
+
+    /// A deployment was taken out of rotation; `status` is what did it, the class's own without an answer.
+    pub fn cooled_down(&self, target: &TargetId, status: u16) {
+        if let Some(labels) = self.names.load().labels(target) {
+            self.areas.deployments.cool_down(labels, status);
+        }
+    }
+
+    /// A deployment is now doing so.
+    pub fn deployment_state(&self, target: &TargetId, state: DeploymentState) {
+        if let Some(labels) = self.names.load().labels(target) {
+            self.areas.deployments.set_state(labels, state);
+        }
+    }
+
+    /// What the upstream said is left of its quota.
+    pub fn remaining(&self, target: &TargetId, requests: Option<f64>, tokens: Option<f64>) {
+        if let Some(deployment) = self.names.load().targets.get(target) {
+            self.areas.deployments.set_remaining(deployment, requests, tokens);
+        }
+    }
+
+    /// Whether an origin can be reached; named as in [`TargetLabels::endpoint`].
+    pub fn endpoint_up(&self, endpoint: &str, up: bool) {
+        self.areas.gateway.set_endpoint(endpoint, up);
+    }
+
+    /// The number of the configuration that is in use.
+    pub fn config_generation(&self, generation: u64) {
+        self.areas.gateway.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a call as under way until the guard is dropped.
+    #[must_use]
+    pub fn in_flight(&self) -> InFlightGuard {
+        let gauge = self.areas.requests.in_flight.clone();
+        gauge.inc();
+        InFlightGuard(gauge)
+    }
+
+    /// The counters an access log reports to.
+    #[must_use]
+    pub fn log_counters(&self) -> LogCounters {
+        let gateway = &self.areas.gateway;
+        LogCounters { dropped: gateway.log_dropped.clone(), failed: gateway.log_failed.clone() }
+    }
+
+    /// Everything in the text format 0.0.4.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = render::render(&self.registry.gather(), &self.headers);
+        process::write(&mut text);
+        text
+    }
+}
+
+/// A call that is under way.
+#[derive(Debug)]
+pub struct InFlightGuard(IntGauge);
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,100 @@
+//! One generation of configured names, and what was resolved from them.
+//!
+//! The caches live and die with the names: a call sees either the old names and the old series or
+//! the new ones, and a reload forgets what no longer exists.
+
+use super::cache::Cache;
+use super::call::{AttemptShape, CallShape};
+use super::deployments::AttemptHandles;
+use super::handles::CallHandles;
+use super::label::{Label, LabelSet};
+use crate::domain::TargetId;
+use prometheus::Gauge;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+
+/// What metrics say about a deployment. Built once for each deployment of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TargetLabels {
+    /// `model_id`.
+    pub model_id: TargetId,
+    /// `litellm_model_name` and `model`: the upstream's model without the provider's prefix; may hold `*`.
+    pub litellm_model_name: Arc<str>,
+    /// `api_base` as configured, without credentials.
+    pub api_base: Arc<str>,
+    /// `api_provider` (`openai`).
+    pub api_provider: Arc<str>,
+    /// `model_group`: the public name or pattern.
+    pub group: Arc<str>,
+    /// The origin it is served by (`https://host:443`), as given to [`super::Metrics::endpoint_up`].
+    pub endpoint: Arc<str>,
+    /// The configured `tpm`.
+    pub tpm_limit: Option<u64>,
+    /// The configured `rpm`.
+    pub rpm_limit: Option<u64>,
+}
+
+impl TargetLabels {
+    /// `base` with this deployment's values.
+    pub(super) fn fill<'a>(&'a self, base: LabelSet<'a>) -> LabelSet<'a> {
+        base.with(Label::ModelId, self.model_id.as_str())
+            .with(Label::LitellmModelName, &self.litellm_model_name)
+            .with(Label::Model, &self.litellm_model_name)
+            .with(Label::ApiBase, &self.api_base)
+            .with(Label::ApiProvider, &self.api_provider)
+            .with(Label::ModelGroup, &self.group)
+    }
+
+    /// `openai/glm-5.1`.
+    pub(super) fn prefixed_model(&self) -> String {
+        format!("{}/{}", self.api_provider, self.litellm_model_name)
+    }
+}
+
+/// A deployment and its gauges that are set on every answer.
+pub(super) struct Deployment {
+    pub(super) labels: TargetLabels,
+    pub(super) remaining_requests: OnceLock<Gauge>,
+    pub(super) remaining_tokens: OnceLock<Gauge>,
+}
+
+/// The names of one configuration.
+pub(super) struct Names {
+    pub(super) targets: HashMap<TargetId, Deployment>,
+    aliases: HashSet<Arc<str>>,
+    pub(super) calls: Cache<CallShape, CallHandles>,
+    pub(super) attempts: Cache<AttemptShape, AttemptHandles>,
+}
+
+impl Names {
+    pub(super) fn new(targets: Vec<TargetLabels>, aliases: Vec<Arc<str>>, cached: usize) -> Self {
+        let deployment = |labels: TargetLabels| {
+            let id = labels.model_id.clone();
+            let (remaining_requests, remaining_tokens) = (OnceLock::new(), OnceLock::new());
+            (id, Deployment { labels, remaining_requests, remaining_tokens })
+        };
+        Self {
+            targets: targets.into_iter().map(deployment).collect(),
+            aliases: aliases.into_iter().collect(),
+            calls: Cache::new(cached),
+            attempts: Cache::new(cached),
+        }
+    }
+
+    pub(super) fn is_alias(&self, name: &str) -> bool {
+        self.aliases.contains(name)
+    }
+
+    pub(super) fn labels(&self, target: &TargetId) -> Option<&TargetLabels> {
+        self.targets.get(target).map(|deployment| &deployment.labels)
+    }
+
+    /// Whether a deployment of this id exists, in either generation, with other labels or not at all.
+    pub(super) fn same(&self, old: &Self, id: &str) -> bool {
+        let id = TargetId::new(id);
+        match (self.labels(&id), old.labels(&id)) {
+            (Some(now), Some(before)) => now == before,
+            (now, _) => now.is_some(),
+        }
+    }
+}

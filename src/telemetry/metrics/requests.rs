@@ -1,0 +1,119 @@
+//! Calls at the client's edge.
+
+use super::call::{CallShape, Ending};
+use super::family::{Builder, Family};
+use super::label::{Label as L, LabelSet};
+use prometheus::{Error, IntCounter, IntGauge};
+
+const TOTAL: &[L] = &[
+    L::EndUser,
+    L::HashedApiKey,
+    L::ApiKeyAlias,
+    L::RequestedModel,
+    L::Team,
+    L::TeamAlias,
+    L::User,
+    L::UserEmail,
+    L::StatusCode,
+    L::Route,
+    L::ClientIp,
+    L::UserAgent,
+    L::ModelId,
+    L::OrgId,
+    L::OrgAlias,
+];
+
+const FAILED: &[L] = &[
+    L::EndUser,
+    L::HashedApiKey,
+    L::ApiKeyAlias,
+    L::RequestedModel,
+    L::Team,
+    L::TeamAlias,
+    L::User,
+    L::UserEmail,
+    L::Route,
+    L::ClientIp,
+    L::UserAgent,
+    L::ModelId,
+    L::OrgId,
+    L::OrgAlias,
+    L::ExceptionStatus,
+    L::ExceptionClass,
+];
+
+/// The labels of answered calls and of their cost.
+pub(super) const SERVED: &[L] = &[
+    L::EndUser,
+    L::HashedApiKey,
+    L::ApiKeyAlias,
+    L::Model,
+    L::Team,
+    L::TeamAlias,
+    L::User,
+    L::UserEmail,
+    L::ClientIp,
+    L::UserAgent,
+    L::ModelId,
+    L::ApiProvider,
+    L::OrgId,
+    L::OrgAlias,
+];
+
+/// Families about calls.
+pub(super) struct Requests {
+    /// Every call, however it ended.
+    total: Family<IntCounter>,
+    /// Calls that ended in an error for the client, in the head or mid-stream.
+    failed: Family<IntCounter>,
+    /// Calls whose whole answer the client has.
+    served: Family<IntCounter>,
+    /// Calls that are under way.
+    pub(super) in_flight: IntGauge,
+}
+
+/// One call's series.
+pub(super) struct RequestHandles {
+    total: IntCounter,
+    failed: Option<IntCounter>,
+    served: Option<IntCounter>,
+}
+
+impl Requests {
+    pub(super) fn register(to: &mut Builder) -> Result<Self, Error> {
+        Ok(Self {
+            total: to.family(
+                "litellm_proxy_total_requests_metric_total",
+                "Calls, however they ended",
+                TOTAL,
+            )?,
+            failed: to.family(
+                "litellm_proxy_failed_requests_metric_total",
+                "Calls that ended in an error for the client",
+                FAILED,
+            )?,
+            served: to.family("litellm_requests_metric_total", "Calls answered in full", SERVED)?,
+            in_flight: to.single("litellm_in_flight_requests", "Calls under way")?,
+        })
+    }
+
+    pub(super) fn resolve(&self, labels: &LabelSet<'_>, shape: CallShape) -> RequestHandles {
+        RequestHandles {
+            total: self.total.get(labels),
+            failed: shape.ending.error().map(|_| self.failed.get(labels)),
+            served: (shape.ending == Ending::Completed).then(|| self.served.get(labels)),
+        }
+    }
+}
+
+impl RequestHandles {
+    pub(super) fn count(&self) {
+        self.total.inc();
+        if let Some(failed) = &self.failed {
+            failed.inc();
+        }
+        if let Some(served) = &self.served {
+            served.inc();
+        }
+    }
+}
