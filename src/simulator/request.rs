@@ -1,0 +1,125 @@
+//! What a request asks for, read from its body.
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// The fields the simulator looks at; everything else is ignored.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked<'a> {
+    #[serde(borrow, default)]
+    pub(super) model: Cow<'a, str>,
+    #[serde(default)]
+    stream: Option<bool>,
+    #[serde(default)]
+    stream_options: Option<StreamOptions>,
+    #[serde(borrow, default)]
+    messages: Vec<Message<'a>>,
+    #[serde(borrow, default)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    input: Option<&'a RawValue>,
+    #[serde(default)]
+    tools: Option<Vec<Tool>>,
+    #[serde(default)]
+    pub(super) dimensions: Option<usize>,
+    #[serde(default)]
+    encoding_format: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct StreamOptions {
+    #[serde(default)]
+    include_usage: Option<bool>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, default)]
+    role: Cow<'a, str>,
+    #[serde(borrow, default)]
+    content: Option<&'a RawValue>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Tool {
+    #[serde(default)]
+    function: Option<Function>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Function {
+    name: String,
+}
+
+// === impl Asked ===
+
+impl Asked<'_> {
+    pub(super) fn streams(&self) -> bool {
+        self.stream == Some(true)
+    }
+
+    pub(super) fn wants_usage(&self) -> bool {
+        self.stream_options.as_ref().is_some_and(|options| options.include_usage == Some(true))
+    }
+
+    pub(super) fn wants_base64(&self) -> bool {
+        self.encoding_format.as_deref() == Some("base64")
+    }
+
+    /// Whether the last message is a tool's result.
+    pub(super) fn has_tool_result(&self) -> bool {
+        self.messages.last().is_some_and(|message| message.role == "tool")
+    }
+
+    /// The first tool offered.
+    pub(super) fn tool(&self) -> &str {
+        let functions = self.tools.iter().flatten().filter_map(|tool| tool.function.as_ref());
+        functions.map(|function| function.name.as_str()).next().unwrap_or("get_weather")
+    }
+
+    /// The words of messages, prompt and input; a number (a token already) counts as one.
+    pub(super) fn prompt_words(&self) -> u64 {
+        let contents = self.messages.iter().filter_map(|message| message.content);
+        contents.chain(self.prompt).chain(self.input).map(raw_words).sum()
+    }
+
+    /// How many embeddings `input` asks for.
+    pub(super) fn inputs(&self) -> usize {
+        match self.input.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok()) {
+            Some(Value::Array(items)) if !items.iter().all(Value::is_number) => items.len(),
+            _ => 1,
+        }
+    }
+}
+
+fn raw_words(raw: &RawValue) -> u64 {
+    if raw.get().starts_with('"') {
+        // An escape can hide a space at most where a word ends anyway.
+        return words(raw.get().trim_matches('"').as_bytes());
+    }
+    serde_json::from_str::<Value>(raw.get()).map_or(0, |value| value_words(&value))
+}
+
+fn value_words(value: &Value) -> u64 {
+    match value {
+        Value::String(text) => words(text.as_bytes()),
+        Value::Number(_) => 1,
+        Value::Array(items) => items.iter().map(value_words).sum(),
+        Value::Object(part) => part.get("text").map_or(0, value_words),
+        Value::Null | Value::Bool(_) => 0,
+    }
+}
+
+/// Runs of bytes other than white space.
+pub(super) fn words(text: &[u8]) -> u64 {
+    let mut count = 0;
+    let mut within = false;
+    for byte in text {
+        let is_word = !byte.is_ascii_whitespace();
+        count += u64::from(is_word && !within);
+        within = is_word;
+    }
+    count
+}

@@ -1,0 +1,255 @@
+//! What the connections share: the script, the counters and the record of requests.
+
+use super::Behaviour;
+use super::http::Request;
+use super::words::MODEL_PREFIX;
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// Who gets what.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// What keys get that are not in `keys`.
+    pub default: Arc<Behaviour>,
+    /// What each key gets.
+    pub keys: HashMap<String, Arc<Behaviour>>,
+    /// Whether keys that are not in `keys` are refused with 401.
+    pub known_keys_only: bool,
+    /// What `GET /v1/models` lists.
+    pub models: Vec<String>,
+    /// Requests kept for [`super::Simulator::seen`]; 0 keeps none.
+    pub record: usize,
+    /// Bytes kept of each body.
+    pub record_body_bytes: usize,
+}
+
+/// A request as it came in.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The method.
+    pub method: String,
+    /// The path, with the query.
+    pub path: String,
+    /// The headers, in order, names as sent.
+    pub headers: Vec<(String, String)>,
+    /// The key it carried.
+    pub key: String,
+    /// The body, as far as it is kept.
+    pub body: Bytes,
+    /// The length of the whole body.
+    pub body_len: usize,
+    /// Which connection carried it, counted from 0.
+    pub connection: u64,
+    /// When it was read in full.
+    pub at: Instant,
+    /// When its answer was sent in full.
+    pub answered: Option<Instant>,
+    /// When the client was found gone before its answer was sent in full.
+    pub closed_early: Option<Instant>,
+}
+
+/// What the counters say about one request.
+pub(super) struct Turn {
+    /// Its number within the key or steering model, from 1.
+    pub(super) ordinal: u64,
+    /// What the rate limit says, if there is one.
+    pub(super) limit: Option<Limit>,
+}
+
+/// A rate limit as the answer's headers tell it.
+#[derive(Clone, Copy)]
+pub(super) struct Limit {
+    pub(super) of: u64,
+    pub(super) remaining: u64,
+    pub(super) reset: Duration,
+    pub(super) exceeded: bool,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    requests: u64,
+    window: Option<(Instant, u64)>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
+    entries: VecDeque<Seen>,
+    /// The number of the first entry kept.
+    first: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct State {
+    script: ArcSwap<Script>,
+    keys: Mutex<HashMap<String, Lane>>,
+    models: Mutex<HashMap<String, Lane>>,
+    log: Mutex<Log>,
+    changed: Notify,
+}
+
+// === impl Script ===
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            default: Arc::default(),
+            keys: HashMap::new(),
+            known_keys_only: false,
+            models: vec!["sim-ok".to_owned(), "sim-gap=50".to_owned()],
+            record: 10_000,
+            record_body_bytes: 1 << 20,
+        }
+    }
+}
+
+impl Script {
+    /// All keys get this.
+    #[must_use]
+    pub fn of(behaviour: Behaviour) -> Self {
+        Self { default: Arc::new(behaviour), ..Self::default() }
+    }
+
+    /// This key gets this.
+    #[must_use]
+    pub fn with_key(mut self, key: impl Into<String>, behaviour: Behaviour) -> Self {
+        self.keys.insert(key.into(), Arc::new(behaviour));
+        self
+    }
+
+    /// Keys that are not in the script are refused with 401.
+    #[must_use]
+    pub const fn known_keys_only(mut self) -> Self {
+        self.known_keys_only = true;
+        self
+    }
+}
+
+// === impl State ===
+
+impl State {
+    pub(super) fn new(script: Script) -> Self {
+        Self {
+            script: ArcSwap::from_pointee(script),
+            keys: Mutex::default(),
+            models: Mutex::default(),
+            log: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(super) fn set(&self, script: Script) {
+        self.script.store(Arc::new(script));
+    }
+
+    pub(super) fn script(&self) -> Arc<Script> {
+        self.script.load_full()
+    }
+
+    /// Counts a request, in the lane of its model if the name steers, else of its key.
+    pub(super) fn turn(&self, key: &str, model: &str, behaviour: &Behaviour) -> Turn {
+        let turn = with_lane(&self.keys, key, |lane| lane.turn(behaviour));
+        if model.starts_with(MODEL_PREFIX) {
+            return with_lane(&self.models, model, |lane| lane.turn(behaviour));
+        }
+        turn
+    }
+
+    pub(super) fn counts_by_key(&self) -> HashMap<String, u64> {
+        lock(&self.keys).iter().map(|(key, lane)| (key.clone(), lane.requests)).collect()
+    }
+
+    /// Keeps the request if the script says so; its number, to report its end.
+    pub(super) fn record(&self, request: &Request, connection: u64) -> Option<u64> {
+        let script = self.script.load();
+        if script.record == 0 {
+            return None;
+        }
+        let kept = script.record_body_bytes.min(request.body.len());
+        let seen = Seen {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            headers: request.headers.clone(),
+            key: request.key().to_owned(),
+            body: Bytes::copy_from_slice(&request.body[..kept]),
+            body_len: request.body.len(),
+            connection,
+            at: Instant::now(),
+            answered: None,
+            closed_early: None,
+        };
+        let mut log = lock(&self.log);
+        while log.entries.len() >= script.record {
+            log.entries.pop_front();
+            log.first += 1;
+        }
+        log.entries.push_back(seen);
+        let number = log.first + u64::try_from(log.entries.len()).unwrap_or(u64::MAX) - 1;
+        drop(log);
+        self.changed.notify_waiters();
+        Some(number)
+    }
+
+    /// Changes the entry of a request that is still kept.
+    pub(super) fn note(&self, number: Option<u64>, change: impl FnOnce(&mut Seen)) {
+        let Some(number) = number else { return };
+        let mut log = lock(&self.log);
+        let index = number.checked_sub(log.first).and_then(|index| usize::try_from(index).ok());
+        if let Some(entry) = index.and_then(|index| log.entries.get_mut(index)) {
+            change(entry);
+        }
+        drop(log);
+        self.changed.notify_waiters();
+    }
+
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        lock(&self.log).entries.iter().cloned().collect()
+    }
+
+    pub(super) async fn wait_until(&self, wanted: impl Fn(&[Seen]) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if wanted(lock(&self.log).entries.make_contiguous()) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+// === impl Lane ===
+
+impl Lane {
+    fn turn(&mut self, behaviour: &Behaviour) -> Turn {
+        self.requests += 1;
+        let limit = behaviour.requests_per_window.map(|of| self.limit(of, behaviour.window));
+        Turn { ordinal: self.requests, limit }
+    }
+
+    fn limit(&mut self, of: u64, length: Duration) -> Limit {
+        let now = Instant::now();
+        let (start, used) =
+            self.window.filter(|(start, _)| now.duration_since(*start) < length).unwrap_or((now, 0));
+        let exceeded = used >= of;
+        let used = if exceeded { used } else { used + 1 };
+        self.window = Some((start, used));
+        let reset = length.saturating_sub(now.duration_since(start));
+        Limit { of, remaining: of.saturating_sub(used), reset, exceeded }
+    }
+}
+
+fn with_lane(lanes: &Mutex<HashMap<String, Lane>>, name: &str, turn: impl FnOnce(&mut Lane) -> Turn) -> Turn {
+    let mut lanes = lock(lanes);
+    if let Some(lane) = lanes.get_mut(name) {
+        return turn(lane);
+    }
+    turn(lanes.entry(name.to_owned()).or_default())
+}
+
+/// A thread that panicked leaves at worst one entry half noted, which harms no other.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
