@@ -1,1 +1,44 @@
-//! Floor 5: the control plane, an axum router: health, models, metrics, admin.
+//! Floor 5: the control plane, a plain axum router that tests call without a socket.
+//!
+//! Every route stands in one table with what it takes to call it ([`routes::ALL`]); there is no other way
+//! to add one, so a route without a permission cannot exist. Adding a route is a file under `api/` and a
+//! line in the table.
+
+mod api;
+mod gate;
+mod preflight;
+mod respond;
+pub mod routes;
+
+use crate::runtime::RuntimeHandle;
+use crate::telemetry::Telemetry;
+use axum::Router;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+/// What the handlers share.
+#[derive(Clone)]
+pub struct Control {
+    /// The present snapshot.
+    pub runtime: Arc<RuntimeHandle>,
+    /// Metrics.
+    pub telemetry: Arc<Telemetry>,
+    /// Set when the process is going away.
+    pub draining: Arc<AtomicBool>,
+    /// The log level, as readiness reports it.
+    pub log_level: log::LevelFilter,
+}
+
+/// The whole control plane.
+pub fn router(control: Control) -> Router {
+    let mut router = Router::new();
+    for route in routes::ALL {
+        let gated = axum::middleware::from_fn_with_state((control.clone(), route.access), gate::gate);
+        router = router.route(route.path, (route.handler)().layer(gated));
+    }
+    router
+        .fallback(respond::unknown)
+        .method_not_allowed_fallback(respond::wrong_method)
+        .layer(axum::middleware::from_fn(preflight::preflight))
+        .with_state(control)
+}

@@ -22,3 +22,6 @@ pub use prices::Prices;
 pub use record::{AttemptRecord, Outcome, Timings, UsageRecord};
 pub use secret::Secret;
 pub use usage::{Usage, UsageSource};
+
+/// The LiteLLM release whose behaviour is served, as its clients expect to read it.
+pub const LITELLM_VERSION: &str = "1.83.14";

@@ -7,6 +7,7 @@ use crate::domain::{
     ApiError, AttemptRecord, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass, Usage, UsageSource,
 };
 use crate::runtime::{Resolution, Snapshot};
+use crate::telemetry::InFlightGuard;
 use crate::upstream::{Deployment, InFlight};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -57,6 +58,8 @@ pub(super) struct Caller {
     pub(super) call_id: CallId,
     pub(super) route: &'static str,
     pub(super) kind: EndpointKind,
+    /// Counts the call as under way.
+    pub(super) _in_flight: InFlightGuard,
 }
 
 /// A call that may be served.
@@ -169,6 +172,7 @@ pub(super) struct Refused {
     pub(super) retries: u32,
     pub(super) max_retries: u32,
     pub(super) deployment: Option<Arc<Deployment>>,
+    pub(super) timeout: Option<Duration>,
     pub(super) client_gone: bool,
 }
 
@@ -181,6 +185,7 @@ impl Admitted {
     /// Ends the call in an error.
     pub(super) fn refuse(self, error: ApiError, deployment: Option<Arc<Deployment>>) -> Refused {
         let max_retries = self.max_retries();
+        let timeout = self.controls.timeout.unwrap_or(self.snapshot.config.router.timeout);
         Refused {
             caller: self.caller,
             error,
@@ -192,6 +197,7 @@ impl Admitted {
             retries: self.progress.retries,
             max_retries,
             deployment,
+            timeout: Some(timeout),
             client_gone: false,
         }
     }
@@ -211,6 +217,7 @@ impl Refused {
             retries: 0,
             max_retries: 0,
             deployment: None,
+            timeout: None,
             client_gone: false,
         }
     }

@@ -8,6 +8,7 @@ use crate::routing::{Breaker, BreakerRules, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 
 /// A moment until which something is out; zero is "in".
 #[derive(Debug, Default)]
@@ -55,18 +56,21 @@ pub struct TargetState {
     cooldown: Cooldown,
     breaker: Mutex<Breaker>,
     pub(super) in_flight: AtomicU64,
+    pub(super) slots: Option<Arc<Semaphore>>,
 }
 
 impl TargetState {
-    /// A deployment in rotation; `since` is where its clock starts.
+    /// A deployment in rotation; `since` is where its clock starts, `most_parallel` the calls it takes
+    /// at a time.
     #[must_use]
-    pub fn new(since: Instant, lane: Arc<KeyLane>) -> Self {
+    pub fn new(since: Instant, lane: Arc<KeyLane>, most_parallel: Option<u32>) -> Self {
         Self {
             since,
             lane,
             cooldown: Cooldown::default(),
             breaker: Mutex::default(),
             in_flight: AtomicU64::new(0),
+            slots: most_parallel.map(|most| Arc::new(Semaphore::new(most.max(1) as usize))),
         }
     }
 
@@ -115,7 +119,7 @@ mod tests {
     fn pair() -> (TargetState, TargetState) {
         let lane = Arc::new(KeyLane::default());
         let now = Instant::now();
-        (TargetState::new(now, Arc::clone(&lane)), TargetState::new(now, lane))
+        (TargetState::new(now, Arc::clone(&lane), None), TargetState::new(now, lane, None))
     }
 
     fn fault(class: UpstreamClass, others: bool) -> Fault {

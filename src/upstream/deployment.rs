@@ -4,9 +4,11 @@ use super::head::Heads;
 use super::{Endpoint, TargetState};
 use crate::domain::EndpointKind;
 use crate::providers::Target;
+use http::HeaderValue;
 use pingora::http::RequestHeader;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use tokio::sync::OwnedSemaphorePermit;
 
 /// A deployment that can be called.
 pub struct Deployment {
@@ -16,7 +18,36 @@ pub struct Deployment {
     pub endpoint: Arc<Endpoint>,
     /// How it has been doing.
     pub state: Arc<TargetState>,
+    /// What answers and records say of it.
+    pub labels: Labels,
     heads: Heads,
+}
+
+/// A deployment's names, in the forms in which every call needs them.
+pub struct Labels {
+    /// Its id.
+    pub model_id: HeaderValue,
+    /// Its `api_base` as configured.
+    pub api_base: HeaderValue,
+    /// Its group.
+    pub group: HeaderValue,
+    /// The upstream's model with the provider's prefix.
+    pub upstream_model: Arc<str>,
+    /// The provider.
+    pub provider: Arc<str>,
+}
+
+impl Labels {
+    fn new(target: &Target) -> Self {
+        let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+        Self {
+            model_id: header(target.id.as_str()),
+            api_base: header(&target.api_base),
+            group: header(&target.group),
+            upstream_model: Arc::from(format!("{}/{}", target.provider, target.model)),
+            provider: Arc::from(target.provider.as_str()),
+        }
+    }
 }
 
 impl Deployment {
@@ -26,7 +57,8 @@ impl Deployment {
     /// When a configured header, key or path cannot stand in a request.
     pub fn new(target: Arc<Target>, endpoint: Arc<Endpoint>, state: Arc<TargetState>) -> pingora::Result<Self> {
         let heads = Heads::new(&target)?;
-        Ok(Self { target, endpoint, state, heads })
+        let labels = Labels::new(&target);
+        Ok(Self { target, endpoint, state, labels, heads })
     }
 
     /// The upstream request's head for this API, without a length.
@@ -35,13 +67,15 @@ impl Deployment {
         self.heads.of(kind)
     }
 
-    /// Takes one of the deployment's parallel slots, or says that all are taken.
-    #[must_use]
-    pub fn enter(self: &Arc<Self>) -> Option<InFlight> {
-        let before = self.state.in_flight.fetch_add(1, Ordering::Relaxed);
-        let slot = InFlight(Arc::clone(&self.state));
-        let full = self.target.params.max_parallel_requests.is_some_and(|most| before >= u64::from(most));
-        (!full).then_some(slot)
+    /// Takes one of the deployment's parallel slots, in turn when all are taken.
+    pub async fn enter(&self) -> InFlight {
+        let permit = match &self.state.slots {
+            // The semaphore is never closed, so waiting cannot fail.
+            Some(slots) => Arc::clone(slots).acquire_owned().await.ok(),
+            None => None,
+        };
+        self.state.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight { state: Arc::clone(&self.state), _permit: permit }
     }
 
     /// Calls under way.
@@ -52,10 +86,13 @@ impl Deployment {
 }
 
 /// A slot of a deployment; it comes back when this is dropped, however the call ends.
-pub struct InFlight(Arc<TargetState>);
+pub struct InFlight {
+    state: Arc<TargetState>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.state.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

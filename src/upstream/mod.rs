@@ -5,6 +5,7 @@
 //! [`Deployment`] (endpoint × key × model) has its own cooldown above it. What is kept here outlives
 //! a reload, by origin and by deployment id.
 
+mod ask;
 mod cooldown;
 mod deployment;
 mod discovery;
@@ -12,7 +13,8 @@ mod endpoint;
 mod head;
 mod registry;
 
+pub use ask::{Asked, ask_for_models};
 pub use cooldown::{Cooldown, Fault, KeyLane, TargetState};
-pub use deployment::{Deployment, InFlight};
+pub use deployment::{Deployment, InFlight, Labels};
 pub use endpoint::{Endpoint, Patience, Probe};
 pub use registry::Upstreams;

@@ -79,7 +79,7 @@ impl Upstreams {
     fn state(&self, kept: &mut Kept, target: &Target, lane: Arc<KeyLane>) -> Arc<TargetState> {
         let slot = kept.states.entry(target.id.clone()).or_default();
         slot.upgrade().unwrap_or_else(|| {
-            let state = Arc::new(TargetState::new(self.since, lane));
+            let state = Arc::new(TargetState::new(self.since, lane, target.params.max_parallel_requests));
             *slot = Arc::downgrade(&state);
             state
         })

@@ -57,6 +57,7 @@ async fn model_call(
         call_id: call_id(&session.req_header().headers),
         route: found.route,
         kind: found.kind,
+        _in_flight: gateway.telemetry.metrics.in_flight(),
     };
     let key_header = snapshot.config.server.key_header.as_deref();
     let presented = auth::presented(&session.req_header().headers, key_header);

@@ -1,0 +1,18 @@
+//! The handlers, a folder for each resource and a file for each verb.
+
+pub(super) mod health;
+pub(super) mod metrics;
+pub(super) mod models;
+
+use axum::Json;
+use serde_json::{Value, json};
+
+/// `GET /`: where a person who opened the address in a browser has landed.
+pub(super) async fn home() -> &'static str {
+    "tollgate: an OpenAI-compatible gateway. The API is below /v1, metrics at /metrics, health at /health/readiness.\n"
+}
+
+/// `GET /test`.
+pub(super) async fn test() -> Json<Value> {
+    Json(json!({ "route": "/test" }))
+}

@@ -1,0 +1,126 @@
+//! What is written to the client from here rather than relayed: errors, held answers, and whatever
+//! the control plane says.
+
+use super::body::{self, Body};
+use super::head::{self, Weighed};
+use super::settle;
+use super::stage::{Attempt, Hold, Meter, Refused, Relay};
+use super::{Gateway, stage::HeldAnswer};
+use crate::domain::{ApiError, ErrorKind};
+use crate::upstream::Deployment;
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::{HeaderMap, StatusCode};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora_proxy::Session;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+/// Sends an error as a whole answer.
+pub(super) async fn refusal(session: &mut Session, refused: &Refused) -> Result<()> {
+    let body = Bytes::from(refused.error.to_json());
+    let head = head::refusal(session, refused, body.len())?;
+    whole(session, head, body).await
+}
+
+/// Sends a held answer with its cost in the head.
+pub(super) async fn held(
+    gateway: &Gateway,
+    session: &mut Session,
+    hold: &Hold,
+    answer: &HeldAnswer,
+) -> Result<()> {
+    let attempt = &hold.attempt;
+    let cost = settle::cost(&attempt.deployment, &answer.usage);
+    let spent = gateway.spent.fetch_add(cost.pico(), Ordering::Relaxed).saturating_add(cost.pico());
+    let weighed = Weighed {
+        length: answer.body.len(),
+        cost,
+        key_spend: crate::domain::Money::from_pico(spent),
+        total: Instant::now().saturating_duration_since(attempt.admitted.caller.arrived),
+        upstream: answer.upstream_end.saturating_duration_since(attempt.started),
+    };
+    let head = head::held(session, attempt, hold.content_type.clone(), &hold.passed, &weighed)?;
+    whole(session, head, answer.body.clone()).await
+}
+
+/// Ends an answer that broke off under way: a stream gets an error event, anything else is left short.
+pub(super) async fn broken(session: &mut Session, relay: &Relay) {
+    let (Meter::Stream(_), Some(fault)) = (&relay.meter, &relay.interrupted) else { return };
+    if session.response_written().is_none() {
+        return;
+    }
+    let event = relay.error_event(fault);
+    if let Err(error) = session.write_response_body(Some(event), true).await {
+        log::debug!("the client did not take the error event: {error}");
+    }
+}
+
+/// Answers a fault that is in no call: the connection is closed after it.
+pub(super) async fn internal(session: &mut Session) {
+    let error = ApiError::new(ErrorKind::Internal, "Internal error of the gateway.");
+    let body = Bytes::from(error.to_json());
+    let sent = async {
+        let mut head = ResponseHeader::build_no_case(error.status(), Some(4))?;
+        head.insert_header(CONTENT_TYPE, "application/json")?;
+        head.insert_header(CONTENT_LENGTH, body.len())?;
+        whole(session, head, body).await
+    };
+    if let Err(error) = sent.await {
+        log::debug!("the client did not take the error: {error}");
+    }
+}
+
+/// Lets the control plane answer.
+pub(super) async fn from_control(gateway: &Gateway, session: &mut Session) -> Result<bool> {
+    let limit = gateway.runtime.load().config.server.max_body_bytes;
+    let (Body::Replayable(bytes) | Body::Unreplayable(bytes)) = body::read(session, limit).await? else {
+        let error = ApiError::new(ErrorKind::TooLarge, "Request body is too large.");
+        let head = control_head(session, StatusCode::PAYLOAD_TOO_LARGE, &HeaderMap::new())?;
+        whole(session, head, Bytes::from(error.to_json())).await?;
+        body::drain(session).await;
+        return Ok(true);
+    };
+    let parts = session.req_header().as_owned_parts();
+    let answer = gateway.control.answer(http::Request::from_parts(parts, bytes)).await;
+    let (parts, body) = answer.into_parts();
+    let mut head = control_head(session, parts.status, &parts.headers)?;
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    let body = if session.req_header().method == http::Method::HEAD { Bytes::new() } else { body };
+    whole(session, head, body).await?;
+    Ok(true)
+}
+
+fn control_head(session: &Session, status: StatusCode, headers: &HeaderMap) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build_no_case(status, Some(8))?;
+    for (name, value) in headers {
+        head.append_header(name.clone(), value.clone())?;
+    }
+    head::allow_origin(&mut head, session)?;
+    Ok(head)
+}
+
+async fn whole(session: &mut Session, head: ResponseHeader, body: Bytes) -> Result<()> {
+    let bodiless = body.is_empty();
+    session.write_response_header(Box::new(head), bodiless).await?;
+    if !bodiless {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}
+
+/// Notes what the upstream says is left of its quota.
+pub(super) fn note_quota(gateway: &Gateway, attempt: &Attempt, headers: &HeaderMap) {
+    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let requests = number("x-ratelimit-remaining-requests");
+    let tokens = number("x-ratelimit-remaining-tokens");
+    if requests.is_some() || tokens.is_some() {
+        gateway.telemetry.metrics.remaining(&attempt.deployment.target.id, requests, tokens);
+    }
+}
+
+/// Notes that a deployment was taken out of rotation.
+pub(super) fn note_cooldown(gateway: &Gateway, deployment: &Deployment, status: u16) {
+    gateway.telemetry.metrics.cooled_down(&deployment.target.id, status);
+}

@@ -1,0 +1,66 @@
+//! Asking an upstream for its model list with a deployment's key: reachability without a token.
+
+use super::{Deployment, Patience};
+use crate::domain::EndpointKind;
+use http::{Method, StatusCode, header};
+use pingora::connectors::http::Connector;
+use std::time::Duration;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// What came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// No answer.
+    Unreachable,
+    /// An answer with this status.
+    Status(u16),
+}
+
+impl Asked {
+    /// What is wrong; a server without a model list is a healthy one.
+    #[must_use]
+    pub fn fault(&self) -> Option<String> {
+        match self {
+            Self::Unreachable => Some("the upstream cannot be reached".to_owned()),
+            Self::Status(401 | 403) => Some(format!("the upstream refuses the key (status {})", self.status())),
+            Self::Status(status @ 500..) => Some(format!("the upstream is in trouble (status {status})")),
+            Self::Status(_) => None,
+        }
+    }
+
+    /// The status, 0 when there was none.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unreachable => 0,
+            Self::Status(status) => *status,
+        }
+    }
+}
+
+/// Asks once, within ten seconds.
+pub async fn ask_for_models(deployment: &Deployment) -> Asked {
+    match tokio::time::timeout(DEADLINE, ask(deployment)).await {
+        Ok(Ok(status)) => Asked::Status(status.as_u16()),
+        Ok(Err(_)) | Err(_) => Asked::Unreachable,
+    }
+}
+
+async fn ask(deployment: &Deployment) -> pingora::Result<StatusCode> {
+    let unresolved = || pingora::Error::explain(pingora::ErrorType::ConnectError, "not resolved");
+    let patience = Patience { connect: DEADLINE, read: DEADLINE };
+    let peer = deployment.endpoint.peer(patience).ok_or_else(unresolved)?;
+    let mut head = deployment.head(EndpointKind::ChatCompletions).cloned().ok_or_else(unresolved)?;
+    let path = format!("{}/models", deployment.target.base_path);
+    head.set_method(Method::GET);
+    head.set_raw_path(path.as_bytes())?;
+    head.remove_header(&header::CONTENT_TYPE);
+    let connector: Connector = Connector::new(None);
+    let (mut session, _) = connector.get_http_session(&*peer).await?;
+    session.write_request_header(Box::new(head)).await?;
+    session.finish_request_body().await?;
+    session.read_response_header().await?;
+    let missing = || pingora::Error::explain(pingora::ErrorType::ReadError, "no answer");
+    session.response_header().map(|head| head.status).ok_or_else(missing)
+}
