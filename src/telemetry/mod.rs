@@ -4,6 +4,8 @@
 //! Neither waits for anything. No prompt, no answer and no secret is in a record, so none can get out here.
 
 pub mod access_log;
+#[cfg(test)]
+mod fixture;
 pub mod metrics;
 mod spans;
 

@@ -158,12 +158,17 @@ impl Deployments {
     }
 
     pub(super) fn set_remaining(&self, target: &Deployment, requests: Option<f64>, tokens: Option<f64>) {
-        let labels = || target.labels.fill(LabelSet::new());
-        if let Some(left) = requests {
-            target.remaining_requests.get_or_init(|| self.remaining_requests.get(&labels())).set(left);
-        }
-        if let Some(left) = tokens {
-            target.remaining_tokens.get_or_init(|| self.remaining_tokens.get(&labels())).set(left);
+        let gauges = [
+            (requests, &target.remaining_requests, &self.remaining_requests),
+            (tokens, &target.remaining_tokens, &self.remaining_tokens),
+        ];
+        for (left, known, family) in gauges {
+            let gauge = || known.get_or_init(|| family.own(&target.labels.fill(LabelSet::new())));
+            if let Some(left) = left
+                && let Some(gauge) = gauge()
+            {
+                gauge.set(left);
+            }
         }
     }
 

@@ -51,11 +51,11 @@ impl TargetLabels {
     }
 }
 
-/// A deployment and its gauges that are set on every answer.
+/// A deployment and its gauges that are set on every answer (`None` if there was no room for one).
 pub(super) struct Deployment {
     pub(super) labels: TargetLabels,
-    pub(super) remaining_requests: OnceLock<Gauge>,
-    pub(super) remaining_tokens: OnceLock<Gauge>,
+    pub(super) remaining_requests: OnceLock<Option<Gauge>>,
+    pub(super) remaining_tokens: OnceLock<Option<Gauge>>,
 }
 
 /// The names of one configuration.
@@ -89,7 +89,7 @@ impl Names {
         self.targets.get(target).map(|deployment| &deployment.labels)
     }
 
-    /// Whether a deployment of this id exists, in either generation, with other labels or not at all.
+    /// Whether a deployment of this id exists, and has not got other labels since `old`.
     pub(super) fn same(&self, old: &Self, id: &str) -> bool {
         let id = TargetId::new(id);
         match (self.labels(&id), old.labels(&id)) {
