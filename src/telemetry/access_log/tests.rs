@@ -196,3 +196,20 @@ fn a_log_that_is_off_takes_records_and_does_nothing() {
     log.close();
     assert_eq!(log.counters.dropped.get(), 0);
 }
+
+/// `cargo test --release --lib telemetry -- --ignored --nocapture cost`
+#[test]
+#[ignore = "a measurement"]
+fn the_cost_of_handing_over_a_record() {
+    let log = to_file(Path::new("/dev/null"));
+    for round in 0..5 {
+        let records: Vec<_> = (0..4000).map(|_| stream()).collect();
+        let started = std::time::Instant::now();
+        for record in records {
+            log.push(record);
+        }
+        println!("round {round}: {} ns a record", started.elapsed().as_nanos() / 4000);
+        thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(log.counters.dropped.get(), 0);
+}
