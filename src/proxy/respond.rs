@@ -7,6 +7,7 @@ use super::settle;
 use super::stage::{Attempt, Hold, Meter, Refused, Relay};
 use super::{Gateway, stage::HeldAnswer};
 use crate::domain::{ApiError, ErrorKind};
+use crate::telemetry::DeploymentState;
 use crate::upstream::Deployment;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -123,4 +124,5 @@ pub(super) fn note_quota(gateway: &Gateway, attempt: &Attempt, headers: &HeaderM
 /// Notes that a deployment was taken out of rotation.
 pub(super) fn note_cooldown(gateway: &Gateway, deployment: &Deployment, status: u16) {
     gateway.telemetry.metrics.cooled_down(&deployment.target.id, status);
+    gateway.telemetry.metrics.deployment_state(&deployment.target.id, DeploymentState::Outage);
 }

@@ -1,1 +1,149 @@
 //! Floor 6: the composition root, the only module that names all others.
+//!
+//! It turns a [`Config`] into a running process: one Pingora service with a runtime and an upstream pool
+//! of its own for each core, all accepting on one listening socket, and a control runtime for DNS,
+//! probes, reloads and the admin API. A pool for each core beat one shared by work-stealing threads by a
+//! fifth of the CPU for each request.
+
+mod bridge;
+mod lifecycle;
+mod services;
+
+pub use lifecycle::Reload;
+
+use crate::config::{AccessLogTarget, Config, HealthCheck};
+use crate::control::{self, Control};
+use crate::proxy::{Gateway, Proxy};
+use crate::runtime::{PrepareError, RuntimeHandle, Snapshot};
+use crate::telemetry::{StartError, Target, Telemetry};
+use crate::upstream::{Probe, Upstreams};
+use bridge::Bridge;
+use pingora::apps::HttpServerOptions;
+use pingora::server::configuration::ServerConf;
+use pingora::server::{RunArgs, Server};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::time::{Duration, Instant};
+
+/// Idle upstream connections each data-plane thread keeps.
+const POOL: usize = 512;
+/// Pingora's own bound on attempts, above any plan of ours.
+const ATTEMPTS: usize = 64;
+
+/// Why the server cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address is taken or not ours.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The control runtime cannot be made.
+    #[error("cannot start a runtime: {0}")]
+    Runtime(io::Error),
+    /// The configuration cannot be made ready.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// Metrics or access log.
+    #[error(transparent)]
+    Telemetry(#[from] StartError),
+}
+
+/// Serves until a signal ends it. `reload` reads the configuration again, on SIGHUP.
+///
+/// # Errors
+/// [`ServeError`], before the first request is taken.
+pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
+    let address = SocketAddr::new(config.server.host, config.server.port);
+    // Pingora panics on a thread of its own when it cannot listen; found out here it is an error.
+    drop(TcpListener::bind(address).map_err(|error| ServeError::Listen(address, error))?);
+    let control_runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .thread_name("control")
+        .enable_all()
+        .build()
+        .map_err(ServeError::Runtime)?;
+    let workers = workers(config.server.workers);
+    let drain = config.server.drain_timeout;
+    let gateway = compose(config, reload, &control_runtime)?;
+    log::info!("listening on http://{address} with {workers} data-plane threads");
+    serve(address, workers, &gateway, drain);
+    gateway.telemetry.access_log.close();
+    control_runtime.shutdown_background();
+    Ok(())
+}
+
+fn compose(
+    config: Config,
+    reload: Reload,
+    control_runtime: &tokio::runtime::Runtime,
+) -> Result<Arc<Gateway>, ServeError> {
+    let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
+    let (probe, every) = probe(&config.server.health_check);
+    let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
+    let snapshot = control_runtime.block_on(Snapshot::prepare(config, &upstreams, 1))?;
+    services::publish(&telemetry, &snapshot);
+    let runtime = Arc::new(RuntimeHandle::new(snapshot));
+    let draining = Arc::new(AtomicBool::new(false));
+    let control = control::router(Control {
+        runtime: Arc::clone(&runtime),
+        telemetry: Arc::clone(&telemetry),
+        draining: Arc::clone(&draining),
+        log_level: log::max_level(),
+    });
+    control_runtime.spawn(services::watch(Arc::clone(&upstreams), Arc::clone(&runtime), Arc::clone(&telemetry)));
+    control_runtime.spawn(lifecycle::reload_on_hangup(
+        reload,
+        Arc::clone(&runtime),
+        upstreams,
+        Arc::clone(&telemetry),
+    ));
+    let bridge = Arc::new(Bridge::new(control, control_runtime.handle().clone()));
+    Ok(Arc::new(Gateway { runtime, telemetry, control: bridge, draining, spent: AtomicI64::new(0) }))
+}
+
+fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Duration) {
+    let conf = ServerConf {
+        threads: 1,
+        work_stealing: false,
+        upstream_keepalive_pool_size: POOL,
+        max_retries: ATTEMPTS,
+        ..ServerConf::default()
+    };
+    let mut server = Server::new_with_opt_and_conf(None, conf);
+    server.bootstrap();
+    for _ in 0..workers {
+        let mut service =
+            pingora_proxy::http_proxy_service(&server.configuration, Proxy(Arc::clone(gateway)));
+        service.threads = Some(1);
+        service.add_tcp(&address.to_string());
+        if let Some(proxy) = service.app_logic_mut() {
+            let mut options = HttpServerOptions::default();
+            options.h2c = true;
+            proxy.server_options = Some(options);
+        }
+        server.add_service(service);
+    }
+    let signals = lifecycle::Signals { gateway: Arc::clone(gateway), drain };
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+}
+
+fn workers(configured: usize) -> usize {
+    if configured > 0 { configured } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+fn log_target(target: &AccessLogTarget) -> Target {
+    match target {
+        AccessLogTarget::Off => Target::Off,
+        AccessLogTarget::Stdout => Target::Stdout,
+        AccessLogTarget::File(path) => Target::File(path.clone()),
+    }
+}
+
+fn probe(check: &HealthCheck) -> (Probe, Duration) {
+    match check {
+        HealthCheck::Off => (Probe::Off, Duration::MAX),
+        HealthCheck::Tcp { interval } => (Probe::Tcp, *interval),
+        HealthCheck::Http { path, interval } => (Probe::Http(path.clone()), *interval),
+    }
+}

@@ -163,6 +163,12 @@ impl Metrics {
         InFlightGuard(gauge)
     }
 
+    /// Calls under way now.
+    #[must_use]
+    pub fn calls_in_flight(&self) -> i64 {
+        self.areas.requests.in_flight.get()
+    }
+
     /// The counters an access log reports to.
     #[must_use]
     pub fn log_counters(&self) -> LogCounters {

@@ -1,0 +1,88 @@
+//! The arguments, under LiteLLM's names where both have them.
+
+use clap::{Args, Parser, Subcommand};
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+/// An AI gateway: many upstream keys behind one OpenAI-compatible endpoint.
+#[derive(Parser)]
+#[command(name = "tollgate", version, about, args_conflicts_with_subcommands = true)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) serve: Serve,
+}
+
+#[derive(Subcommand)]
+pub(super) enum Command {
+    /// Serve (the default)
+    Serve(Serve),
+    /// Read a configuration and say what is honoured, ignored and unsupported
+    Check(Check),
+    /// Try it without any key: simulated upstreams, one streamed answer, then serve on
+    Demo(Demo),
+}
+
+/// How to serve.
+#[derive(Args, Clone, Default)]
+pub(super) struct Serve {
+    /// Configuration file, LiteLLM's YAML
+    #[arg(short, long, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    pub(super) config: Option<PathBuf>,
+    /// Address to listen on [default: 127.0.0.1, or $HOST]
+    #[arg(long, value_name = "HOST")]
+    pub(super) host: Option<IpAddr>,
+    /// Port to listen on [default: 4000, or $PORT]
+    #[arg(long, value_name = "PORT")]
+    pub(super) port: Option<u16>,
+    /// Data-plane threads [default: one for each core]
+    #[arg(long, value_name = "N", visible_alias = "num_workers", env = "NUM_WORKERS")]
+    pub(super) workers: Option<usize>,
+    /// Serve on a public address even without a master key, or with a sample one
+    #[arg(long)]
+    pub(super) allow_insecure: bool,
+    /// Log more
+    #[arg(long)]
+    pub(super) debug: bool,
+    /// Log much more; no level logs a secret or a prompt
+    #[arg(long, visible_alias = "detailed_debug")]
+    pub(super) detailed_debug: bool,
+}
+
+/// What to check.
+#[derive(Args)]
+pub(super) struct Check {
+    /// Configuration file [default: conf/tollgate.yaml]
+    pub(super) file: Option<PathBuf>,
+    /// End with 2 if anything is ignored, unsupported or unknown
+    #[arg(long)]
+    pub(super) strict: bool,
+}
+
+/// How to demonstrate.
+#[derive(Args)]
+pub(super) struct Demo {
+    /// Port to listen on
+    #[arg(long, value_name = "PORT", default_value_t = 4000)]
+    pub(super) port: u16,
+    /// Stop after the first answer instead of serving on
+    #[arg(long)]
+    pub(super) once: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_sound_and_serve_is_the_default() {
+        Arguments::command().debug_assert();
+        let bare = Arguments::try_parse_from(["tollgate", "-c", "x.yaml", "--port", "1"]).unwrap();
+        assert!(bare.command.is_none() && bare.serve.port == Some(1));
+        let named = Arguments::try_parse_from(["tollgate", "serve", "--host", "::1"]).unwrap();
+        assert!(matches!(named.command, Some(Command::Serve(serve)) if serve.host.is_some()));
+        assert!(Arguments::try_parse_from(["tollgate", "demo", "--port", "70000"]).is_err());
+    }
+}

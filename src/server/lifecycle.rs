@@ -1,0 +1,88 @@
+//! Signals: SIGHUP reads the configuration again, SIGTERM lets open requests end, SIGINT does not.
+
+use super::services;
+use crate::config::Config;
+use crate::proxy::Gateway;
+use crate::runtime::{RuntimeHandle, Snapshot};
+use crate::telemetry::Telemetry;
+use crate::upstream::Upstreams;
+use async_trait::async_trait;
+use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Reads the configuration again; `Err` says what is wrong with it.
+pub type Reload = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// Tells Pingora when to stop.
+pub(super) struct Signals {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) drain: Duration,
+}
+
+#[async_trait]
+impl ShutdownSignalWatch for Signals {
+    async fn recv(&self) -> ShutdownSignal {
+        let (Ok(mut term), Ok(mut int), Ok(mut quit)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+            signal(SignalKind::quit()),
+        ) else {
+            log::error!("signals cannot be watched; only a kill ends this process");
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = term.recv() => self.drain(&mut int).await,
+            _ = quit.recv() => return ShutdownSignal::GracefulUpgrade,
+            _ = int.recv() => {}
+        }
+        ShutdownSignal::FastShutdown
+    }
+}
+
+impl Signals {
+    async fn drain(&self, int: &mut Signal) {
+        self.gateway.draining.store(true, Ordering::Relaxed);
+        log::info!("going away: waiting up to {:?} for open requests", self.drain);
+        let empty = async {
+            while self.gateway.telemetry.metrics.calls_in_flight() > 0 {
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        tokio::select! {
+            () = empty => {}
+            () = tokio::time::sleep(self.drain) => log::warn!("open requests are cut off after {:?}", self.drain),
+            _ = int.recv() => {}
+        }
+    }
+}
+
+/// Swaps in what `reload` reads at every SIGHUP; what is wrong with it changes nothing.
+pub(super) async fn reload_on_hangup(
+    reload: Reload,
+    runtime: Arc<RuntimeHandle>,
+    upstreams: Arc<Upstreams>,
+    telemetry: Arc<Telemetry>,
+) {
+    let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
+    while hangup.recv().await.is_some() {
+        telemetry.access_log.reopen();
+        let generation = runtime.load().generation + 1;
+        let prepared = match reload() {
+            Ok(config) => Snapshot::prepare(config, &upstreams, generation).await.map_err(|e| e.to_string()),
+            Err(faults) => Err(faults),
+        };
+        match prepared {
+            Ok(snapshot) => {
+                services::publish(&telemetry, &snapshot);
+                runtime.swap(snapshot);
+                log::info!("configuration {generation} is in use");
+            }
+            Err(faults) => log::error!("the configuration was not reloaded, the old one stays:\n{faults}"),
+        }
+    }
+}

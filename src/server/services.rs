@@ -1,0 +1,53 @@
+//! What runs beside the traffic: DNS, probes, and the gauges that show both.
+
+use crate::runtime::{RuntimeHandle, Snapshot};
+use crate::telemetry::{DeploymentState, TargetLabels, Telemetry};
+use crate::upstream::{Deployment, Upstreams};
+use std::sync::Arc;
+
+/// Tells the metrics which deployments and names exist.
+pub(super) fn publish(telemetry: &Telemetry, snapshot: &Snapshot) {
+    let targets = snapshot.deployments.iter().map(|deployment| labels(deployment)).collect();
+    let aliases = snapshot.config.aliases.iter().map(|alias| Arc::from(alias.name.as_str())).collect();
+    telemetry.metrics.set_targets(targets, aliases);
+    telemetry.metrics.config_generation(snapshot.generation);
+}
+
+fn labels(deployment: &Deployment) -> TargetLabels {
+    let target = &deployment.target;
+    TargetLabels {
+        model_id: target.id.clone(),
+        litellm_model_name: Arc::from(target.model.as_str()),
+        api_base: Arc::from(target.api_base.as_str()),
+        api_provider: Arc::clone(&deployment.labels.provider),
+        group: Arc::from(target.group.as_str()),
+        endpoint: Arc::from(endpoint(deployment.endpoint.origin())),
+        tpm_limit: target.weights.tpm,
+        rpm_limit: target.weights.rpm,
+    }
+}
+
+fn endpoint(origin: &crate::domain::HostPort) -> String {
+    format!("{}://{origin}", origin.scheme.as_str())
+}
+
+/// Keeps addresses and health fresh for ever, and the gauges with them.
+pub(super) async fn watch(upstreams: Arc<Upstreams>, runtime: Arc<RuntimeHandle>, telemetry: Arc<Telemetry>) {
+    upstreams
+        .watch(|origin, up| {
+            telemetry.metrics.endpoint_up(&endpoint(origin), up);
+            let snapshot = runtime.load();
+            for deployment in snapshot.deployments.iter().filter(|d| d.endpoint.origin() == origin) {
+                telemetry.metrics.deployment_state(&deployment.target.id, state(deployment, up));
+            }
+        })
+        .await;
+}
+
+fn state(deployment: &Deployment, up: bool) -> DeploymentState {
+    match (deployment.state.cooled().is_some(), up) {
+        (true, _) => DeploymentState::Outage,
+        (false, false) => DeploymentState::Partial,
+        (false, true) => DeploymentState::Healthy,
+    }
+}
