@@ -51,3 +51,9 @@ impl UsageSource {
         }
     }
 }
+
+/// Roughly how many tokens `bytes` of text are, for when nobody has counted: four bytes a token.
+#[must_use]
+pub const fn estimate_tokens(bytes: u64) -> u64 {
+    bytes.div_ceil(4)
+}
