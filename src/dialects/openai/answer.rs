@@ -1,0 +1,55 @@
+//! A whole answer: what it cost, and under which name it is given.
+
+use super::encode::put_text;
+use super::{choices, tokens};
+use crate::dialects::json::{Members, Span, text};
+use crate::domain::Usage;
+use bytes::Bytes;
+
+/// What an answer says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AnswerFacts {
+    /// The upstream's own counts.
+    pub usage: Option<Usage>,
+    /// Bytes of text in the choices, for an estimate when there is no usage.
+    pub text_bytes: u64,
+    /// Whether the body is a JSON object at all.
+    pub is_json_object: bool,
+}
+
+/// Reads an answer.
+#[must_use]
+pub fn read(body: &[u8]) -> AnswerFacts {
+    let mut facts = AnswerFacts::default();
+    let Ok(members) = Members::of(body) else { return facts };
+    facts.is_json_object = true;
+    for member in members {
+        let Ok(member) = member else { return AnswerFacts::default() };
+        if member.is(body, "usage") {
+            facts.usage = tokens::read(body, member.value);
+        } else if member.is(body, "choices") {
+            facts.text_bytes = choices::read(member.value.of(body)).text_bytes;
+        }
+    }
+    facts
+}
+
+/// The answer with its top-level `model` changed to `to`; the same `Bytes` if it has none or says so
+/// already.
+#[must_use]
+pub fn rename_model(body: Bytes, to: &str) -> Bytes {
+    let Some(span) = model_span(&body) else { return body };
+    if text(span.of(&body)).is_some_and(|model| model == to) {
+        return body;
+    }
+    let mut renamed = Vec::with_capacity(body.len() + to.len() + 2);
+    renamed.extend_from_slice(&body[..span.start]);
+    put_text(&mut renamed, to);
+    renamed.extend_from_slice(&body[span.end..]);
+    Bytes::from(renamed)
+}
+
+fn model_span(body: &[u8]) -> Option<Span> {
+    let mut members = Members::of(body).ok()?.map_while(Result::ok);
+    members.find(|m| m.is(body, "model")).map(|m| m.value)
+}

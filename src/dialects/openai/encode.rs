@@ -1,0 +1,270 @@
+//! The body a deployment is sent: the client's members, byte for byte, less what is the gateway's
+//! and plus what the deployment adds.
+
+use super::fields::Field;
+use super::request::Request;
+use crate::dialects::json::{Member, Members, text};
+use crate::domain::{ApiError, ErrorKind};
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+
+/// What a deployment says about its parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct ShapeParams<'a> {
+    /// Members that are sent unless the client sent its own.
+    pub defaults: &'a Map<String, Value>,
+    /// Members that are always sent.
+    pub extra_body: &'a Map<String, Value>,
+    /// Parameters the provider takes although they are not listed.
+    pub allowed: &'a [String],
+    /// Parameters never sent.
+    pub drop: &'a [String],
+    /// Whether `stream_options` is understood.
+    pub takes_stream_options: bool,
+}
+
+/// How a deployment wants to be asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<'a> {
+    /// The model to ask for.
+    pub model: &'a str,
+    /// Its parameters.
+    pub params: ShapeParams<'a>,
+    /// Drop unsupported parameters instead of refusing them; the request's own word comes first.
+    pub drop_params: bool,
+    /// Ask for usage at the end of a stream whether or not the client did.
+    pub ask_usage: bool,
+}
+
+/// Writes the body for a deployment. It is the same `Bytes` when nothing has to change.
+///
+/// # Errors
+/// If the client sent parameters the deployment does not take.
+pub fn encode(request: &Request, shape: &Shape<'_>) -> Result<Bytes, ApiError> {
+    let plan = Plan { request, shape, body: request.body() };
+    let mut actions = Vec::with_capacity(request.members.len());
+    let mut refused = Vec::new();
+    for (field, member) in &request.members {
+        match plan.action(*field, member) {
+            Action::Refuse => refused.push(member.name(plan.body)),
+            action => actions.push(action),
+        }
+    }
+    if !refused.is_empty() {
+        return Err(unsupported(&refused, shape.model));
+    }
+    let unchanged = actions.iter().all(|a| matches!(a, Action::Keep));
+    if unchanged && !plan.adds_model() && !plan.adds_stream_options() && !plan.adds_members(&actions) {
+        return Ok(request.body().clone());
+    }
+    plan.write(&actions)
+}
+
+enum Action {
+    Keep,
+    Drop,
+    /// The same key with another value.
+    Put(Vec<u8>),
+    Refuse,
+}
+
+struct Plan<'a> {
+    request: &'a Request,
+    shape: &'a Shape<'a>,
+    body: &'a [u8],
+}
+
+impl Plan<'_> {
+    fn action(&self, field: Field, member: &Member) -> Action {
+        let name = member.name(self.body);
+        if self.overrides(field, &name) || (field.is_droppable() && self.drops(&name)) {
+            return Action::Drop;
+        }
+        match field {
+            Field::Model => self.model(member),
+            Field::StreamOptions => self.stream_options(member),
+            Field::Stream | Field::Content | Field::Other => Action::Keep,
+            Field::KeptBackUnlessAllowed if self.allows(&name) => Action::Keep,
+            Field::Unsupported if member.value.of(self.body) == b"null" => Action::Drop,
+            Field::Unsupported if self.allows(&name) => Action::Keep,
+            Field::Unsupported if self.request.knobs.drop_params.unwrap_or(self.shape.drop_params) => {
+                Action::Drop
+            }
+            Field::Unsupported => Action::Refuse,
+            Field::ExtraBody
+            | Field::NumRetries
+            | Field::Timeout
+            | Field::RequestTimeout
+            | Field::StreamTimeout
+            | Field::DropParams
+            | Field::AllowedParams
+            | Field::AdditionalDrop
+            | Field::Banned
+            | Field::KeptBack
+            | Field::KeptBackUnlessAllowed => Action::Drop,
+        }
+    }
+
+    fn model(&self, member: &Member) -> Action {
+        let value = member.value.of(self.body);
+        if text(value).is_some_and(|model| model == self.shape.model) {
+            return Action::Keep;
+        }
+        let mut quoted = Vec::with_capacity(self.shape.model.len() + 2);
+        put_text(&mut quoted, self.shape.model);
+        Action::Put(quoted)
+    }
+
+    fn sends_stream_options(&self) -> bool {
+        self.request.stream() && self.shape.params.takes_stream_options
+    }
+
+    fn stream_options(&self, member: &Member) -> Action {
+        if !self.sends_stream_options() {
+            return Action::Drop;
+        }
+        if self.request.asks_usage() || !self.shape.ask_usage {
+            return Action::Keep;
+        }
+        let mut value = b"{".to_vec();
+        let members = Members::within(self.body, member.value).ok();
+        for inner in members.into_iter().flatten().flatten() {
+            if !inner.is(self.body, "include_usage") {
+                value.extend_from_slice(inner.whole().of(self.body));
+                value.push(b',');
+            }
+        }
+        value.extend_from_slice(b"\"include_usage\":true}");
+        Action::Put(value)
+    }
+
+    fn allows(&self, name: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|n| n == name);
+        named(self.shape.params.allowed) || named(&self.request.knobs.allowed)
+    }
+
+    fn drops(&self, name: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|n| n == name);
+        named(self.shape.params.drop) || named(&self.request.knobs.drop)
+    }
+
+    fn has_extra(&self, name: &str) -> bool {
+        self.request.extra.iter().any(|m| m.is(self.body, name))
+    }
+
+    /// Whether a member that is added later takes this one's place.
+    fn overrides(&self, field: Field, name: &str) -> bool {
+        field != Field::Stream && (self.forces(name) || self.has_extra(name))
+    }
+
+    /// Whether the deployment always sends `name` itself. Whether it streams is the client's to say.
+    fn forces(&self, name: &str) -> bool {
+        let fits = match name {
+            "stream" => false,
+            "stream_options" => self.request.stream(),
+            _ => true,
+        };
+        fits && self.shape.params.extra_body.contains_key(name)
+    }
+
+    fn adds_model(&self) -> bool {
+        let has = self.request.members.iter().any(|(field, _)| *field == Field::Model);
+        !has && !self.forces("model")
+    }
+
+    fn adds_stream_options(&self) -> bool {
+        let has = self.request.members.iter().any(|(field, _)| *field == Field::StreamOptions);
+        !has && self.shape.ask_usage && self.sends_stream_options() && !self.forces("stream_options")
+    }
+
+    fn adds_default(&self, name: &str, actions: &[Action]) -> bool {
+        if matches!(name, "model" | "stream" | "stream_options") || self.drops(name) {
+            return false;
+        }
+        let sent = self.request.members.iter().zip(actions);
+        let has = |(member, action): (&(Field, Member), &Action)| {
+            !matches!(action, Action::Drop) && member.1.is(self.body, name)
+        };
+        !self.forces(name) && !self.has_extra(name) && !sent.into_iter().any(has)
+    }
+
+    fn adds_members(&self, actions: &[Action]) -> bool {
+        let params = &self.shape.params;
+        !params.extra_body.is_empty() || params.defaults.keys().any(|name| self.adds_default(name, actions))
+    }
+
+    fn write(&self, actions: &[Action]) -> Result<Bytes, ApiError> {
+        let params = &self.shape.params;
+        let mut out = Vec::with_capacity(self.body.len() + 256);
+        out.push(b'{');
+        for ((_, member), action) in self.request.members.iter().zip(actions) {
+            match action {
+                Action::Keep => out.extend_from_slice(member.whole().of(self.body)),
+                Action::Put(value) => {
+                    out.extend_from_slice(member.key.of(self.body));
+                    out.push(b':');
+                    out.extend_from_slice(value);
+                }
+                Action::Drop | Action::Refuse => continue,
+            }
+            out.push(b',');
+        }
+        if self.adds_model() {
+            out.extend_from_slice(b"\"model\":");
+            put_text(&mut out, self.shape.model);
+            out.push(b',');
+        }
+        if self.adds_stream_options() {
+            out.extend_from_slice(b"\"stream_options\":{\"include_usage\":true},");
+        }
+        for member in &self.request.extra {
+            let name = member.name(self.body);
+            if !self.forces(&name) && !self.drops(&name) {
+                out.extend_from_slice(member.whole().of(self.body));
+                out.push(b',');
+            }
+        }
+        for (name, value) in params.defaults.iter().filter(|(name, _)| self.adds_default(name, actions)) {
+            put_member(&mut out, name, value)?;
+        }
+        for (name, value) in params.extra_body.iter().filter(|(name, _)| self.forces(name)) {
+            put_member(&mut out, name, value)?;
+        }
+        if out.last() == Some(&b',') {
+            out.pop();
+        }
+        out.push(b'}');
+        Ok(Bytes::from(out))
+    }
+}
+
+pub(super) fn put_text(out: &mut Vec<u8>, value: &str) {
+    let plain = value.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
+    if plain {
+        out.push(b'"');
+        out.extend_from_slice(value.as_bytes());
+        out.push(b'"');
+    } else {
+        out.extend_from_slice(Value::from(value).to_string().as_bytes());
+    }
+}
+
+fn put_member(out: &mut Vec<u8>, name: &str, value: &Value) -> Result<(), ApiError> {
+    put_text(out, name);
+    out.push(b':');
+    serde_json::to_writer(&mut *out, value)
+        .map_err(|e| ApiError::new(ErrorKind::Internal, format!("parameter {name}: {e}")))?;
+    out.push(b',');
+    Ok(())
+}
+
+fn unsupported(names: &[Cow<'_, str>], model: &str) -> ApiError {
+    let list = names.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
+    let message = format!(
+        "litellm.UnsupportedParamsError: openai does not support parameters: [{list}], for model={model}. To drop \
+         these, set `litellm.drop_params=True` or for proxy:\n\n`litellm_settings:\n drop_params: true`\n. \n If you \
+         want to use these params dynamically send allowed_openai_params=[{list}] in your request."
+    );
+    ApiError::new(ErrorKind::UnsupportedParams, message)
+}

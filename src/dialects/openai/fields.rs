@@ -1,0 +1,111 @@
+//! What the gateway does with each member of a request: the one table of names.
+
+use crate::domain::EndpointKind;
+
+/// What a member is to the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Field {
+    Model,
+    Stream,
+    StreamOptions,
+    /// What is asked: `messages`, `prompt` or `input`.
+    Content,
+    ExtraBody,
+    NumRetries,
+    Timeout,
+    RequestTimeout,
+    StreamTimeout,
+    DropParams,
+    AllowedParams,
+    AdditionalDrop,
+    /// Names a destination or a credential.
+    Banned,
+    /// Meant for the gateway alone.
+    KeptBack,
+    /// OpenAI's own, kept back unless it is allowed by name.
+    KeptBackUnlessAllowed,
+    /// OpenAI's own, refused unless it is allowed or dropped.
+    Unsupported,
+    /// Passed on as it is.
+    Other,
+}
+
+/// The member that holds what is asked.
+pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
+    match kind {
+        EndpointKind::ChatCompletions => "messages",
+        EndpointKind::Completions => "prompt",
+        EndpointKind::Embeddings => "input",
+    }
+}
+
+impl Field {
+    /// The field of this exact name.
+    pub(super) fn of(kind: EndpointKind, name: &str) -> Self {
+        match name {
+            "model" => Self::Model,
+            "stream" => Self::Stream,
+            "stream_options" => Self::StreamOptions,
+            "messages" | "prompt" | "input" if name == content_name(kind) => Self::Content,
+            "extra_body" => Self::ExtraBody,
+            "num_retries" => Self::NumRetries,
+            "timeout" => Self::Timeout,
+            "request_timeout" => Self::RequestTimeout,
+            "stream_timeout" => Self::StreamTimeout,
+            "drop_params" => Self::DropParams,
+            "allowed_openai_params" => Self::AllowedParams,
+            "additional_drop_params" => Self::AdditionalDrop,
+            "api_base" | "base_url" | "api_key" | "user_config" | "vertex_credentials" => Self::Banned,
+            "user" | "metadata" | "store" => Self::KeptBackUnlessAllowed,
+            "tags"
+            | "litellm_metadata"
+            | "fallbacks"
+            | "context_window_fallbacks"
+            | "content_policy_fallbacks"
+            | "disable_fallbacks"
+            | "cache"
+            | "mock_response"
+            | "mock_timeout"
+            | "guardrails"
+            | "secret_fields"
+            | "proxy_server_request"
+            | "prompt_id"
+            | "prompt_variables"
+            | "extra_headers"
+            | "headers" => Self::KeptBack,
+            "reasoning_effort" if kind == EndpointKind::ChatCompletions => Self::Unsupported,
+            _ if name.starts_with("aws_") => Self::Banned,
+            _ if name.starts_with("mock_testing_") => Self::KeptBack,
+            _ => Self::Other,
+        }
+    }
+
+    /// The field that a reader which ignores case would take `name` for, and its proper spelling;
+    /// `None` if the spelling is the proper one.
+    pub(super) fn of_variant(kind: EndpointKind, name: &str) -> Option<(Self, String)> {
+        if name.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
+            return None;
+        }
+        // These two letters are s and k to readers that fold by Unicode, such as Go's.
+        let fold = |c: char| match c {
+            '\u{17F}' => 's',
+            '\u{212A}' => 'k',
+            other => other.to_ascii_lowercase(),
+        };
+        let folded: String = name.chars().map(fold).collect();
+        match Self::of(kind, &folded) {
+            Self::Other => None,
+            field => Some((field, folded)),
+        }
+    }
+
+    /// Whether what it says decides something, so that saying it twice would be saying two things.
+    pub(super) const fn is_single(self) -> bool {
+        !matches!(self, Self::KeptBack | Self::KeptBackUnlessAllowed | Self::Unsupported | Self::Other)
+    }
+
+    /// Whether it may be left out because a list of parameters to drop names it.
+    pub(super) const fn is_droppable(self) -> bool {
+        !matches!(self, Self::Model | Self::Stream | Self::Content)
+    }
+}

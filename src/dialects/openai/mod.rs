@@ -1,0 +1,16 @@
+//! OpenAI's format: requests, answers, event streams and errors.
+
+pub mod answer;
+mod choices;
+pub mod encode;
+mod fields;
+pub mod request;
+pub mod stream;
+mod tokens;
+pub mod upstream_error;
+
+pub use answer::{AnswerFacts, rename_model};
+pub use encode::{Shape, ShapeParams, encode};
+pub use request::{Controls, Request};
+pub use stream::{Produced, StreamEnd, StreamOptions, StreamRelay, error_event};
+pub use upstream_error::read_failure;

@@ -1,0 +1,290 @@
+//! A request's facts. The body stays as it came.
+
+use super::fields::{Field, content_name};
+use crate::dialects::json::{self, Fault, Member, Members, Span};
+use crate::domain::usage::estimate_tokens;
+use crate::domain::{ApiError, EndpointKind, ErrorKind};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// A client's timeouts are held at this, so that a deadline can always be computed.
+const LONGEST_TIMEOUT: Duration = Duration::from_hours(7 * 24);
+
+/// What the body asks of the gateway itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Controls {
+    /// `num_retries`.
+    pub num_retries: Option<u32>,
+    /// `timeout`, or else `request_timeout`.
+    pub timeout: Option<Duration>,
+    /// `stream_timeout`.
+    pub stream_timeout: Option<Duration>,
+}
+
+/// What the body says about parameters the provider may not take.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Knobs {
+    pub(super) drop_params: Option<bool>,
+    pub(super) allowed: Vec<String>,
+    pub(super) drop: Vec<String>,
+}
+
+/// A request that can be routed, and encoded for any deployment.
+#[derive(Clone, Debug)]
+pub struct Request {
+    body: Bytes,
+    model: Option<Box<str>>,
+    stream: bool,
+    asks_usage: bool,
+    controls: Controls,
+    content_bytes: usize,
+    pub(super) members: Vec<(Field, Member)>,
+    pub(super) extra: Vec<Member>,
+    pub(super) knobs: Knobs,
+}
+
+impl Request {
+    /// The model asked for, if any.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    /// Whether the answer is to be streamed.
+    #[must_use]
+    pub const fn stream(&self) -> bool {
+        self.stream
+    }
+
+    /// Whether the client wants the usage at the end of the stream.
+    #[must_use]
+    pub const fn asks_usage(&self) -> bool {
+        self.asks_usage
+    }
+
+    /// The body as received.
+    #[must_use]
+    pub const fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// What the body asks of the gateway.
+    #[must_use]
+    pub const fn controls(&self) -> &Controls {
+        &self.controls
+    }
+
+    /// Roughly how many tokens the prompt has.
+    #[must_use]
+    pub const fn prompt_estimate(&self) -> u64 {
+        estimate_tokens(self.content_bytes as u64)
+    }
+}
+
+/// Reads a request body. An empty one counts as `{}`; a missing model is left to the caller, who
+/// knows how to refuse it.
+///
+/// # Errors
+/// If the body is not a JSON object, lacks what the endpoint needs, or names a destination or
+/// credential.
+pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
+    let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
+    let members = json::object(&body).map_err(|fault| malformed(fault, &body))?;
+    let mut request = Request {
+        members: Vec::with_capacity(members.len()),
+        body: body.clone(),
+        model: None,
+        stream: false,
+        asks_usage: false,
+        controls: Controls::default(),
+        content_bytes: 0,
+        extra: Vec::new(),
+        knobs: Knobs::default(),
+    };
+    let mut seen = 0_u32;
+    let mut has_content = false;
+    for member in members {
+        let field = classify(kind, &body, &member, &mut seen)?;
+        has_content |= request.take(kind, field, &member, &body)?;
+        request.members.push((field, member));
+    }
+    request.stream &= kind != EndpointKind::Embeddings;
+    request.asks_usage &= request.stream;
+    if request.model.is_some() && !has_content {
+        let name = content_name(kind);
+        return Err(invalid(&format!("Missing required parameter: '{name}'."), name));
+    }
+    Ok(request)
+}
+
+fn malformed(fault: Fault, body: &[u8]) -> ApiError {
+    let words = fault.describe(body);
+    match fault {
+        Fault::Syntax { .. } => {
+            ApiError::new(ErrorKind::InvalidJson, format!("Invalid JSON payload: {words}"))
+        }
+        Fault::NotAnObject | Fault::TooDeep | Fault::TooManyMembers => {
+            ApiError::new(ErrorKind::InvalidRequest, format!("Invalid request format: {words}"))
+        }
+    }
+}
+
+fn invalid(message: &str, param: &str) -> ApiError {
+    ApiError::new(ErrorKind::InvalidRequest, message).with_param(param)
+}
+
+fn banned(name: &str) -> ApiError {
+    let message = format!(
+        "Authentication Error, Rejected Request: {name} is not allowed in request body. Enable with \
+         `general_settings::allow_client_side_credentials` on proxy config.yaml."
+    );
+    ApiError::new(ErrorKind::BannedParam, message)
+}
+
+fn classify(kind: EndpointKind, body: &[u8], member: &Member, seen: &mut u32) -> Result<Field, ApiError> {
+    let name = member.name(body);
+    let field = Field::of(kind, &name);
+    if field == Field::Banned {
+        return Err(banned(&name));
+    }
+    if field == Field::Other {
+        return match Field::of_variant(kind, &name) {
+            None => Ok(field),
+            Some((Field::Banned, proper)) => Err(banned(&proper)),
+            Some((_, proper)) => {
+                let message = format!("Invalid parameter: '{name}' must be written '{proper}'.");
+                Err(invalid(&message, &proper))
+            }
+        };
+    }
+    let bit = 1_u32 << field as u32;
+    if field.is_single() && *seen & bit != 0 {
+        return Err(invalid(&format!("Duplicate parameter: '{name}'."), &name));
+    }
+    *seen |= bit;
+    Ok(field)
+}
+
+impl Request {
+    /// Notes what a member says; `true` if it is the content, and there.
+    fn take(
+        &mut self,
+        kind: EndpointKind,
+        field: Field,
+        member: &Member,
+        body: &[u8],
+    ) -> Result<bool, ApiError> {
+        let value = member.value.of(body);
+        if value == b"null" {
+            return Ok(false);
+        }
+        match field {
+            Field::Model => {
+                let model = json::text(value);
+                let model =
+                    model.ok_or_else(|| invalid("Invalid type for 'model': expected a string.", "model"))?;
+                self.model = Some(model.into());
+            }
+            Field::Stream => self.stream = boolean(value, "stream")?,
+            Field::StreamOptions => self.asks_usage = includes_usage(body, member.value)?,
+            Field::Content => {
+                check_content(kind, value)?;
+                self.content_bytes = value.len();
+                return Ok(true);
+            }
+            Field::ExtraBody => self.extra = extra_members(kind, body, member.value)?,
+            Field::NumRetries => self.controls.num_retries = Some(count(value, "num_retries")?),
+            Field::Timeout => self.controls.timeout = Some(seconds(value, "timeout")?),
+            Field::RequestTimeout => {
+                let timeout = seconds(value, "request_timeout")?;
+                self.controls.timeout.get_or_insert(timeout);
+            }
+            Field::StreamTimeout => self.controls.stream_timeout = Some(seconds(value, "stream_timeout")?),
+            Field::DropParams => self.knobs.drop_params = Some(boolean(value, "drop_params")?),
+            Field::AllowedParams => self.knobs.allowed = names(value, "allowed_openai_params")?,
+            Field::AdditionalDrop => self.knobs.drop = names(value, "additional_drop_params")?,
+            Field::Banned
+            | Field::KeptBack
+            | Field::KeptBackUnlessAllowed
+            | Field::Unsupported
+            | Field::Other => {}
+        }
+        Ok(false)
+    }
+}
+
+fn boolean(value: &[u8], name: &str) -> Result<bool, ApiError> {
+    match value {
+        b"true" => Ok(true),
+        b"false" => Ok(false),
+        _ => Err(invalid(&format!("Invalid type for '{name}': expected a boolean."), name)),
+    }
+}
+
+fn names(value: &[u8], name: &str) -> Result<Vec<String>, ApiError> {
+    serde_json::from_slice(value)
+        .map_err(|_| invalid(&format!("Invalid type for '{name}': expected a list of strings."), name))
+}
+
+/// A number, or a string that holds one, as LiteLLM takes both.
+fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
+    let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
+    std::str::from_utf8(value).ok()?.trim().parse().ok()
+}
+
+fn count(value: &[u8], name: &str) -> Result<u32, ApiError> {
+    number(value)
+        .ok_or_else(|| invalid(&format!("Invalid value for '{name}': expected a whole number."), name))
+}
+
+fn seconds(value: &[u8], name: &str) -> Result<Duration, ApiError> {
+    number(value)
+        .and_then(|n: f64| Duration::try_from_secs_f64(n).ok())
+        .filter(|d| !d.is_zero())
+        .map(|d| d.min(LONGEST_TIMEOUT))
+        .ok_or_else(|| invalid(&format!("Invalid value for '{name}': expected seconds above zero."), name))
+}
+
+fn includes_usage(body: &[u8], span: Span) -> Result<bool, ApiError> {
+    let fault = || invalid("Invalid type for 'stream_options': expected an object.", "stream_options");
+    let mut includes = false;
+    for member in Members::within(body, span).map_err(|_| fault())? {
+        let member = member.map_err(|_| fault())?;
+        if member.is(body, "include_usage") {
+            includes = member.value.of(body) == b"true";
+        }
+    }
+    Ok(includes)
+}
+
+fn check_content(kind: EndpointKind, value: &[u8]) -> Result<(), ApiError> {
+    let name = content_name(kind);
+    match (kind, value.first()) {
+        (_, Some(b'[')) => Ok(()),
+        (EndpointKind::Completions | EndpointKind::Embeddings, Some(b'"')) => Ok(()),
+        (EndpointKind::ChatCompletions, _) => {
+            Err(invalid(&format!("Invalid request format: '{name}' must be a list."), name))
+        }
+        _ => Err(invalid(&format!("Invalid request format: '{name}' must be a string or a list."), name)),
+    }
+}
+
+/// The members to merge into the root. What the gateway decides by is not to be changed from here.
+fn extra_members(kind: EndpointKind, body: &[u8], span: Span) -> Result<Vec<Member>, ApiError> {
+    let fault = || invalid("Invalid type for 'extra_body': expected an object.", "extra_body");
+    let mut members = Vec::new();
+    let mut seen = 0;
+    for member in Members::within(body, span).map_err(|_| fault())? {
+        let member = member.map_err(|_| fault())?;
+        let field = classify(kind, body, &member, &mut seen)?;
+        if field.is_single() {
+            let name = member.name(body);
+            return Err(invalid(
+                &format!("Invalid parameter: '{name}' cannot be set by 'extra_body'."),
+                "extra_body",
+            ));
+        }
+        members.push(member);
+    }
+    Ok(members)
+}
