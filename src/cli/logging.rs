@@ -15,6 +15,10 @@ pub(super) fn start(debug: bool, detailed: bool) {
         (false, true) => LevelFilter::Debug,
         (false, false) => from_word(&env::var("LITELLM_LOG").unwrap_or_default()),
     };
+    with_level(level);
+}
+
+fn with_level(level: LevelFilter) {
     let started = Builder::new()
         .filter_level(LevelFilter::Error)
         .filter_module("tollgate", level)
@@ -27,6 +31,11 @@ pub(super) fn start(debug: bool, detailed: bool) {
         // What readiness reports as the level is ours, not the libraries'.
         log::set_max_level(level.max(LevelFilter::Error));
     }
+}
+
+/// Starts the log for a command that talks to a person: warnings of ours only.
+pub(super) fn quiet() {
+    with_level(LevelFilter::Error);
 }
 
 fn from_word(word: &str) -> LevelFilter {

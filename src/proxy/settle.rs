@@ -2,7 +2,8 @@
 
 use super::phases::response_body::estimated;
 use super::stage::{Admitted, Attempt, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
-use crate::dialects::openai::answer;
+use crate::dialects::openai;
+use crate::domain::usage::estimate_tokens;
 use crate::domain::{
     Money, Outcome, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
 };
@@ -89,9 +90,9 @@ fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
             None if stream.produced().estimate() == 0 => (Usage::default(), UsageSource::Absent),
             None => estimated(prompt, stream.produced().estimate()),
         },
-        Meter::Tail { tail, size } => match answer::usage_in_tail(tail) {
+        Meter::Tail { tail, size } => match openai::usage_in_tail(tail) {
             Some(usage) => (usage, UsageSource::Upstream),
-            None => estimated(prompt, metering::estimate_tokens(*size)),
+            None => estimated(prompt, estimate_tokens(*size)),
         },
     }
 }

@@ -1,8 +1,7 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
 use crate::auth::Principal;
-use crate::dialects::openai::request::Request;
-use crate::dialects::openai::stream::StreamRelay;
+use crate::dialects::openai::{Request, StreamRelay};
 use crate::domain::{
     ApiError, AttemptRecord, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass, Usage, UsageSource,
 };

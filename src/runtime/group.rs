@@ -57,7 +57,8 @@ impl Group {
     }
 
     /// Chooses the next deployment: one that is in rotation and was not tried, else one that is in
-    /// rotation; an endpoint whose probes fail is passed over while another is there.
+    /// rotation. One whose endpoint fails its probes, or that has no parallel slot free, is passed
+    /// over while another is there.
     #[must_use]
     pub fn pick(&self, tried: &SmallVec<[usize; 8]>) -> Pick {
         if self.deployments.iter().all(|d| d.target.unserved.is_some()) {
@@ -66,11 +67,11 @@ impl Group {
         let served = |i: usize| self.deployments[i].target.unserved.is_none();
         let cool = |i: usize| served(i) && self.deployments[i].state.cooled().is_none();
         let fresh = |i: usize| cool(i) && !tried.contains(&i);
-        let up = |i: usize| self.deployments[i].endpoint.is_up();
+        let ready = |i: usize| self.deployments[i].has_room() && self.deployments[i].endpoint.is_up();
         let draw = self.draw();
         let found = self
             .strategy
-            .pick(draw, &|i| fresh(i) && up(i))
+            .pick(draw, &|i| fresh(i) && ready(i))
             .or_else(|| self.strategy.pick(draw, &fresh))
             .or_else(|| self.strategy.pick(draw, &cool));
         found.map_or_else(|| Pick::Cooled(self.shortest_cooldown()), Pick::Deployment)

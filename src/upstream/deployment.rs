@@ -78,6 +78,12 @@ impl Deployment {
         InFlight { state: Arc::clone(&self.state), _permit: permit }
     }
 
+    /// Whether a parallel slot is free.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.state.slots.as_ref().is_none_or(|slots| slots.available_permits() > 0)
+    }
+
     /// Calls under way.
     #[must_use]
     pub fn in_flight(&self) -> u64 {

@@ -6,6 +6,7 @@ pub mod encode;
 mod fields;
 pub mod request;
 pub mod stream;
+pub mod tail;
 mod tokens;
 pub mod upstream_error;
 
@@ -13,4 +14,5 @@ pub use answer::{AnswerFacts, rename_model};
 pub use encode::{Shape, ShapeParams, encode};
 pub use request::{Controls, Request};
 pub use stream::{Produced, StreamEnd, StreamOptions, StreamRelay, error_event};
+pub use tail::usage_in_tail;
 pub use upstream_error::read_failure;

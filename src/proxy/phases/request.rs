@@ -99,10 +99,9 @@ fn admit(
     headers: &HeaderMap,
 ) -> std::result::Result<Box<Admitted>, Box<Refused>> {
     let body_model = request.as_ref().ok().and_then(openai::Request::model);
-    let named = path_model.as_deref().or(body_model);
-    let requested: Arc<str> = Arc::from(named.unwrap_or_default());
+    let requested: Arc<str> = Arc::from(path_model.as_deref().or(body_model).unwrap_or_default());
     let found = request.and_then(|request| {
-        let resolution = named.and_then(|name| snapshot.resolve(name));
+        let resolution = snapshot.resolve(&requested).filter(|_| !requested.is_empty());
         resolution.map(|r| (request, r)).ok_or_else(|| unknown_model(&snapshot, caller.kind, &requested))
     });
     match found {

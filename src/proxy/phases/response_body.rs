@@ -1,12 +1,11 @@
 //! The upstream's bytes: collected, or passed on and metered.
 
-use crate::dialects::openai::answer;
-use crate::dialects::openai::stream::{self, StreamEnd, StreamRelay};
+use crate::dialects::openai::{self, StreamEnd, StreamRelay};
+use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, Failure, UpstreamClass, Usage, UsageSource};
-use crate::metering;
 use crate::proxy::Gateway;
 use crate::proxy::phases::failure;
-use crate::proxy::stage::{Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
+use crate::proxy::stage::{Attempt, Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType, Result};
 use std::time::Instant;
@@ -71,7 +70,7 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
     let fault = if (200..300).contains(&capture.status) {
         not_json()
     } else {
-        answer::read_failure(capture.status, &capture.body, capture.retry_after)
+        openai::read_failure(capture.status, &capture.body, capture.retry_after)
     };
     settle(gateway, ctx, capture.attempt, fault)
 }
@@ -80,7 +79,7 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
 fn settle(
     gateway: &Gateway,
     ctx: &mut Ctx,
-    attempt: Box<crate::proxy::stage::Attempt>,
+    attempt: Box<Attempt>,
     fault: Failure,
 ) -> Result<()> {
     let (stage, retry) = failure::decide(gateway, attempt, fault);
@@ -111,17 +110,17 @@ impl Hold {
     fn weigh(&mut self) -> std::result::Result<HeldAnswer, Failure> {
         let upstream_end = Instant::now();
         let whole = self.whole();
-        let facts = answer::read(&whole);
+        let facts = openai::answer::read(&whole);
         if !facts.is_json_object {
             return Err(not_json());
         }
         let admitted = &self.attempt.admitted;
         let (usage, source) = facts.usage.map_or_else(
-            || estimated(admitted.request.prompt_estimate(), metering::estimate_tokens(facts.text_bytes)),
+            || estimated(admitted.request.prompt_estimate(), estimate_tokens(facts.text_bytes)),
             |usage| (usage, UsageSource::Upstream),
         );
         let same = *admitted.requested == *self.attempt.deployment.target.model;
-        let body = if same { whole } else { answer::rename_model(whole, &admitted.requested) };
+        let body = if same { whole } else { openai::rename_model(whole, &admitted.requested) };
         Ok(HeldAnswer { body, usage, source, upstream_end })
     }
 
@@ -192,7 +191,7 @@ impl Relay {
 
     /// The event that tells a client that its stream broke.
     pub(in crate::proxy) fn error_event(&self, failure: &Failure) -> Bytes {
-        stream::error_event(&ApiError::upstream(failure, &self.attempt.deployment.target.provider))
+        openai::error_event(&ApiError::upstream(failure, &self.attempt.deployment.target.provider))
     }
 }
 
@@ -206,13 +205,13 @@ fn pass_events(stream: &mut StreamRelay, chunk: Bytes, interrupted: &mut Option<
         Err(_) => {
             let words = "the upstream sent an event that is too large";
             let fault = Failure::without_answer(UpstreamClass::Internal, words);
-            let event = stream::error_event(&ApiError::upstream(&fault, "openai"));
+            let event = openai::error_event(&ApiError::upstream(&fault, "openai"));
             *interrupted = Some(fault);
             return event;
         }
     };
     let Some(fault) = stream.failure() else { return out };
-    let event = stream::error_event(&ApiError::upstream(fault, "openai"));
+    let event = openai::error_event(&ApiError::upstream(fault, "openai"));
     *interrupted = Some(fault.clone());
     join(out, event)
 }

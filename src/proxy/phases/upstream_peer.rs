@@ -1,6 +1,6 @@
 //! Which deployment is asked next, after what wait.
 
-use crate::dialects::openai::request::{self as openai, Shape};
+use crate::dialects::openai::{self, Shape, ShapeParams};
 use crate::domain::{ApiError, ErrorKind};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
 use crate::runtime::Pick;
@@ -95,14 +95,17 @@ fn encode(admitted: &Admitted, deployment: &Deployment) -> std::result::Result<B
     let model = admitted.resolution.upstream_model(&target.model, &admitted.requested);
     let shape = Shape {
         model: &model,
-        defaults: &params.defaults,
-        extra_body: &params.extra_body,
-        allowed: &params.allowed_openai_params,
-        drop: &params.additional_drop_params,
+        params: ShapeParams {
+            defaults: &params.defaults,
+            extra_body: &params.extra_body,
+            allowed: &params.allowed_openai_params,
+            drop: &params.additional_drop_params,
+            takes_stream_options: params.takes_stream_options,
+        },
         drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
-        ask_usage: params.takes_stream_options,
+        ask_usage: true,
     };
-    openai::encode(&admitted.request, admitted.caller.kind, &shape)
+    openai::encode(&admitted.request, &shape)
 }
 
 /// The longest silence: the request's word, else the deployment's, else the router's; the stream's own

@@ -1,6 +1,6 @@
 //! The upstream's head: is it an answer, and how will it be relayed.
 
-use crate::dialects::openai::stream::{StreamOptions, StreamRelay};
+use crate::dialects::openai::{StreamOptions, StreamRelay};
 use crate::proxy::head;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Hold, Meter, Relay, Stage};
 use crate::proxy::{Gateway, respond};

@@ -1,0 +1,114 @@
+//! `tollgate demo`: the whole gateway without any key, against three simulated ones.
+
+mod client;
+mod config;
+
+use super::arguments::Demo;
+use super::logging;
+use crate::config::{Config, ConfigError, Env, Overrides};
+use crate::server;
+use crate::simulator::Simulator;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+/// How long the gateway may take to answer for the first time.
+const START: Duration = Duration::from_secs(20);
+
+/// What can go wrong in a demonstration.
+#[derive(Debug, thiserror::Error)]
+enum DemoError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the built-in configuration is at fault: {0:?}")]
+    Config(Vec<ConfigError>),
+    #[error("{0}")]
+    Serve(#[from] server::ServeError),
+    #[error("the gateway did not come up")]
+    NotUp,
+}
+
+pub(super) fn run(arguments: &Demo) -> ExitCode {
+    logging::quiet();
+    match demonstrate(arguments, &mut io::stdout()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn demonstrate(arguments: &Demo, out: &mut impl Write) -> Result<(), DemoError> {
+    let simulator = Simulator::start_thread(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), config::script())?;
+    let address = free_address(arguments.port)?;
+    let key = format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
+    let config = compile(&config::yaml(&simulator.base_url(), &key), address)?;
+    let server = thread::spawn(move || server::run(config, Box::new(|| Err("the demo has no file".to_owned()))));
+    if !client::wait_until_up(address, START, || server.is_finished()) {
+        return match server.join() {
+            Ok(Err(error)) => Err(error.into()),
+            Ok(Ok(())) | Err(_) => Err(DemoError::NotUp),
+        };
+    }
+    introduce(out, address, &key)?;
+    let answer = client::stream(out, address, &key, config::MODEL, QUESTION)?;
+    conclude(out, address, &answer)?;
+    if arguments.once {
+        return Ok(());
+    }
+    invite(out, address, &key)?;
+    match server.join() {
+        Ok(ended) => Ok(ended?),
+        Err(_) => Err(DemoError::NotUp),
+    }
+}
+
+/// The port asked for, or any other if that is taken.
+fn free_address(port: u16) -> io::Result<SocketAddr> {
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    taken.or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?.local_addr()
+}
+
+fn compile(yaml: &str, address: SocketAddr) -> Result<Config, DemoError> {
+    let overrides = Overrides { host: Some(address.ip()), port: Some(address.port()), ..Overrides::default() };
+    let compiled = crate::config::parse_and_compile(yaml, "demo", Env::new(Vec::new()), &overrides);
+    compiled.map(|compiled| compiled.config).map_err(DemoError::Config)
+}
+
+fn introduce(out: &mut impl Write, address: SocketAddr, key: &str) -> io::Result<()> {
+    writeln!(out, "tollgate is up, with three simulated upstream keys; the third fails every other time.\n")?;
+    writeln!(out, "  endpoint  http://{address}/v1\n  key       {key}\n  model     {}\n", config::MODEL)?;
+    writeln!(out, "you> {QUESTION}")?;
+    write!(out, "  ai> ")?;
+    out.flush()
+}
+
+fn conclude(out: &mut impl Write, address: SocketAddr, answer: &client::Answer) -> io::Result<()> {
+    let spent = client::metric(address, "litellm_spend_metric_total").unwrap_or_default();
+    writeln!(out, "\n")?;
+    writeln!(out, "  served by {} after {} retries", answer.served_by, answer.retries)?;
+    writeln!(out, "  tokens    {} in, {} out", answer.prompt_tokens, answer.completion_tokens)?;
+    writeln!(out, "  cost      ${spent:.9}")?;
+    writeln!(out, "  first token after {} ms\n", answer.first_token.as_millis())?;
+    out.flush()
+}
+
+fn invite(out: &mut impl Write, address: SocketAddr, key: &str) -> io::Result<()> {
+    let model = config::MODEL;
+    writeln!(out, "Now you:\n")?;
+    writeln!(out, "  curl -N http://{address}/v1/chat/completions \\")?;
+    writeln!(out, "    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\")?;
+    writeln!(
+        out,
+        "    -d '{{\"model\":\"{model}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}'\n"
+    )?;
+    writeln!(out, "  OPENAI_BASE_URL=http://{address}/v1 OPENAI_API_KEY={key} with any OpenAI SDK")?;
+    writeln!(out, "  curl http://{address}/metrics\n")?;
+    writeln!(out, "Ctrl-C ends it.")?;
+    out.flush()
+}
+
+const QUESTION: &str = "What does a toll gate do?";
