@@ -1,0 +1,109 @@
+//! What is measured. All are bounded: by time, by count, by both.
+
+use std::time::Duration;
+
+/// One row of the table.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    pub name: &'static str,
+    pub load: Load,
+    /// The model asked for, which tells the simulator what to answer.
+    pub model: &'static str,
+    pub prompt_bytes: usize,
+    /// The most the subject may cost, as a multiple of the bare pass-through.
+    pub budget: Option<f64>,
+}
+
+/// How a scenario loads its target.
+#[derive(Clone, Copy, Debug)]
+pub enum Load {
+    Closed { clients: usize },
+    Open { clients: usize, rate: f64 },
+    Streams { clients: usize, events: u64 },
+    Held { clients: usize },
+}
+
+impl Scenario {
+    /// What one unit of work is.
+    pub const fn unit(&self) -> &'static str {
+        match self.load {
+            Load::Closed { .. } | Load::Open { .. } => "request",
+            Load::Streams { .. } => "chunk",
+            Load::Held { .. } => "open stream",
+        }
+    }
+
+    pub const fn streams(&self) -> bool {
+        matches!(self.load, Load::Streams { .. } | Load::Held { .. })
+    }
+}
+
+/// The scenarios, in the order of the table.
+pub fn all() -> Vec<Scenario> {
+    let small = "sim-ok";
+    let closed = |name, clients, model, prompt_bytes, budget| Scenario {
+        name,
+        load: Load::Closed { clients },
+        model,
+        prompt_bytes,
+        budget,
+    };
+    vec![
+        closed("chat-c1", 1, small, 20, Some(PER_REQUEST)),
+        closed("chat-c16", 16, small, 20, Some(PER_REQUEST)),
+        closed("chat-c128", 128, small, 20, Some(PER_REQUEST)),
+        Scenario {
+            name: "chat-open-1000",
+            load: Load::Open { clients: 64, rate: 1000.0 },
+            model: small,
+            prompt_bytes: 20,
+            budget: Some(PER_REQUEST),
+        },
+        closed("request-1k", 16, small, 1 << 10, Some(PER_REQUEST)),
+        closed("request-16k", 16, small, 16 << 10, None),
+        closed("request-100k", 16, small, 100 << 10, Some(PER_100_KB)),
+        closed("request-1m", 8, small, 1 << 20, None),
+        closed("response-1k", 16, "sim-bytes=1024", 20, Some(PER_REQUEST)),
+        closed("response-16k", 16, "sim-bytes=16384", 20, None),
+        closed("response-100k", 16, "sim-bytes=102400", 20, Some(PER_100_KB)),
+        closed("response-1m", 8, "sim-bytes=1048576", 20, None),
+        Scenario {
+            name: "streams-64",
+            load: Load::Streams { clients: 64, events: 203 },
+            model: "sim-chunks=200+gap=10",
+            prompt_bytes: 20,
+            budget: Some(PER_CHUNK),
+        },
+        Scenario {
+            name: "streams-64-fast",
+            load: Load::Streams { clients: 64, events: 1003 },
+            model: "sim-chunks=1000+gap=1",
+            prompt_bytes: 20,
+            budget: Some(PER_CHUNK),
+        },
+        Scenario {
+            name: "streams-500",
+            load: Load::Streams { clients: 500, events: 53 },
+            model: "sim-chunks=50+gap=50",
+            prompt_bytes: 20,
+            budget: Some(PER_CHUNK),
+        },
+        Scenario {
+            name: "idle-streams-2000",
+            load: Load::Held { clients: 2000 },
+            model: "sim-gap=600000",
+            prompt_bytes: 20,
+            budget: None,
+        },
+    ]
+}
+
+/// How long and how often: (rounds, time of each).
+pub const fn pace(quick: bool) -> (usize, Duration) {
+    if quick { (1, Duration::from_millis(700)) } else { (3, Duration::from_secs(3)) }
+}
+
+/// The gateway's budgets, as multiples of the bare pass-through's cost.
+const PER_REQUEST: f64 = 1.35;
+const PER_CHUNK: f64 = 1.3;
+const PER_100_KB: f64 = 1.4;

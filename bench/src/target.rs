@@ -1,0 +1,123 @@
+//! What is measured against what: how each proxy is configured and started.
+
+use crate::process::{Process, free_addr};
+use std::error::Error;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// The key clients send, the gateway's master key.
+pub const KEY: &str = "sk-bench-5f2c7d91a4e84b06";
+
+/// A proxy under test, or the simulator itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// No proxy: the floor of every latency.
+    Direct,
+    /// The bare Pingora pass-through.
+    Bare,
+    /// The tollgate binary.
+    Tollgate,
+    /// nginx as a plain reverse proxy.
+    Nginx,
+}
+
+/// Where things are.
+#[derive(Debug)]
+pub struct Lab {
+    pub gateway: PathBuf,
+    /// Configuration and logs.
+    pub dir: PathBuf,
+    pub upstream: SocketAddr,
+    pub workers: usize,
+    /// Cores of the proxy under test, as `taskset -c` takes them; empty pins nothing.
+    pub cores: String,
+}
+
+impl Target {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Direct => "direct",
+            Self::Bare => "bare",
+            Self::Tollgate => "tollgate",
+            Self::Nginx => "nginx",
+        }
+    }
+
+    /// Starts it; `None` for the simulator, which runs already.
+    pub fn start(self, lab: &Lab, models: &[&str]) -> Result<Option<Process>, Box<dyn Error>> {
+        let addr = free_addr()?;
+        let log = lab.dir.join(format!("{}.log", self.name()));
+        let (program, args) = match self {
+            Self::Direct => return Ok(None),
+            Self::Bare => (std::env::current_exe()?, bare(lab, addr)),
+            Self::Tollgate => (lab.gateway.clone(), tollgate(lab, addr, models)?),
+            Self::Nginx => (PathBuf::from("nginx"), nginx(lab, addr)?),
+        };
+        Process::start(self.name(), &program, &args, &lab.cores, addr, &log)
+            .map(Some)
+            .map_err(|error| format!("{error} (see {})", log.display()).into())
+    }
+}
+
+fn bare(lab: &Lab, addr: SocketAddr) -> Vec<String> {
+    let (upstream, workers) = (lab.upstream, lab.workers);
+    words(&format!("bare --listen {addr} --upstream {upstream} --workers {workers}"))
+}
+
+fn tollgate(lab: &Lab, addr: SocketAddr, models: &[&str]) -> Result<Vec<String>, Box<dyn Error>> {
+    let mut yaml = String::from("model_list:\n");
+    for model in models {
+        write!(
+            yaml,
+            "  - model_name: {model}\n    litellm_params:\n      model: openai/{model}\n      \
+             api_base: http://{}/v1\n      api_key: sk-upstream\n",
+            lab.upstream
+        )?;
+    }
+    let log = lab.dir.join("access.log");
+    write!(
+        yaml,
+        "general_settings:\n  master_key: {KEY}\ntollgate:\n  access_log: {}\n  workers: {}\n",
+        log.display(),
+        lab.workers
+    )?;
+    let config = lab.dir.join("tollgate.yaml");
+    std::fs::write(&config, yaml)?;
+    let mut args = words("serve --config");
+    args.push(config.display().to_string());
+    args.extend(words(&format!("--host 127.0.0.1 --port {}", addr.port())));
+    Ok(args)
+}
+
+fn nginx(lab: &Lab, addr: SocketAddr) -> Result<Vec<String>, Box<dyn Error>> {
+    let (dir, workers, upstream) = (lab.dir.display(), lab.workers, lab.upstream);
+    let conf = format!(
+        "worker_processes {workers}; pid {dir}/nginx.pid; error_log {dir}/nginx-error.log;\n\
+         events {{ worker_connections 8192; }}\n\
+         http {{ access_log off; keepalive_requests 1000000000; client_max_body_size 64m;\n\
+         upstream u {{ server {upstream}; keepalive 1024; keepalive_requests 1000000000; }}\n\
+         server {{ listen {addr}; location / {{ proxy_pass http://u; proxy_http_version 1.1;\n\
+         proxy_set_header Connection \"\"; proxy_buffering off; proxy_request_buffering off; }} }} }}\n"
+    );
+    let path = lab.dir.join("nginx.conf");
+    std::fs::write(&path, conf)?;
+    Ok(["-c", &path.display().to_string(), "-g", "daemon off;"].map(str::to_owned).to_vec())
+}
+
+/// Builds the gateway if it is not there.
+pub fn ensure_built(gateway: &Path) -> Result<(), Box<dyn Error>> {
+    if gateway.exists() {
+        return Ok(());
+    }
+    let mut cargo = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let status = cargo.args(["build", "--release", "--package", "tollgate", "--bin", "tollgate"]).status()?;
+    if !status.success() || !gateway.exists() {
+        return Err(format!("there is no gateway at {}", gateway.display()).into());
+    }
+    Ok(())
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
