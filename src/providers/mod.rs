@@ -3,6 +3,9 @@
 //! A provider that speaks OpenAI's format is a row in `compatible.rs`; one with a dialect or a
 //! signature of its own is a folder here and a line in `ALL`.
 
+pub mod base;
+pub mod compatible;
 pub mod target;
 
+pub use base::Base;
 pub use target::{ModelInfo, Params, Target, Weights};
