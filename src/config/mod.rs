@@ -6,9 +6,12 @@
 //!
 //! A new key is a line in `audit/keys.rs` and its use in `compile/`.
 
+pub mod audit;
+pub mod compile;
 mod dotenv;
 pub mod env;
 pub mod error;
+mod field;
 pub mod file;
 pub mod model;
 mod python;
@@ -17,6 +20,8 @@ mod scalar;
 pub mod tree;
 pub mod yaml;
 
+pub use audit::{AuditRow, Status};
+pub use compile::{Compiled, Overrides, compile, parse_and_compile};
 pub use env::Env;
 pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
@@ -24,3 +29,11 @@ pub use file::ConfigFile;
 pub use model::{
     AccessLogTarget, Alias, Config, HealthCheck, ModelInfo, RouterConfig, ServerConfig, Strategy,
 };
+
+/// Reads a file with everything it includes, and compiles it.
+///
+/// # Errors
+/// Every fault of [`ConfigFile::read`], or else of [`compile()`].
+pub fn load(path: &std::path::Path, env: &Env, overrides: &Overrides) -> Result<Compiled, Vec<ConfigError>> {
+    compile(&ConfigFile::read(path)?, env, overrides)
+}

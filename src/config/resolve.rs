@@ -1,5 +1,6 @@
 //! `os.environ/NAME`: what begins with it is replaced by the variable, or by null if it is not set.
 
+use super::Place;
 use super::env::Env;
 use super::tree::{Entry, Node, Value};
 
@@ -11,30 +12,44 @@ pub(super) fn variable(node: &Node) -> Option<&str> {
     node.text()?.strip_prefix(PREFIX)
 }
 
-/// The value with every reference below it replaced; `unset` is told each name that has no value.
-#[must_use]
-pub(super) fn resolve(node: &Node, env: &Env, unset: &mut dyn FnMut(&Node, &str)) -> Node {
+/// A reference that has no value.
+pub(super) struct Unset<'a> {
+    pub(super) place: Place,
+    pub(super) variable: &'a str,
+}
+
+/// The value with every reference below it replaced; `unset` is told of each that has no value.
+pub(super) fn resolve(node: &Node, path: &str, env: &Env, unset: &mut dyn FnMut(Unset<'_>)) -> Node {
     let value = match &node.value {
         Value::Text(text) => match text.strip_prefix(PREFIX) {
             None => Value::Text(text.clone()),
-            Some(name) => env.get(name).map_or_else(
+            Some(variable) => env.get(variable).map_or_else(
                 || {
-                    unset(node, name);
+                    unset(Unset { place: node.mark.place(path), variable });
                     Value::Null
                 },
                 |found| Value::Text(found.to_owned()),
             ),
         },
-        Value::List(items) => Value::List(items.iter().map(|item| resolve(item, env, unset)).collect()),
-        Value::Map(entries) => Value::Map(
-            entries
-                .iter()
-                .map(|entry| Entry { node: resolve(&entry.node, env, unset), ..entry.clone() })
-                .collect(),
-        ),
+        Value::List(items) => {
+            let resolved = |(i, item)| resolve(item, &format!("{path}[{i}]"), env, unset);
+            Value::List(items.iter().enumerate().map(resolved).collect())
+        }
+        Value::Map(entries) => {
+            let resolved = |entry: &Entry| {
+                let path = joined(path, &entry.key);
+                Entry { node: resolve(&entry.node, &path, env, unset), ..entry.clone() }
+            };
+            Value::Map(entries.iter().map(resolved).collect())
+        }
         other => other.clone(),
     };
     Node { mark: node.mark.clone(), value }
+}
+
+/// A key's path below another.
+pub(super) fn joined(path: &str, key: &str) -> String {
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 #[cfg(test)]
@@ -48,8 +63,10 @@ mod tests {
             yaml::parse("a: os.environ/A\nb: [{c: os.environ/A}, os.environ/NO, xos.environ/A]\n", "t")
                 .unwrap();
         let mut missing = Vec::new();
-        let resolved = resolve(&root, &Env::of(&[("A", "1")]), &mut |_, name| missing.push(name.to_owned()));
+        let resolved = resolve(&root, "", &Env::of(&[("A", "1")]), &mut |unset| {
+            missing.push(format!("{} {}", unset.place.path, unset.variable));
+        });
         assert_eq!(resolved.to_json().to_string(), r#"{"a":"1","b":[{"c":"1"},null,"xos.environ/A"]}"#);
-        assert_eq!(missing, ["NO"]);
+        assert_eq!(missing, ["b[1] NO"]);
     }
 }

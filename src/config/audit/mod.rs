@@ -1,0 +1,218 @@
+//! What becomes of every key of a file: honoured, ignored as LiteLLM ignores it, not served yet, unknown.
+
+pub(crate) mod keys;
+mod tables;
+
+use super::compile::{STRATEGIES, may_be_set};
+use super::resolve::joined;
+use super::tree::{Entry, Node, Value};
+use super::{ConfigFile, Place, did_you_mean};
+use keys::{Key, Known};
+use std::fmt;
+
+/// What becomes of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Status {
+    /// It does what it says.
+    Honoured,
+    /// LiteLLM ignores it in this place, and so does tollgate.
+    IgnoredByLiteLlm,
+    /// LiteLLM knows it; this version does not serve it.
+    Unsupported,
+    /// Nobody knows it.
+    Unknown,
+}
+
+/// One key and what becomes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    /// The key.
+    pub place: Place,
+    /// What becomes of it.
+    pub status: Status,
+    /// What there is to say; may be empty.
+    pub note: String,
+}
+
+impl Status {
+    /// The word shown to people.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Honoured => "honoured",
+            Self::IgnoredByLiteLlm => "ignored",
+            Self::Unsupported => "unsupported",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for AuditRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.place, self.status.as_str())?;
+        if self.note.is_empty() { Ok(()) } else { write!(f, ": {}", self.note) }
+    }
+}
+
+/// One row for each key, in file order.
+#[must_use]
+pub fn audit(file: &ConfigFile) -> Vec<AuditRow> {
+    let mut rows = Rows(Vec::new());
+    for entry in file.root.entries() {
+        let path = entry.key.as_str();
+        match path {
+            "model_list" => rows.models(&entry.node),
+            "litellm_settings" => rows.section(&entry.node, path, keys::LITELLM),
+            "router_settings" => rows.section(&entry.node, path, keys::ROUTER),
+            "general_settings" => rows.section(&entry.node, path, keys::GENERAL),
+            "tollgate" => rows.section(&entry.node, path, keys::TOLLGATE),
+            "environment_variables" => rows.variables(&entry.node),
+            _ => rows.by_table(entry, "", keys::TOP),
+        }
+    }
+    rows.0
+}
+
+struct Rows(Vec<AuditRow>);
+
+impl Rows {
+    fn push(&mut self, entry: &Entry, path: &str, status: Status, note: impl Into<String>) {
+        self.0.push(AuditRow { place: entry.mark.place(path), status, note: note.into() });
+    }
+
+    fn section(&mut self, node: &Node, path: &str, table: &'static [Key]) {
+        for entry in node.entries() {
+            let below = joined(path, &entry.key);
+            match below.as_str() {
+                "litellm_settings.callbacks"
+                | "litellm_settings.success_callback"
+                | "litellm_settings.failure_callback" => self.callbacks(entry, &below),
+                "router_settings.routing_strategy" => self.strategy(entry, &below),
+                "router_settings.retry_policy" => self.section(&entry.node, &below, keys::RETRY_POLICY),
+                "tollgate.health_check" if !entry.node.entries().is_empty() => {
+                    self.section(&entry.node, &below, keys::HEALTH_CHECK);
+                }
+                _ => self.by_table(entry, path, table),
+            }
+        }
+    }
+
+    fn by_table(&mut self, entry: &Entry, path: &str, table: &'static [Key]) {
+        let below = joined(path, &entry.key);
+        match keys::find(table, &entry.key) {
+            Some(Known::Yes(note)) => self.push(entry, &below, Status::Honoured, note),
+            Some(Known::Ignored(note)) => self.push(entry, &below, Status::IgnoredByLiteLlm, note),
+            Some(Known::Later(_)) if entry.node.is_empty() => {
+                self.push(entry, &below, Status::Honoured, "asks for nothing");
+            }
+            Some(Known::Later(note)) => self.push(entry, &below, Status::Unsupported, note),
+            None => {
+                let meant = did_you_mean(&entry.key, table.iter().map(|key| key.name));
+                let note = meant.map(|meant| format!("did you mean \"{meant}\"?")).unwrap_or_default();
+                self.push(entry, &below, Status::Unknown, note);
+            }
+        }
+    }
+
+    fn callbacks(&mut self, entry: &Entry, path: &str) {
+        if entry.node.is_empty() {
+            return self.push(entry, path, Status::Honoured, "asks for nothing");
+        }
+        let one = std::slice::from_ref(&entry.node);
+        let names = if entry.node.items().is_empty() { one } else { entry.node.items() };
+        for node in names {
+            let name = node.text().unwrap_or_default();
+            let (status, note) = match name {
+                "prometheus" => (Status::Honoured, "/metrics is always there"),
+                "custom_callbacks.my_prometheus_logger" => {
+                    (Status::Honoured, "Python is not run; its histograms are built in as litellm_custom_*")
+                }
+                _ if name.contains('.') => (Status::Unsupported, "a Python callback cannot be run"),
+                _ => (Status::Unsupported, "this callback is not served yet"),
+            };
+            let place = node.mark.place(&format!("{path}: {name}"));
+            self.0.push(AuditRow { place, status, note: note.to_owned() });
+        }
+    }
+
+    fn strategy(&mut self, entry: &Entry, path: &str) {
+        match entry.node.text() {
+            Some("simple-shuffle") => self.push(entry, path, Status::Honoured, ""),
+            Some(name) if !STRATEGIES.contains(&name) => {
+                self.push(entry, path, Status::Unknown, "no strategy")
+            }
+            _ => self.push(entry, path, Status::Unsupported, "served as simple-shuffle until then"),
+        }
+    }
+
+    fn variables(&mut self, node: &Node) {
+        for entry in node.entries() {
+            let path = joined("environment_variables", &entry.key);
+            if may_be_set(&entry.key) {
+                self.push(entry, &path, Status::Honoured, "");
+            } else {
+                self.push(
+                    entry,
+                    &path,
+                    Status::IgnoredByLiteLlm,
+                    "a configuration may not set this variable",
+                );
+            }
+        }
+    }
+
+    fn models(&mut self, list: &Node) {
+        for (i, item) in list.items().iter().enumerate() {
+            let path = format!("model_list[{i}]");
+            for entry in item.entries() {
+                let below = joined(&path, &entry.key);
+                match (entry.key.as_str(), &entry.node.value) {
+                    ("litellm_params", Value::Map(_)) => self.params(&entry.node, &below),
+                    ("model_info", Value::Map(_)) => self.info(&entry.node, &below),
+                    _ => self.by_table(entry, &path, keys::ENTRY),
+                }
+            }
+        }
+    }
+
+    fn params(&mut self, node: &Node, path: &str) {
+        for entry in node.entries() {
+            if !keys::is_sent_upstream(&entry.key) {
+                self.by_table_or_later(entry, path);
+                continue;
+            }
+            let meant = keys::probably_meant(&entry.key);
+            let hint = meant.map(|meant| format!("; did you mean \"{meant}\"?")).unwrap_or_default();
+            self.push(entry, &joined(path, &entry.key), Status::Honoured, format!("sent upstream{hint}"));
+        }
+    }
+
+    /// Credentials of other providers are known by what they begin with.
+    fn by_table_or_later(&mut self, entry: &Entry, path: &str) {
+        if keys::find(keys::PARAMS, &entry.key).is_some() {
+            return self.by_table(entry, path, keys::PARAMS);
+        }
+        let (status, note) = match entry.node.is_empty() {
+            true => (Status::Honoured, "asks for nothing"),
+            false => (Status::Unsupported, keys::LATER),
+        };
+        self.push(entry, &joined(path, &entry.key), status, note);
+    }
+
+    fn info(&mut self, node: &Node, path: &str) {
+        for entry in node.entries() {
+            if keys::find(keys::INFO, &entry.key).is_some() {
+                self.by_table(entry, path, keys::INFO);
+            } else if keys::is_price(&entry.key) {
+                self.push(
+                    entry,
+                    &joined(path, &entry.key),
+                    Status::Unsupported,
+                    "this price is not billed yet",
+                );
+            } else {
+                self.push(entry, &joined(path, &entry.key), Status::Honoured, "shown by /model/info");
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! One deployment: where it is, whose it is, and with which key it is asked.
+
+use super::super::field::{Field, Report, Section};
+use super::super::tree::Node;
+use super::super::{Env, Place, python};
+use super::provider::{self, Meaning};
+use super::{is_placeholder, params, prices};
+use crate::domain::{HostPort, Scheme, Secret, TargetId};
+use crate::providers::compatible::Row;
+use crate::providers::{Base, ModelInfo, Target, Weights};
+
+/// An entry with one key, its environment resolved.
+pub(super) struct Deployment<'a> {
+    pub(super) group: &'a str,
+    pub(super) params: &'a Section<'a>,
+    pub(super) info: &'a Section<'a>,
+    pub(super) place: Place,
+    pub(super) env: &'a Env,
+    pub(super) slots: Option<u32>,
+    /// The base is written but has no value.
+    pub(super) base_is_unset: bool,
+}
+
+impl Deployment<'_> {
+    /// The compiled deployment; `None` after a fault that leaves nothing to compile.
+    pub(super) fn target(&self, report: &mut Report) -> Option<Target> {
+        let Some(model) = self.params.field("model") else {
+            report.fault(self.place.clone(), "model is missing");
+            return None;
+        };
+        let mut meaning = self.meaning(&model, report)?;
+        let address = self.address(&mut meaning, report);
+        if let Some(why) = &meaning.unserved {
+            report.warn(model.place(), format!("listed, but calls are refused: {why}"));
+        } else if let Some(note) = &meaning.note {
+            report.warn(model.place(), note.as_str());
+        }
+        let key = if meaning.unserved.is_none() { self.key(meaning.row, report) } else { None };
+        let stream_options = meaning.row.is_none_or(|row| row.takes_stream_options);
+        Some(Target {
+            id: TargetId::new(&self.model_id(report)),
+            group: self.group.to_owned(),
+            api_key: key,
+            provider: meaning.provider,
+            model: meaning.model,
+            origin: address.origin,
+            base_path: address.path,
+            api_base: address.text,
+            weights: weights(self.params, report),
+            order: self
+                .params
+                .field("order")
+                .and_then(|f| f.number(report))
+                .map_or(DEFAULT_ORDER, whole_order),
+            params: params::compile(self.params, stream_options, self.slots, report),
+            info: model_info(self.params, self.info, report),
+            unserved: meaning.unserved,
+        })
+    }
+
+    fn meaning(&self, model: &Field<'_>, report: &mut Report) -> Option<Meaning> {
+        let text = model.text(report)?;
+        let custom = self.params.field("custom_llm_provider").and_then(|f| f.text(report));
+        Some(provider::read(text.trim(), custom.as_deref(), self.base().is_some()))
+    }
+
+    fn base(&self) -> Option<Field<'_>> {
+        self.params.field("api_base").or_else(|| self.params.field("base_url"))
+    }
+
+    /// Where the deployment is; if that cannot be told, `meaning` says why it is not served.
+    fn address(&self, meaning: &mut Meaning, report: &mut Report) -> Address {
+        if meaning.unserved.is_some() {
+            return nowhere();
+        }
+        if self.base_is_unset {
+            meaning.unserved = Some("its api_base is a variable that is not set".to_owned());
+            return nowhere();
+        }
+        let (text, place) = match (self.base(), meaning.row) {
+            (Some(field), _) => (field.text(report), field.place()),
+            (None, Some(row)) => match self.env.first_filled(row.base_env) {
+                Some((name, value)) => (Some(value.to_owned()), Place::named(name)),
+                None => (row.base.map(str::to_owned), self.place.clone()),
+            },
+            (None, None) => (None, self.place.clone()),
+        };
+        let Some(text) = text else {
+            meaning.unserved = Some(format!("the provider \"{}\" needs an api_base", meaning.provider));
+            return nowhere();
+        };
+        match Base::parse(&text) {
+            Ok(base) => Address {
+                path: base.path_ending_in(meaning.row.map(|row| row.suffix).unwrap_or_default()),
+                origin: base.origin,
+                text: text.trim().to_owned(),
+            },
+            Err(why) => {
+                report.fault(place, why);
+                nowhere()
+            }
+        }
+    }
+
+    /// The upstream key: of the entry, else of the provider's variable.
+    fn key(&self, row: Option<&'static Row>, report: &mut Report) -> Option<Secret> {
+        let field = self.params.field("api_key");
+        let text = field.as_ref().and_then(|f| f.text(report)).filter(|text| !text.trim().is_empty());
+        let place = field.map_or_else(|| self.place.clone(), |field| field.place());
+        let names = row.map(|row| row.key_env).unwrap_or_default();
+        let Some(text) = text.or_else(|| self.env.first_filled(names).map(|(_, value)| value.to_owned()))
+        else {
+            if !names.is_empty() {
+                let message = format!("no key, and {} is not set: asked without one", names.join(" or "));
+                report.warn(place, message);
+            }
+            return None;
+        };
+        if is_placeholder(&text) {
+            report.warn(place.clone(), "the key is still the placeholder of the documentation");
+        }
+        if !params::is_header_value(&text) {
+            report.fault(place, "the key holds characters that no header can carry");
+            return None;
+        }
+        Secret::new(&text)
+    }
+
+    fn model_id(&self, report: &mut Report) -> String {
+        let fixed = self.info.field("id").and_then(|f| f.text(report)).filter(|id| !id.trim().is_empty());
+        fixed.unwrap_or_else(|| {
+            let members = self.params.node().map(Node::entries).unwrap_or_default();
+            python::model_id(self.group, members.iter().map(|entry| (entry.key.as_str(), &entry.node)))
+        })
+    }
+}
+
+/// An entry without `order` comes after those that have one.
+const DEFAULT_ORDER: i64 = i64::MAX;
+
+struct Address {
+    origin: HostPort,
+    path: String,
+    text: String,
+}
+
+/// Where a deployment is that cannot be called; `.invalid` never resolves.
+fn nowhere() -> Address {
+    let origin = HostPort { scheme: Scheme::Https, host: "unserved.invalid".to_owned(), port: 443 };
+    Address { origin, path: String::new(), text: String::new() }
+}
+
+fn weights(params: &Section<'_>, report: &mut Report) -> Weights {
+    let weight = params.field("weight").and_then(|f| {
+        let weight = f.number(report).filter(|w| *w >= 0.0);
+        if weight.is_none() {
+            report.fault(f.place(), "a weight is not negative");
+        }
+        weight
+    });
+    Weights {
+        weight,
+        rpm: params.field("rpm").and_then(|f| f.count(report)),
+        tpm: params.field("tpm").and_then(|f| f.count(report)),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "an order is a small whole number; others are cut to it")]
+fn whole_order(order: f64) -> i64 {
+    order as i64
+}
+
+fn model_info(params: &Section<'_>, info: &Section<'_>, report: &mut Report) -> ModelInfo {
+    let prices = prices::compile(params, info, report);
+    report.lenient(|report| {
+        let mode = info.field("mode").and_then(|f| {
+            let mode = f.text(report)?;
+            if !matches!(mode.as_str(), "chat" | "completion" | "embedding") {
+                report.warn(f.place(), format!("the endpoints of mode \"{mode}\" are not served yet"));
+            }
+            Some(mode)
+        });
+        ModelInfo {
+            mode,
+            max_input_tokens: info.field("max_input_tokens").and_then(|f| f.count(report)),
+            max_output_tokens: info.field("max_output_tokens").and_then(|f| f.count(report)),
+            max_tokens: info.field("max_tokens").and_then(|f| f.count(report)),
+            prices,
+            raw: info.node().map(Node::to_json_map).unwrap_or_default(),
+        }
+    })
+}

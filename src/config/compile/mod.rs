@@ -1,0 +1,121 @@
+//! From the file's tree and the environment to a [`Config`]: pure, and every fault at once.
+
+mod aliases;
+mod deployment;
+mod environment;
+mod master_key;
+mod params;
+mod pool;
+mod prices;
+mod provider;
+mod router;
+mod server;
+mod targets;
+
+use super::audit::{self, AuditRow};
+use super::field::{Report, Section};
+use super::resolve::{Unset, resolve};
+use super::tree::{Entry, Node, Value};
+use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Warning};
+use std::net::IpAddr;
+
+pub(crate) use environment::may_be_set;
+pub(crate) use router::STRATEGIES;
+
+/// What the command line says; it wins over file and environment.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// Where to listen.
+    pub host: Option<IpAddr>,
+    /// The port to listen on.
+    pub port: Option<u16>,
+    /// Data-plane runtimes; 0 means one per core.
+    pub workers: Option<usize>,
+    /// Listen on a public address even with a missing or sample master key.
+    pub allow_insecure: bool,
+    /// Where the access log goes.
+    pub access_log: Option<AccessLogTarget>,
+}
+
+/// A configuration that can be used, and what there is to say about it.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    /// The configuration.
+    pub config: Config,
+    /// What the operator should know.
+    pub warnings: Vec<Warning>,
+    /// One row for each key of the file.
+    pub audit: Vec<AuditRow>,
+}
+
+/// Compiles a configuration.
+///
+/// # Errors
+/// Every fault there is, in the order of the file's sections. None holds a secret.
+pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Compiled, Vec<ConfigError>> {
+    let mut report = Report { warnings: env.warnings().to_vec(), ..Report::default() };
+    let env = environment::overlaid(&file.root, env, &mut report);
+    let root = resolved_settings(&file.root, &env, &mut report);
+    let sections = Sections {
+        litellm: Section::of(&root, "", "litellm_settings", &mut report),
+        router: Section::of(&root, "", "router_settings", &mut report),
+        general: Section::of(&root, "", "general_settings", &mut report),
+        tollgate: Section::of(&root, "", "tollgate", &mut report),
+    };
+    let server = server::compile(&sections, &env, overrides, &mut report);
+    let router = router::compile(&sections, &env, &mut report);
+    let targets = targets::compile(&file.root, &sections, &env, &mut report);
+    let aliases = aliases::compile(&sections.router, &targets, &mut report);
+    match (server, report.errors.is_empty()) {
+        (Some(server), true) => Ok(Compiled {
+            config: Config { server, router, targets, aliases },
+            warnings: report.warnings,
+            audit: audit::audit(file),
+        }),
+        _ => Err(report.errors),
+    }
+}
+
+/// Parses a text and compiles it.
+///
+/// # Errors
+/// As [`ConfigFile::parse`] and [`compile`].
+pub fn parse_and_compile(text: &str, env: &Env, overrides: &Overrides) -> Result<Compiled, Vec<ConfigError>> {
+    let file = ConfigFile::parse(text, "config.yaml").map_err(|fault| vec![fault])?;
+    compile(&file, env, overrides)
+}
+
+/// The sections that hold settings.
+struct Sections<'a> {
+    litellm: Section<'a>,
+    router: Section<'a>,
+    general: Section<'a>,
+    tollgate: Section<'a>,
+}
+
+/// Everything but the models, with references to the environment replaced. The models keep theirs,
+/// because which variable a key comes from decides whether it is a pool.
+fn resolved_settings(root: &Node, env: &Env, report: &mut Report) -> Node {
+    let resolved = |entry: &Entry| {
+        let node = resolve(&entry.node, &entry.key, env, &mut |unset| warn_unset(&unset, report));
+        Entry { node, ..entry.clone() }
+    };
+    let others = |entry: &&Entry| !matches!(entry.key.as_str(), "model_list" | "environment_variables");
+    let entries = root.entries().iter().filter(others).map(resolved).collect();
+    Node { mark: root.mark.clone(), value: Value::Map(entries) }
+}
+
+fn warn_unset(unset: &Unset<'_>, report: &mut Report) {
+    report.warn(unset.place.clone(), format!("the variable {} is not set", unset.variable));
+}
+
+/// Whether a credential is one that documentation shows.
+fn is_placeholder(value: &str) -> bool {
+    let value = value.to_ascii_lowercase();
+    let shown =
+        ["change-me", "changeme", "change_me", "your-", "your_", "placeholder", "replace-me", "replace_me"];
+    (value.starts_with('<') && value.ends_with('>')) || shown.iter().any(|word| value.contains(word))
+}
+
+#[cfg(test)]
+mod tests;
