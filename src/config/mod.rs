@@ -37,3 +37,6 @@ pub use model::{
 pub fn load(path: &std::path::Path, env: &Env, overrides: &Overrides) -> Result<Compiled, Vec<ConfigError>> {
     compile(&ConfigFile::read(path)?, env, overrides)
 }
+
+#[cfg(test)]
+mod seed_tests;
