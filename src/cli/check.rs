@@ -6,15 +6,15 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Exit code when the configuration can be used.
-pub const FINE: u8 = 0;
+pub(super) const FINE: u8 = 0;
 /// Exit code when it has faults.
-pub const FAULTY: u8 = 1;
+pub(super) const FAULTY: u8 = 1;
 /// Exit code of a strict check when some key has no effect.
-pub const NOT_ALL_HONOURED: u8 = 2;
+pub(super) const NOT_ALL_HONOURED: u8 = 2;
 
 /// Checks a configuration: the text to print, which holds no secret, and the exit code.
 #[must_use]
-pub fn run(path: &Path, strict: bool, env: &Env) -> (String, u8) {
+pub(super) fn run(path: &Path, strict: bool, env: &Env) -> (String, u8) {
     match load(path, env, &Overrides::default()) {
         Ok(compiled) => {
             let code = if strict && !all_honoured(&compiled) { NOT_ALL_HONOURED } else { FINE };

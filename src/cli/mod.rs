@@ -8,9 +8,12 @@ mod demo;
 mod logging;
 mod serve;
 
+use crate::config::Env;
 use arguments::{Arguments, Command};
 use clap::Parser;
 use std::ffi::OsString;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Runs the command that the arguments name and says how the process ends: 0 is well, 1 a fault,
@@ -28,7 +31,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match arguments.command {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(serve)) => serve::run(&serve),
-        Some(Command::Check(check)) => check::run(&check),
+        Some(Command::Check(check)) => print_check(&check),
         Some(Command::Demo(demo)) => demo::run(&demo),
+    }
+}
+
+fn print_check(arguments: &arguments::Check) -> ExitCode {
+    let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(serve::DEFAULT_CONFIG));
+    let env = Env::from_process().with_dotenv_file(Path::new(".env"));
+    let (text, code) = check::run(&path, arguments.strict, &env);
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::from(code),
+        Err(_) => ExitCode::FAILURE,
     }
 }

@@ -18,6 +18,7 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
         port: arguments.port,
         workers: arguments.workers,
         allow_insecure: arguments.allow_insecure,
+        access_log: None,
     };
     let compiled = match load(&path, &overrides) {
         Ok(compiled) => compiled,
@@ -42,7 +43,7 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
 /// Reads `.env` and the environment anew each time, so that a reload sees a rotated key.
 fn load(path: &Path, overrides: &Overrides) -> Result<Compiled, String> {
     let env = Env::from_process().with_dotenv_file(Path::new(".env"));
-    config::load(path, env, overrides).map_err(|faults| {
+    config::load(path, &env, overrides).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
         lines.join("\n")
     })

@@ -133,7 +133,11 @@ pub(super) fn held(
 }
 
 /// The head of an error of ours.
-pub(super) fn refusal(session: &Session, refused: &super::stage::Refused, length: usize) -> Result<ResponseHeader> {
+pub(super) fn refusal(
+    session: &Session,
+    refused: &super::stage::Refused,
+    length: usize,
+) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build_no_case(refused.error.status(), Some(16))?;
     head.insert_header(CONTENT_TYPE, JSON)?;
     head.insert_header(CONTENT_LENGTH, length)?;

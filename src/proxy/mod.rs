@@ -121,13 +121,7 @@ impl ProxyHttp for Proxy {
         phases::response_body::run(&self.0, body, end, ctx).map(|()| None)
     }
 
-    fn fail_to_connect(
-        &self,
-        _: &mut Session,
-        _: &HttpPeer,
-        ctx: &mut Ctx,
-        error: Box<Error>,
-    ) -> Box<Error> {
+    fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Ctx, error: Box<Error>) -> Box<Error> {
         phases::failure::connecting(&self.0, ctx, error)
     }
 

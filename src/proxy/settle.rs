@@ -4,9 +4,7 @@ use super::phases::response_body::estimated;
 use super::stage::{Admitted, Attempt, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
 use crate::dialects::openai;
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{
-    Money, Outcome, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
-};
+use crate::domain::{Money, Outcome, Timings, UpstreamClass, Usage, UsageRecord, UsageSource};
 use crate::metering;
 use crate::upstream::Deployment;
 use std::sync::Arc;

@@ -3,7 +3,8 @@
 use crate::auth::Principal;
 use crate::dialects::openai::{Request, StreamRelay};
 use crate::domain::{
-    ApiError, AttemptRecord, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass, Usage, UsageSource,
+    ApiError, AttemptRecord, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass, Usage,
+    UsageSource,
 };
 use crate::runtime::{Resolution, Snapshot};
 use crate::telemetry::InFlightGuard;

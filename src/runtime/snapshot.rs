@@ -36,7 +36,11 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`PrepareError`]; whatever was serving goes on serving.
-    pub async fn prepare(config: Config, upstreams: &Upstreams, generation: u64) -> Result<Self, PrepareError> {
+    pub async fn prepare(
+        config: Config,
+        upstreams: &Upstreams,
+        generation: u64,
+    ) -> Result<Self, PrepareError> {
         let deployments = upstreams.prepare(&config.targets).await?;
         let groups = groups(&deployments, config.router.num_retries);
         let by_name: HashMap<&str, &Arc<Group>> = groups.iter().map(|g| (&*g.name, g)).collect();

@@ -91,7 +91,11 @@ fn compose(
         draining: Arc::clone(&draining),
         log_level: log::max_level(),
     });
-    control_runtime.spawn(services::watch(Arc::clone(&upstreams), Arc::clone(&runtime), Arc::clone(&telemetry)));
+    control_runtime.spawn(services::watch(
+        Arc::clone(&upstreams),
+        Arc::clone(&runtime),
+        Arc::clone(&telemetry),
+    ));
     control_runtime.spawn(lifecycle::reload_on_hangup(
         reload,
         Arc::clone(&runtime),

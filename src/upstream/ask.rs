@@ -23,7 +23,9 @@ impl Asked {
     pub fn fault(&self) -> Option<String> {
         match self {
             Self::Unreachable => Some("the upstream cannot be reached".to_owned()),
-            Self::Status(401 | 403) => Some(format!("the upstream refuses the key (status {})", self.status())),
+            Self::Status(401 | 403) => {
+                Some(format!("the upstream refuses the key (status {})", self.status()))
+            }
             Self::Status(status @ 500..) => Some(format!("the upstream is in trouble (status {status})")),
             Self::Status(_) => None,
         }

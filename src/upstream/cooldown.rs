@@ -100,7 +100,9 @@ impl TargetState {
             return None;
         }
         let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let Verdict::Cools(length) = breaker.failed(now, class, fault.retry_after, rules) else { return None };
+        let Verdict::Cools(length) = breaker.failed(now, class, fault.retry_after, rules) else {
+            return None;
+        };
         if fault.class == UpstreamClass::Authentication {
             self.lane.cooldown.set(now, length);
         } else {

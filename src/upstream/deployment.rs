@@ -55,7 +55,11 @@ impl Deployment {
     ///
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
-    pub fn new(target: Arc<Target>, endpoint: Arc<Endpoint>, state: Arc<TargetState>) -> pingora::Result<Self> {
+    pub fn new(
+        target: Arc<Target>,
+        endpoint: Arc<Endpoint>,
+        state: Arc<TargetState>,
+    ) -> pingora::Result<Self> {
         let heads = Heads::new(&target)?;
         let labels = Labels::new(&target);
         Ok(Self { target, endpoint, state, labels, heads })

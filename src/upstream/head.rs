@@ -18,7 +18,11 @@ impl Heads {
     /// When a configured header, key or path cannot stand in a request.
     pub(super) fn new(target: &Target) -> pingora::Result<Self> {
         let kinds = [EndpointKind::ChatCompletions, EndpointKind::Completions, EndpointKind::Embeddings];
-        kinds.into_iter().map(|kind| Ok((kind, head(target, kind)?))).collect::<pingora::Result<_>>().map(Self)
+        kinds
+            .into_iter()
+            .map(|kind| Ok((kind, head(target, kind)?)))
+            .collect::<pingora::Result<_>>()
+            .map(Self)
     }
 
     pub(super) fn of(&self, kind: EndpointKind) -> Option<&RequestHeader> {

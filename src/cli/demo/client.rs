@@ -124,7 +124,8 @@ fn head(reader: &mut impl BufRead) -> io::Result<Vec<String>> {
 }
 
 fn header(head: &[String], name: &str) -> String {
-    let value = head.iter().filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name));
+    let value =
+        head.iter().filter_map(|line| line.split_once(": ")).find(|(n, _)| n.eq_ignore_ascii_case(name));
     value.map_or_else(String::new, |(_, value)| value.to_owned())
 }
 

@@ -46,7 +46,8 @@ fn demonstrate(arguments: &Demo, out: &mut impl Write) -> Result<(), DemoError> 
     let address = free_address(arguments.port)?;
     let key = format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
     let config = compile(&config::yaml(&simulator.base_url(), &key), address)?;
-    let server = thread::spawn(move || server::run(config, Box::new(|| Err("the demo has no file".to_owned()))));
+    let server =
+        thread::spawn(move || server::run(config, Box::new(|| Err("the demo has no file".to_owned()))));
     if !client::wait_until_up(address, START, || server.is_finished()) {
         return match server.join() {
             Ok(Err(error)) => Err(error.into()),
@@ -73,8 +74,9 @@ fn free_address(port: u16) -> io::Result<SocketAddr> {
 }
 
 fn compile(yaml: &str, address: SocketAddr) -> Result<Config, DemoError> {
-    let overrides = Overrides { host: Some(address.ip()), port: Some(address.port()), ..Overrides::default() };
-    let compiled = crate::config::parse_and_compile(yaml, "demo", Env::new(Vec::new()), &overrides);
+    let overrides =
+        Overrides { host: Some(address.ip()), port: Some(address.port()), ..Overrides::default() };
+    let compiled = crate::config::parse_and_compile(yaml, &Env::of(&[]), &overrides);
     compiled.map(|compiled| compiled.config).map_err(DemoError::Config)
 }
 

@@ -16,7 +16,8 @@ pub fn usage_in_tail(tail: &[u8]) -> Option<Usage> {
     if between.iter().any(|byte| !matches!(byte, b':' | b' ' | b'\n' | b'\r' | b'\t')) {
         return None;
     }
-    let mut values = serde_json::Deserializer::from_slice(tail.get(open..)?).into_iter::<serde::de::IgnoredAny>();
+    let mut values =
+        serde_json::Deserializer::from_slice(tail.get(open..)?).into_iter::<serde::de::IgnoredAny>();
     values.next()?.ok()?;
     tokens::read(tail, Span { start: open, end: open + values.byte_offset() })
 }

@@ -1,6 +1,6 @@
 //! An attempt failed: is the deployment benched, and does another one get the call.
 
-use crate::domain::{ApiError, FaultClass, Failure, UpstreamClass};
+use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
 use crate::proxy::stage::{Attempt, Ctx, Refused, Stage};
 use crate::proxy::{Gateway, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
@@ -117,9 +117,9 @@ fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
 
 fn client_left(ctx: &mut Ctx) {
     ctx.stage = match ctx.take() {
-        Stage::Attempting(attempt) => gone(attempt),
-        Stage::Capturing(capture) => gone(capture.attempt),
-        Stage::Holding(hold) if hold.answer.is_none() => gone(hold.attempt),
+        Stage::Attempting(attempt) => gone(*attempt),
+        Stage::Capturing(capture) => gone(*capture.attempt),
+        Stage::Holding(hold) if hold.answer.is_none() => gone(*hold.attempt),
         Stage::Relaying(mut relay) => {
             relay.client_gone = true;
             Stage::Relaying(relay)
@@ -128,7 +128,7 @@ fn client_left(ctx: &mut Ctx) {
     };
 }
 
-fn gone(attempt: Box<Attempt>) -> Stage {
+fn gone(attempt: Attempt) -> Stage {
     let deployment = attempt.deployment.clone();
     let admitted = attempt.close(None, 0);
     let error = ApiError::new(crate::domain::ErrorKind::InvalidRequest, "the client left");

@@ -76,12 +76,7 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
 }
 
 /// A retry needs an error to make Pingora ask again; a refusal does not, and keeps the connection.
-fn settle(
-    gateway: &Gateway,
-    ctx: &mut Ctx,
-    attempt: Box<Attempt>,
-    fault: Failure,
-) -> Result<()> {
+fn settle(gateway: &Gateway, ctx: &mut Ctx, attempt: Box<Attempt>, fault: Failure) -> Result<()> {
     let (stage, retry) = failure::decide(gateway, attempt, fault);
     ctx.stage = stage;
     if !retry {
@@ -200,15 +195,12 @@ fn pass_events(stream: &mut StreamRelay, chunk: Bytes, interrupted: &mut Option<
     if interrupted.is_some() {
         return Bytes::new();
     }
-    let out = match stream.push(chunk) {
-        Ok(out) => out,
-        Err(_) => {
-            let words = "the upstream sent an event that is too large";
-            let fault = Failure::without_answer(UpstreamClass::Internal, words);
-            let event = openai::error_event(&ApiError::upstream(&fault, "openai"));
-            *interrupted = Some(fault);
-            return event;
-        }
+    let Ok(out) = stream.push(chunk) else {
+        let words = "the upstream sent an event that is too large";
+        let fault = Failure::without_answer(UpstreamClass::Internal, words);
+        let event = openai::error_event(&ApiError::upstream(&fault, "openai"));
+        *interrupted = Some(fault);
+        return event;
     };
     let Some(fault) = stream.failure() else { return out };
     let event = openai::error_event(&ApiError::upstream(fault, "openai"));

@@ -114,11 +114,7 @@ fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
     let (client, own, router) =
         (&admitted.controls, &deployment.target.params, &admitted.snapshot.config.router);
     let stream = client.stream_timeout.or(own.stream_timeout).or(router.stream_timeout);
-    stream
-        .filter(|_| admitted.request.stream())
-        .or(client.timeout)
-        .or(own.timeout)
-        .unwrap_or(router.timeout)
+    stream.filter(|_| admitted.request.stream()).or(client.timeout).or(own.timeout).unwrap_or(router.timeout)
 }
 
 /// Waits for something, unless the client leaves first.

@@ -19,7 +19,10 @@ pub(in crate::control) struct Filter {
     model_id: Option<String>,
 }
 
-pub(in crate::control) async fn run(State(control): State<Control>, Query(filter): Query<Filter>) -> Response {
+pub(in crate::control) async fn run(
+    State(control): State<Control>,
+    Query(filter): Query<Filter>,
+) -> Response {
     let snapshot = control.runtime.load();
     let chosen: Vec<Arc<Deployment>> =
         snapshot.deployments.iter().filter(|deployment| filter.takes(deployment)).cloned().collect();
@@ -66,7 +69,8 @@ async fn ask_each_key_once(deployments: &[Arc<Deployment>]) -> HashMap<Key, Aske
     for deployment in deployments.iter().filter(|d| d.target.unserved.is_none()) {
         distinct.entry(key(deployment)).or_insert(deployment);
     }
-    let asked = distinct.into_iter().map(|(key, deployment)| async move { (key, ask_for_models(deployment).await) });
+    let asked =
+        distinct.into_iter().map(|(key, deployment)| async move { (key, ask_for_models(deployment).await) });
     join_all(asked).await.into_iter().collect()
 }
 
