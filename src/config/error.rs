@@ -48,6 +48,11 @@ impl Place {
     pub fn file(file: &str) -> Self {
         Self { file: Arc::from(file), ..Self::default() }
     }
+
+    /// What places are sorted by.
+    pub(crate) fn position(&self) -> (&str, usize, usize) {
+        (&self.file, self.line, self.column)
+    }
 }
 
 impl ConfigError {

@@ -51,7 +51,7 @@ pub struct Compiled {
 /// Compiles a configuration.
 ///
 /// # Errors
-/// Every fault there is, in the order of the file's sections. None holds a secret.
+/// Every fault there is, in file order. None holds a secret.
 pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Compiled, Vec<ConfigError>> {
     let mut report = Report { warnings: env.warnings().to_vec(), ..Report::default() };
     let env = environment::overlaid(&file.root, env, &mut report);
@@ -66,14 +66,12 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
-    match (server, report.errors.is_empty()) {
-        (Some(server), true) => Ok(Compiled {
-            config: Config { server, router, targets, aliases },
-            warnings: report.warnings,
-            audit: audit::audit(file),
-        }),
-        _ => Err(report.errors),
+    if !report.errors.is_empty() {
+        report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
+        return Err(report.errors);
     }
+    let config = Config { server, router, targets, aliases };
+    Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
 /// Parses a text and compiles it.

@@ -29,6 +29,9 @@ pub(super) fn keys(variable: &str, env: &Env, report: &mut Report) -> Option<Vec
     if let Some(own) = env.filled(variable) {
         keys.add(variable, own);
     }
+    if keys.values.is_empty() {
+        keys.fault(variable, "a pool without any key");
+    }
     Some(keys.values)
 }
 

@@ -14,23 +14,23 @@ const DEFAULT_BODY: usize = 20 * 1_048_576;
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(30);
 
-/// The process-wide settings; `None` if a fault was reported that leaves none.
+/// The process-wide settings; what could not be read has its default, and a fault.
 pub(super) fn compile(
     sections: &Sections<'_>,
     env: &Env,
     overrides: &Overrides,
     report: &mut Report,
-) -> Option<ServerConfig> {
+) -> ServerConfig {
     let own = &sections.tollgate;
     let host = overrides.host.unwrap_or_else(|| host(env, report));
-    let port = overrides.port.or_else(|| port(env, report))?;
+    let port = overrides.port.unwrap_or_else(|| port(env, report));
     let insecure = own.field("allow_insecure").and_then(|f| f.bool(report)).unwrap_or_default();
     let allow_insecure = overrides.allow_insecure || insecure;
     let workers = own.field("workers").and_then(|f| f.count(report));
     let access_log = own.field("access_log").and_then(|f| access_log(&f, report));
     let drain = own.field("drain_timeout").and_then(|f| f.seconds(report));
     let metrics_key = sections.litellm.field("require_auth_for_metrics_endpoint");
-    Some(ServerConfig {
+    ServerConfig {
         host,
         port,
         workers: overrides.workers.or(workers).unwrap_or_default(),
@@ -43,7 +43,7 @@ pub(super) fn compile(
         health_check: health_check(own, report),
         drain_timeout: drain.unwrap_or(DRAIN),
         callbacks: callbacks(&sections.litellm, report),
-    })
+    }
 }
 
 /// Shells and package managers set `HOST` to other things, so one that is no address is only odd.
@@ -58,13 +58,12 @@ fn host(env: &Env, report: &mut Report) -> IpAddr {
     }
 }
 
-fn port(env: &Env, report: &mut Report) -> Option<u16> {
-    let Some(text) = env.filled("PORT") else { return Some(DEFAULT_PORT) };
-    let port = text.parse().ok();
-    if port.is_none() {
+fn port(env: &Env, report: &mut Report) -> u16 {
+    let Some(text) = env.filled("PORT") else { return DEFAULT_PORT };
+    text.parse().unwrap_or_else(|_| {
         report.fault(Place::named("PORT"), "not a port");
-    }
-    port
+        DEFAULT_PORT
+    })
 }
 
 fn key_header(general: &Section<'_>, report: &mut Report) -> Option<String> {
