@@ -72,7 +72,8 @@ impl Env {
     /// A variable as it is, possibly empty, or its built-in default.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.vars.get(name).map(String::as_str).or_else(|| default_of(name))
+        let own = self.vars.get(name).map(String::as_str);
+        own.filter(|value| !value.trim().is_empty()).or_else(|| default_of(name)).or(own)
     }
 
     /// A variable that is set to more than blanks, without the blanks around it.

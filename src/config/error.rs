@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Where something stands: a file, a position in it and the path of the key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Place {
     /// The file; empty for the environment.
     pub file: Arc<str>,
@@ -28,7 +28,7 @@ pub struct ConfigError {
 }
 
 /// Something the operator should know although the configuration works.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Warning {
     /// Where.
     pub place: Place,

@@ -3,6 +3,7 @@
 use super::resolve::joined;
 use super::tree::{Entry, Node, Value};
 use super::{ConfigError, Place, Warning, python, scalar};
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// Everything that was found wrong or odd so far.
@@ -10,6 +11,8 @@ use std::time::Duration;
 pub(super) struct Report {
     pub(super) errors: Vec<ConfigError>,
     pub(super) warnings: Vec<Warning>,
+    /// The deployments of a pool share their entry's warnings.
+    seen: HashSet<Warning>,
 }
 
 /// A mapping, or nothing, and its path.
@@ -34,7 +37,7 @@ impl Report {
 
     pub(super) fn warn(&mut self, place: Place, message: impl Into<String>) {
         let warning = Warning { place, message: message.into() };
-        if !self.warnings.contains(&warning) {
+        if self.seen.insert(warning.clone()) {
             self.warnings.push(warning);
         }
     }
@@ -106,6 +109,11 @@ impl<'a> Field<'a> {
 
     pub(super) const fn node(&self) -> &'a Node {
         &self.entry.node
+    }
+
+    /// Whether this is a text of nothing but blanks.
+    pub(super) fn is_blank(&self) -> bool {
+        self.node().text().is_some_and(|text| text.trim().is_empty())
     }
 
     /// Text, or a number or boolean as text.

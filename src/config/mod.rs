@@ -4,7 +4,7 @@
 //! `compile` turns both into a [`Config`] and reports every fault at once. Nothing here does more
 //! I/O than reading those files, and `compile` does none.
 //!
-//! A new key is a line in `audit/keys.rs` and its use in `compile/`.
+//! A new key is a line in `audit/settings.rs` or `audit/entries.rs` and its use in `compile/`.
 
 pub mod audit;
 pub mod compile;

@@ -8,7 +8,7 @@ use super::scalar;
 use super::tree::{Entry, Mark, Node, Value};
 use super::{ConfigError, Place};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Largest file, in bytes.
@@ -50,7 +50,7 @@ struct Open {
 
 enum Kind {
     List(Vec<Node>),
-    Map { entries: Vec<Entry>, merges: Vec<Node>, key: Option<(String, Mark)> },
+    Map { entries: Vec<Entry>, lines: HashMap<String, usize>, merges: Vec<Node>, key: Option<(String, Mark)> },
 }
 
 struct Builder {
@@ -94,7 +94,8 @@ impl Builder {
                 self.begin(mark, anchor, Kind::List(Vec::new()), tag.as_deref(), "seq")
             }
             Event::MappingStart(anchor, tag) => {
-                let kind = Kind::Map { entries: Vec::new(), merges: Vec::new(), key: None };
+                let (entries, lines, merges) = (Vec::new(), HashMap::new(), Vec::new());
+                let kind = Kind::Map { entries, lines, merges, key: None };
                 self.begin(mark, anchor, kind, tag.as_deref(), "map")
             }
             Event::SequenceEnd | Event::MappingEnd => self.end(),
@@ -162,10 +163,15 @@ impl Builder {
         match self.open.last_mut().map(|open| &mut open.kind) {
             None => self.root = Some(node),
             Some(Kind::List(items)) => items.push(node),
-            Some(Kind::Map { entries, merges, key }) => match key.take() {
+            Some(Kind::Map { entries, lines, merges, key }) => match key.take() {
                 None => *key = Some((key_text(&node)?, node.mark)),
                 Some((name, mark)) if name == "<<" => merge_source(node, &mark, merges)?,
-                Some((name, mark)) => add_entry(entries, name, mark, node)?,
+                Some((name, mark)) => {
+                    if let Some(first) = lines.insert(name.clone(), mark.line) {
+                        return Err(second_key(&name, &mark, first));
+                    }
+                    entries.push(Entry { key: name, mark, node });
+                }
             },
         }
         Ok(())
@@ -185,13 +191,9 @@ fn key_text(node: &Node) -> Result<String, ConfigError> {
     }
 }
 
-fn add_entry(entries: &mut Vec<Entry>, key: String, mark: Mark, node: Node) -> Result<(), ConfigError> {
-    if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-        let message = format!("a second \"{key}\" in this mapping; the first is on line {}", first.mark.line);
-        return Err(ConfigError::new(mark.place(&key), message));
-    }
-    entries.push(Entry { key, mark, node });
-    Ok(())
+fn second_key(key: &str, mark: &Mark, first: usize) -> ConfigError {
+    let message = format!("a second \"{key}\" in this mapping; the first is on line {first}");
+    ConfigError::new(mark.place(key), message)
 }
 
 fn merge_source(node: Node, mark: &Mark, merges: &mut Vec<Node>) -> Result<(), ConfigError> {
@@ -208,17 +210,15 @@ fn merge_source(node: Node, mark: &Mark, merges: &mut Vec<Node>) -> Result<(), C
 
 /// Merged members come first, as PyYAML has it, and give way to the mapping's own.
 fn merged(own: Vec<Entry>, merges: Vec<Node>) -> Vec<Entry> {
-    let mut result: Vec<Entry> = Vec::new();
-    let entries = merges.into_iter().flat_map(|node| match node.value {
+    if merges.is_empty() {
+        return own;
+    }
+    let mut known: HashSet<String> = own.iter().map(|entry| entry.key.clone()).collect();
+    let inherited = merges.into_iter().flat_map(|node| match node.value {
         Value::Map(entries) => entries,
         _ => Vec::new(),
     });
-    for entry in entries {
-        let known = |list: &[Entry]| list.iter().any(|other| other.key == entry.key);
-        if !known(&own) && !known(&result) {
-            result.push(entry);
-        }
-    }
+    let mut result: Vec<Entry> = inherited.filter(|entry| known.insert(entry.key.clone())).collect();
     result.extend(own);
     result
 }

@@ -62,3 +62,9 @@ fn debug_does_not_print_texts() {
     let root = parse("api_key: sk-canary\n", "f").unwrap();
     assert!(!format!("{root:?} {:?}", root.get("api_key").unwrap().node).contains("canary"));
 }
+
+#[test]
+fn many_keys_take_no_more_than_linear_time() {
+    let text: String = (0..50_000).map(|i| format!("k{i}: 1\n")).collect();
+    assert_eq!(parse(&text, "f").unwrap().entries().len(), 50_000);
+}

@@ -1,10 +1,9 @@
-//! Every key that is known, by section, and what becomes of it in this version.
+//! What is known of keys: looked up in the tables of `entries` and `settings`.
 
 use super::super::did_you_mean;
 
-pub(crate) use super::tables::{
-    ENTRY, GENERAL, HEALTH_CHECK, INFO, LITELLM, PARAMS, REQUEST, RETRY_POLICY, ROUTER, TOLLGATE, TOP,
-};
+pub(crate) use super::entries::{ENTRY, INFO, PARAMS, REQUEST, TOP};
+pub(crate) use super::settings::{GENERAL, HEALTH_CHECK, LITELLM, RETRY_POLICY, ROUTER, TOLLGATE};
 
 /// What becomes of a known key, and why.
 #[derive(Clone, Copy, Debug)]

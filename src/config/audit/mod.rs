@@ -1,7 +1,8 @@
 //! What becomes of every key of a file: honoured, ignored as LiteLLM ignores it, not served yet, unknown.
 
+mod entries;
 pub(crate) mod keys;
-mod tables;
+mod settings;
 
 use super::compile::{STRATEGIES, may_be_set};
 use super::resolve::joined;

@@ -65,7 +65,8 @@ impl Deployment<'_> {
     }
 
     fn base(&self) -> Option<Field<'_>> {
-        self.params.field("api_base").or_else(|| self.params.field("base_url"))
+        let field = |key| self.params.field(key).filter(|field| !field.is_blank());
+        field("api_base").or_else(|| field("base_url"))
     }
 
     /// Where the deployment is; if that cannot be told, `meaning` says why it is not served.
@@ -105,17 +106,9 @@ impl Deployment<'_> {
     /// The upstream key: of the entry, else of the provider's variable.
     fn key(&self, row: Option<&'static Row>, report: &mut Report) -> Option<Secret> {
         let field = self.params.field("api_key");
-        let text = field.as_ref().and_then(|f| f.text(report)).filter(|text| !text.trim().is_empty());
-        let place = field.map_or_else(|| self.place.clone(), |field| field.place());
-        let names = row.map(|row| row.key_env).unwrap_or_default();
-        let Some(text) = text.or_else(|| self.env.first_filled(names).map(|(_, value)| value.to_owned()))
-        else {
-            if !names.is_empty() {
-                let message = format!("no key, and {} is not set: asked without one", names.join(" or "));
-                report.warn(place, message);
-            }
-            return None;
-        };
+        let place = field.as_ref().map_or_else(|| self.place.clone(), Field::place);
+        let own = field.filter(|field| !field.is_blank()).and_then(|field| field.text(report));
+        let text = own.or_else(|| self.fallback_key(row, report))?;
         if is_placeholder(&text) {
             report.warn(place.clone(), "the key is still the placeholder of the documentation");
         }
@@ -124,6 +117,24 @@ impl Deployment<'_> {
             return None;
         }
         Secret::new(&text)
+    }
+
+    fn fallback_key(&self, row: Option<&'static Row>, report: &mut Report) -> Option<String> {
+        let row = row?;
+        let Some((name, value)) = self.env.first_filled(row.key_env) else {
+            if row.base.is_some_and(|base| base.starts_with("https:")) {
+                let names = row.key_env.join(" or ");
+                report.warn(
+                    self.place.clone(),
+                    format!("no api_key, and {names} is not set: asked without one"),
+                );
+            }
+            return None;
+        };
+        if let Some(base) = self.base() {
+            report.warn(base.place(), format!("no api_key of its own: {name} is sent to this api_base"));
+        }
+        Some(value.to_owned())
     }
 
     fn model_id(&self, report: &mut Report) -> String {

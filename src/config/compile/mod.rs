@@ -53,7 +53,8 @@ pub struct Compiled {
 /// # Errors
 /// Every fault there is, in file order. None holds a secret.
 pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Compiled, Vec<ConfigError>> {
-    let mut report = Report { warnings: env.warnings().to_vec(), ..Report::default() };
+    let mut report = Report::default();
+    env.warnings().iter().for_each(|warning| report.warn(warning.place.clone(), &warning.message));
     let env = environment::overlaid(&file.root, env, &mut report);
     let root = resolved_settings(&file.root, &env, &mut report);
     let sections = Sections {

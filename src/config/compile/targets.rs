@@ -142,7 +142,10 @@ fn with_key(raw: &Entry, key: String) -> Entry {
 /// Whether the base is written as a variable that has no value. Falling back to the provider's own
 /// address would send the calls, and maybe a key, to somebody else.
 fn base_is_unset(raw: &Node, params: &Section<'_>) -> bool {
-    ["api_base", "base_url"].iter().any(|key| raw.get(key).is_some() && params.field(key).is_none())
+    ["api_base", "base_url"].iter().any(|key| {
+        let is_variable = raw.get(key).is_some_and(|entry| variable(&entry.node).is_some());
+        is_variable && params.field(key).is_none_or(|field| field.is_blank())
+    })
 }
 
 /// State is kept by id, so entries that are the same in all must not share one.

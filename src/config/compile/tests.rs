@@ -142,6 +142,8 @@ fn keys_come_from_the_entry_or_the_providers_variable() {
     assert_eq!(key("model: openai/a, api_key: os.environ/NOPE", &env).as_deref(), Some("from-openai"));
     assert_eq!(key("model: openai/a, api_key: os.environ/BLANK", &env).as_deref(), Some("from-openai"));
     assert_eq!(key("model: openai/a", &[]), None);
+    let elsewhere = ok(&one_model("model: openai/a, api_base: 'http://gpu/v1'"), &env);
+    assert!(listed(&elsewhere.warnings).contains("OPENAI_API_KEY is sent to this api_base"));
 }
 
 #[test]
