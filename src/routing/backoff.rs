@@ -34,8 +34,7 @@ mod tests {
 
     #[test]
     fn waits_double_and_stop_at_eight_seconds() {
-        let waits: Vec<u128> =
-            (0..7).map(|n| backoff(n, false, None, Duration::ZERO).as_millis()).collect();
+        let waits: Vec<u128> = (0..7).map(|n| backoff(n, false, None, Duration::ZERO).as_millis()).collect();
         assert_eq!(waits, [500, 1000, 2000, 4000, 8000, 8000, 8000]);
         assert!(jitter(Duration::from_secs(1), 0.999) < Duration::from_millis(1750));
     }

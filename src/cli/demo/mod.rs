@@ -5,7 +5,7 @@ mod config;
 
 use super::arguments::Demo;
 use super::logging;
-use crate::config::{Config, ConfigError, Env, Overrides};
+use crate::config::{AccessLogTarget, Config, ConfigError, Env, Overrides};
 use crate::server;
 use crate::simulator::Simulator;
 use std::io::{self, Write};
@@ -74,8 +74,12 @@ fn free_address(port: u16) -> io::Result<SocketAddr> {
 }
 
 fn compile(yaml: &str, address: SocketAddr) -> Result<Config, DemoError> {
-    let overrides =
-        Overrides { host: Some(address.ip()), port: Some(address.port()), ..Overrides::default() };
+    let overrides = Overrides {
+        host: Some(address.ip()),
+        port: Some(address.port()),
+        access_log: Some(AccessLogTarget::Off),
+        ..Overrides::default()
+    };
     let compiled = crate::config::parse_and_compile(yaml, &Env::of(&[]), &overrides);
     compiled.map(|compiled| compiled.config).map_err(DemoError::Config)
 }
