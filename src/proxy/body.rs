@@ -50,7 +50,10 @@ pub(super) async fn read(session: &mut Session, limit: usize) -> Result<Body> {
         return Ok(Body::TooLarge);
     }
     if session.get_header(http::header::EXPECT).is_some() {
+        // Pingora takes the interim answer for a final one before the body, and would close.
+        let keep_alive = session.as_mut().get_keepalive();
         session.as_mut().write_continue_response().await?;
+        session.as_mut().set_keepalive(keep_alive);
     }
     match length {
         Some(length) => read_sized(session, length).await,
@@ -154,7 +157,7 @@ pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, admitted: Box
                         return Ok(true);
                     }
                 }
-                None if session.response_written().is_some() => return Ok(true),
+                None if super::respond::is_answered(session) => return Ok(true),
                 None => return Error::e_explain(ErrorType::InternalError, "the subrequest gave no answer"),
             },
             gone = session.as_mut().read_body_or_idle(true) => {

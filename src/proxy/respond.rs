@@ -49,13 +49,18 @@ pub(super) async fn held(
 /// Ends an answer that broke off under way: a stream gets an error event, anything else is left short.
 pub(super) async fn broken(session: &mut Session, relay: &Relay) {
     let (Meter::Stream(_), Some(fault)) = (&relay.meter, &relay.interrupted) else { return };
-    if session.response_written().is_none() {
+    if !is_answered(session) {
         return;
     }
     let event = relay.error_event(fault);
     if let Err(error) = session.write_response_body(Some(event), true).await {
         log::debug!("the client did not take the error event: {error}");
     }
+}
+
+/// Whether the client has a final head; `100 Continue` is none.
+pub(super) fn is_answered(session: &Session) -> bool {
+    session.response_written().is_some_and(|head| !head.status.is_informational())
 }
 
 /// Answers a fault that is in no call: the connection is closed after it.

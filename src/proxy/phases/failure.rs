@@ -160,7 +160,7 @@ pub(in crate::proxy) async fn last(session: &mut Session, error: &Error, ctx: &m
         Stage::Relaying(relay) if !left => respond::broken(session, relay).await,
         Stage::Refused(refused) if !refused.client_gone => {
             told.error_code = refused.error.status();
-            if session.response_written().is_none() {
+            if !respond::is_answered(session) {
                 told.can_reuse_downstream = respond::refusal(session, refused).await.is_ok();
             }
         }
@@ -171,7 +171,7 @@ pub(in crate::proxy) async fn last(session: &mut Session, error: &Error, ctx: &m
                 ctx.stage = Stage::Refused(Box::new(refused));
             }
         }
-        _ if !left && session.response_written().is_none() => {
+        _ if !left && !respond::is_answered(session) => {
             told.error_code = 500;
             respond::internal(session).await;
         }

@@ -15,7 +15,7 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
             None => false,
         },
         // A refusal that cost no retry left the connection in order, and is sent from here too.
-        Stage::Refused(refused) if !refused.client_gone && session.response_written().is_none() => {
+        Stage::Refused(refused) if !refused.client_gone && !respond::is_answered(session) => {
             respond::refusal(session, refused).await.is_ok()
         }
         _ => true,
