@@ -1,0 +1,176 @@
+// The official OpenAI client for Node, against tollgate in front of its simulator; see openai_python.py.
+'use strict';
+
+const assert = require('node:assert/strict');
+const OpenAI = require('openai');
+
+const { TOLLGATE_URL: url, TOLLGATE_KEY: apiKey } = process.env;
+const direct = process.env.SDK_DIRECT === '1';
+const options = { apiKey, baseURL: `${url}/v1`, maxRetries: 0, timeout: 20_000 };
+const client = new OpenAI(options);
+const messages = [{ role: 'user', content: 'Say something in a few words.' }];
+const tools = [
+  {
+    type: 'function',
+    function: { name: 'get_weather', parameters: { type: 'object', properties: { city: { type: 'string' } } } },
+  },
+];
+const chat = (model, more = {}) => client.chat.completions.create({ model, messages, ...more });
+
+async function collect(stream) {
+  const chunks = [];
+  for await (const chunk of await stream) chunks.push(chunk);
+  return chunks;
+}
+
+/** The error that the call ends in; it must be of this very class. */
+async function raises(Kind, call, status, says = '') {
+  const error = await call().then(
+    () => assert.fail(`no ${Kind.name}`),
+    (error) => error,
+  );
+  assert.equal(error.constructor, Kind, `${error.constructor.name}: ${error.message}`);
+  if (status) assert.equal(error.status, status);
+  assert.ok(error.message.includes(says), `${says} is not in ${error.message}`);
+  return error;
+}
+
+const upstream = [
+  ['sim-400', OpenAI.BadRequestError, 400, 'litellm.BadRequestError'],
+  ['sim-401', OpenAI.AuthenticationError, 401, 'litellm.AuthenticationError'],
+  ['sim-404', OpenAI.NotFoundError, 404, 'litellm.NotFoundError'],
+  ['sim-429', OpenAI.RateLimitError, 429, 'litellm.RateLimitError'],
+  ['sim-500', OpenAI.InternalServerError, 500, 'litellm.InternalServerError'],
+  ['sim-context', OpenAI.BadRequestError, 400, 'ContextWindowExceededError'],
+];
+
+const cases = {
+  async 'chat completion'() {
+    const answer = await chat('sim');
+    assert.equal(answer.model, 'sim');
+    assert.ok(answer.choices[0].message.content);
+    assert.equal(answer.choices[0].finish_reason, 'stop');
+    assert.equal(answer.usage.total_tokens, answer.usage.prompt_tokens + answer.usage.completion_tokens);
+  },
+
+  async 'stream arrives delta by delta'() {
+    const arrivals = [];
+    const finish = [];
+    let text = '';
+    for await (const chunk of await chat('sim-gap=60', { stream: true })) {
+      assert.ok(!chunk.usage, 'usage was not asked for');
+      const [choice] = chunk.choices;
+      if (choice.delta.content) arrivals.push(performance.now());
+      text += choice.delta.content ?? '';
+      if (choice.finish_reason) finish.push(choice.finish_reason);
+    }
+    assert.deepEqual(finish, ['stop']);
+    const gaps = arrivals.slice(1).map((at, n) => at - arrivals[n]);
+    assert.ok(gaps.length >= 3 && gaps.filter((gap) => gap > 20).length >= gaps.length / 2, `together: ${gaps}`);
+    assert.equal(text, (await chat('sim-gap=60')).choices[0].message.content);
+  },
+
+  async 'stream with usage'() {
+    const chunks = await collect(chat('sim', { stream: true, stream_options: { include_usage: true } }));
+    const plain = (await chat('sim')).usage;
+    assert.equal(chunks.filter((chunk) => chunk.usage).length, 1);
+    assert.equal(chunks.at(-1).usage.completion_tokens, plain.completion_tokens);
+    assert.equal(chunks.at(-1).choices.length, 0);
+  },
+
+  async 'stream helper assembles the answer'() {
+    const final = await client.chat.completions.stream({ model: 'sim-tools', messages, tools }).finalChatCompletion();
+    const plain = await chat('sim-tools', { tools });
+    const [streamed, whole] = [final, plain].map((answer) => answer.choices[0].message.tool_calls[0].function);
+    assert.equal(final.choices[0].finish_reason, 'tool_calls');
+    assert.equal(streamed.name, whole.name);
+    assert.deepEqual(JSON.parse(streamed.arguments), JSON.parse(whole.arguments));
+  },
+
+  async 'embeddings in each encoding'() {
+    const ask = (more) => client.embeddings.create({ model: 'sim', input: ['one', 'two'], ...more });
+    const [decoded, plain] = [await ask(), await ask({ encoding_format: 'float' })];
+    const packed = await ask({ encoding_format: 'base64' });
+    assert.equal(plain.data.length, 2);
+    plain.data.forEach(({ embedding }, n) => {
+      const floats = Float32Array.from(embedding);
+      assert.deepEqual(Float32Array.from(decoded.data[n].embedding), floats);
+      const bytes = Uint8Array.from(Buffer.from(packed.data[n].embedding, 'base64'));
+      assert.deepEqual(new Float32Array(bytes.buffer), floats);
+    });
+  },
+
+  async 'text completion'() {
+    const plain = await client.completions.create({ model: 'sim', prompt: 'Once upon a time' });
+    const chunks = await collect(client.completions.create({ model: 'sim', prompt: 'Once upon a time', stream: true }));
+    assert.equal(chunks.map((chunk) => chunk.choices[0]?.text ?? '').join(''), plain.choices[0].text);
+  },
+
+  async 'upstream failures'() {
+    for (const [model, Kind, status, word] of upstream) {
+      await raises(Kind, () => chat(model), status, direct ? '' : word);
+      await raises(Kind, () => chat(model, { stream: true }), status);
+    }
+  },
+};
+
+const gatewayCases = {
+  async models() {
+    const names = (await collect(client.models.list())).map((model) => model.id);
+    assert.ok(names.includes('sim') && names.includes('sim-tools'), `${names}`);
+    assert.equal((await client.models.retrieve('sim')).id, 'sim');
+    await raises(OpenAI.NotFoundError, () => client.models.retrieve('no-such-model'), 404);
+  },
+
+  async 'wrong key'() {
+    const stranger = new OpenAI({ ...options, apiKey: 'sk-wrong' });
+    await raises(OpenAI.AuthenticationError, () => stranger.chat.completions.create({ model: 'sim', messages }), 401);
+  },
+
+  async 'no such model'() {
+    await raises(OpenAI.BadRequestError, () => chat('no-such-model'), 400, 'no-such-model');
+  },
+
+  async 'response headers'() {
+    const { response } = await chat('sim').withResponse();
+    for (const name of ['call-id', 'model-id', 'response-cost', 'version']) {
+      assert.ok(response.headers.get(`x-litellm-${name}`), `no x-litellm-${name}`);
+    }
+  },
+
+  async 'azure client'() {
+    const azure = new OpenAI.AzureOpenAI({ apiKey, endpoint: url, apiVersion: '2024-10-21', maxRetries: 0 });
+    assert.ok((await azure.chat.completions.create({ model: 'sim', messages })).choices[0].message.content);
+    assert.ok((await collect(azure.chat.completions.create({ model: 'sim', messages, stream: true }))).length > 1);
+  },
+
+  async 'timeout is 408'() {
+    await raises(OpenAI.APIError, () => chat('sim-hang'), 408, 'litellm.Timeout');
+  },
+
+  async 'a cut stream raises'() {
+    const seen = [];
+    const read = async () => {
+      for await (const chunk of await chat('sim-cut=3', { stream: true })) seen.push(chunk.choices[0]?.finish_reason);
+    };
+    await raises(OpenAI.APIError, read);
+    assert.ok(seen.length > 0 && !seen.some(Boolean), `a cut is never dressed up as a finish: ${seen}`);
+  },
+};
+
+async function main() {
+  let [passed, failed] = [0, 0];
+  for (const [name, test] of Object.entries(direct ? cases : { ...cases, ...gatewayCases })) {
+    try {
+      await test();
+      passed += 1;
+    } catch (error) {
+      failed += 1;
+      console.log(`openai-node: ${name} FAILED\n${error.stack}`);
+    }
+  }
+  console.log(`openai-node: ${passed} passed, ${failed} failed`);
+  process.exitCode = failed ? 1 : 0;
+}
+
+main();

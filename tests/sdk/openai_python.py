@@ -1,0 +1,319 @@
+"""The official OpenAI client for Python, against tollgate in front of its simulator.
+
+TOLLGATE_URL is the gateway's origin and TOLLGATE_KEY its master key. With SDK_DIRECT=1 the URL is the
+simulator's own, and the cases that need a gateway are skipped: a check of this script.
+"""
+
+import asyncio
+import base64
+import json
+import os
+import struct
+import sys
+import time
+import traceback
+
+import openai
+
+URL = os.environ["TOLLGATE_URL"]
+KEY = os.environ["TOLLGATE_KEY"]
+DIRECT = os.environ.get("SDK_DIRECT") == "1"
+OPTIONS = {"api_key": KEY, "base_url": f"{URL}/v1", "max_retries": 0, "timeout": 20}
+ASK = [{"role": "user", "content": "Say something in a few words."}]
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    },
+}
+
+client = openai.OpenAI(**OPTIONS)
+cases = []
+
+
+def case(test):
+    cases.append((test, False))
+    return test
+
+
+def gateway_case(test):
+    cases.append((test, True))
+    return test
+
+
+def chat(model="sim", **more):
+    return client.chat.completions.create(model=model, messages=ASK, **more)
+
+
+def raises(kind, call, status=None, says=""):
+    """The error that the call raises; it must be of this very class."""
+    try:
+        call()
+    except openai.OpenAIError as error:
+        assert type(error) is kind, f"{type(error).__name__} instead of {kind.__name__}: {error}"
+        assert status is None or error.status_code == status, error.status_code
+        assert says in str(error), f"{says!r} is not in {error}"
+        return error
+    raise AssertionError(f"no {kind.__name__}")
+
+
+# === Answers ===
+
+
+@case
+def chat_completion():
+    answer = chat()
+    assert answer.object == "chat.completion" and answer.model == "sim", answer
+    assert answer.choices[0].message.role == "assistant" and answer.choices[0].message.content
+    assert answer.choices[0].finish_reason == "stop"
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 0
+
+
+@case
+def base_url_without_v1():
+    with openai.OpenAI(**{**OPTIONS, "base_url": URL}) as bare:
+        assert bare.chat.completions.create(model="sim", messages=ASK).choices[0].message.content
+
+
+@case
+def stream_arrives_delta_by_delta():
+    arrivals, text, finish, model = [], "", [], set()
+    for chunk in chat("sim-gap=60", stream=True):
+        assert chunk.object == "chat.completion.chunk"
+        assert not chunk.usage, "usage was not asked for"
+        model.add(chunk.model)
+        assert not finish, "nothing follows the finish reason"
+        if chunk.choices[0].delta.content:
+            arrivals.append(time.monotonic())
+            text += chunk.choices[0].delta.content
+        if chunk.choices[0].finish_reason:
+            finish.append(chunk.choices[0].finish_reason)
+    assert finish == ["stop"] and model == {"sim-gap=60"}, (finish, model)
+    assert len(arrivals) >= 4, "several deltas"
+    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:])]
+    assert sum(gap > 0.02 for gap in gaps) >= len(gaps) // 2, f"deltas came together: {gaps}"
+    assert text == chat("sim-gap=60").choices[0].message.content, "the order of the deltas"
+
+
+@case
+def stream_with_usage():
+    chunks = list(chat(stream=True, stream_options={"include_usage": True}))
+    assert [bool(chunk.usage) for chunk in chunks] == [False] * (len(chunks) - 1) + [True]
+    plain = chat().usage
+    assert chunks[-1].usage.completion_tokens == plain.completion_tokens
+    assert chunks[-1].usage.prompt_tokens == plain.prompt_tokens
+    assert not chunks[-1].choices, "the usage chunk has no choice"
+
+
+@gateway_case
+def stream_without_usage_though_the_upstream_sends_it():
+    assert not any(chunk.usage for chunk in chat("sim-usage", stream=True))
+
+
+@case
+def stream_is_closed_early():
+    with chat("sim-gap=60", stream=True) as stream:
+        next(iter(stream))
+    assert chat().choices[0].message.content, "the client goes on"
+
+
+@case
+def tool_call():
+    choice = chat("sim-tools", tools=[WEATHER]).choices[0]
+    assert choice.finish_reason == "tool_calls" and choice.message.content is None
+    call = choice.message.tool_calls[0]
+    assert call.type == "function" and call.id and call.function.name == "get_weather"
+    assert isinstance(json.loads(call.function.arguments), dict)
+
+
+@case
+def tool_call_streamed_in_fragments():
+    calls, finish, fragments = {}, None, 0
+    for chunk in chat("sim-tools", tools=[WEATHER], stream=True):
+        finish = chunk.choices[0].finish_reason or finish
+        for part in chunk.choices[0].delta.tool_calls or []:
+            call = calls.setdefault(part.index, {"id": part.id, "name": part.function.name, "arguments": ""})
+            call["arguments"] += part.function.arguments or ""
+            fragments += bool(part.function.arguments)
+    plain = chat("sim-tools", tools=[WEATHER]).choices[0].message.tool_calls[0].function
+    assert finish == "tool_calls" and fragments > 1 and list(calls) == [0], (finish, fragments, calls)
+    assert calls[0]["id"] and calls[0]["name"] == plain.name
+    assert json.loads(calls[0]["arguments"]) == json.loads(plain.arguments)
+
+
+@case
+def tool_result_is_answered():
+    call = chat("sim-tools", tools=[WEATHER]).choices[0].message
+    turns = [*ASK, call, {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "21 C"}]
+    answer = client.chat.completions.create(model="sim-tools", messages=turns, tools=[WEATHER])
+    assert answer.choices[0].message.content and answer.choices[0].finish_reason == "stop"
+
+
+@case
+def embeddings_in_each_encoding():
+    numbers = client.embeddings.create(model="sim", input=["one", "two"], encoding_format="float")
+    default = client.embeddings.create(model="sim", input=["one", "two"])
+    packed = client.embeddings.create(model="sim", input=["one", "two"], encoding_format="base64")
+    assert [item.index for item in numbers.data] == [0, 1] and numbers.usage.prompt_tokens > 0
+    for plain, decoded, raw in zip(numbers.data, default.data, packed.data):
+        vector = struct.unpack(f"<{len(plain.embedding)}f", base64.b64decode(raw.embedding))
+        for a, b, c in zip(plain.embedding, decoded.embedding, vector, strict=True):
+            assert abs(a - b) < 1e-6 and abs(a - c) < 1e-6
+
+
+@case
+def text_completion():
+    answer = client.completions.create(model="sim", prompt="Once upon a time")
+    assert answer.object == "text_completion" and answer.choices[0].text
+    chunks = list(client.completions.create(model="sim", prompt="Once upon a time", stream=True))
+    streamed = "".join(chunk.choices[0].text for chunk in chunks if chunk.choices)
+    assert streamed == answer.choices[0].text
+
+
+@case
+def extra_body_reaches_the_upstream():
+    plain = int(chat("sim-echo").choices[0].message.content.split()[0])
+    extra = {"chat_template_kwargs": {"enable_thinking": False}, "top_k": 7}
+    longer = int(chat("sim-echo", extra_body=extra).choices[0].message.content.split()[0])
+    assert longer - plain == len(json.dumps(extra, separators=(",", ":"))) - 1, (plain, longer)
+
+
+@gateway_case
+def gateway_fields_stay_here():
+    plain = chat("sim-echo").choices[0].message.content
+    extra = {"tags": ["a"], "metadata": {"team": "b"}, "user": "c"}
+    assert chat("sim-echo", extra_body=extra).choices[0].message.content == plain
+
+
+@gateway_case
+def models():
+    names = [model.id for model in client.models.list()]
+    assert "sim" in names and "sim-tools" in names and len(names) == len(set(names)), names
+    assert client.models.retrieve("sim").id == "sim"
+    raises(openai.NotFoundError, lambda: client.models.retrieve("no-such-model"), 404)
+
+
+@gateway_case
+def response_headers():
+    raw = client.chat.completions.with_raw_response.create(model="sim", messages=ASK)
+    usage = raw.parse().usage
+    for name in ["x-litellm-call-id", "x-litellm-model-id", "x-litellm-version"]:
+        assert raw.headers.get(name), f"no {name}"
+    cost = usage.prompt_tokens * 0.000001 + usage.completion_tokens * 0.000002
+    assert abs(float(raw.headers["x-litellm-response-cost"]) - cost) < 1e-12, raw.headers
+    mine = {"x-litellm-call-id": "my-own-id"}
+    echoed = client.chat.completions.with_raw_response.create(model="sim", messages=ASK, extra_headers=mine)
+    assert echoed.headers["x-litellm-call-id"] == "my-own-id"
+
+
+@gateway_case
+def response_headers_of_a_stream():
+    raw = client.chat.completions.with_raw_response.create(model="sim", messages=ASK, stream=True)
+    assert raw.headers["content-type"].startswith("text/event-stream")
+    assert raw.headers.get("x-litellm-call-id") and raw.headers.get("x-litellm-model-id")
+    assert list(raw.parse())
+
+
+@gateway_case
+def azure_client():
+    options = {"api_key": KEY, "azure_endpoint": URL, "api_version": "2024-10-21", "max_retries": 0}
+    with openai.AzureOpenAI(**options) as azure:
+        assert azure.chat.completions.create(model="sim", messages=ASK).choices[0].message.content
+        assert list(azure.chat.completions.create(model="sim", messages=ASK, stream=True))
+        assert azure.embeddings.create(model="sim", input="one").data[0].embedding
+
+
+@case
+def async_client():
+    async def several():
+        async with openai.AsyncOpenAI(**OPTIONS) as client:
+            async def text(stream):
+                answer = await client.chat.completions.create(model="sim", messages=ASK, stream=stream)
+                if not stream:
+                    return answer.choices[0].message.content
+                return "".join([chunk.choices[0].delta.content or "" async for chunk in answer])
+
+            answers = await asyncio.gather(*(text(n % 2 == 0) for n in range(20)))
+            assert len(set(answers)) == 1 and answers[0], set(answers)
+            try:
+                await client.chat.completions.create(model="sim-429", messages=ASK)
+            except openai.RateLimitError:
+                return
+            raise AssertionError("no RateLimitError")
+
+    asyncio.run(several())
+
+
+# === Failures ===
+
+
+@gateway_case
+def wrong_key():
+    for key in ["sk-wrong", "no-sk-prefix"]:
+        with openai.OpenAI(**{**OPTIONS, "api_key": key}) as stranger:
+            ask = stranger.chat.completions.create
+            error = raises(openai.AuthenticationError, lambda: ask(model="sim", messages=ASK), 401)
+            assert error.code == "401", error.code
+
+
+@gateway_case
+def no_such_model():
+    error = raises(openai.BadRequestError, lambda: chat("no-such-model"), 400)
+    assert error.code == "400" and "no-such-model" in str(error)
+
+
+UPSTREAM = [
+    ("sim-400", openai.BadRequestError, 400, "litellm.BadRequestError"),
+    ("sim-401", openai.AuthenticationError, 401, "litellm.AuthenticationError"),
+    ("sim-404", openai.NotFoundError, 404, "litellm.NotFoundError"),
+    ("sim-429", openai.RateLimitError, 429, "litellm.RateLimitError"),
+    ("sim-500", openai.InternalServerError, 500, "litellm.InternalServerError"),
+    ("sim-context", openai.BadRequestError, 400, "ContextWindowExceededError"),
+]
+
+
+@case
+def upstream_failures():
+    for model, kind, status, word in UPSTREAM:
+        raises(kind, lambda: chat(model), status, "" if DIRECT else word)
+        raises(kind, lambda: chat(model, stream=True), status)
+
+
+@gateway_case
+def timeout_is_408():
+    began = time.monotonic()
+    raises(openai.APIStatusError, lambda: chat("sim-hang"), 408, "litellm.Timeout")
+    assert 0.9 < time.monotonic() - began < 5
+
+
+@gateway_case
+def cut_stream_raises():
+    seen = []
+
+    def read():
+        for chunk in chat("sim-cut=3", stream=True):
+            seen.extend(choice.finish_reason for choice in chunk.choices)
+
+    raises(openai.APIError, read)
+    assert seen and not any(seen), f"a cut is never dressed up as a finish: {seen}"
+
+
+def main():
+    passed = failed = 0
+    for test, needs_gateway in cases:
+        if needs_gateway and DIRECT:
+            continue
+        try:
+            test()
+            passed += 1
+        except Exception:
+            failed += 1
+            print(f"openai-python {openai.__version__}: {test.__name__} FAILED")
+            traceback.print_exc(file=sys.stdout)
+    print(f"openai-python: {passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
