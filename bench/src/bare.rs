@@ -5,6 +5,7 @@
 
 use async_trait::async_trait;
 use pingora::Result;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{ProxyHttp, Session, http_proxy_service};
 use pingora::server::Server;
@@ -22,6 +23,9 @@ pub struct Args {
     upstream: SocketAddr,
     #[arg(long, default_value_t = 1)]
     workers: usize,
+    /// Read buffer of client connections, in bytes; Pingora's own default is 64 KB.
+    #[arg(long)]
+    read_buffer: Option<usize>,
 }
 
 struct Pass {
@@ -52,7 +56,8 @@ impl Args {
             let peer = HttpPeer::new(self.upstream, false, String::new());
             let mut service = http_proxy_service(&Arc::clone(&server.configuration), Pass { peer });
             service.threads = Some(1);
-            service.add_tcp(&self.listen.to_string());
+            let buffer = L4BufferSettings { read: self.read_buffer, write: None };
+            service.add_listener(ListenerConfig::tcp(self.listen.to_string()).l4_buffer(buffer));
             server.add_service(service);
         }
         server.run_forever()

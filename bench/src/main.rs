@@ -7,10 +7,10 @@
 //!
 //! How to read the table. `cost` is CPU time of the proxy's process per request or per chunk of a stream
 //! (head and end of the stream included), or resident memory per stream left open; the median of the rounds.
-//! `ratio` is cost over the cost of the bare proxy: the only figure to compare between machines. `p50` and
-//! `p99` are latencies (of streams: until the first event) minus those of the simulator asked directly; in
-//! closed loops they also tell throughput, so compare latencies at c1 and in the open loop. `RSS` and `HWM` are
-//! what the process held after the last round. To see the noise of a machine, run with `--subject bare`.
+//! `ratio` is cost over the cost of the bare proxy in the same round, the median again: the only figure to
+//! compare between machines. `p50` and `p99` are latencies (of streams: until the first event) minus those of
+//! the simulator asked directly; where clients only wait for a busy processor there are none. `RSS` and `HWM`
+//! are what the process held after the last round. To see the noise of a machine, run with `--subject bare`.
 //!
 //! `--only NAME` measures one scenario, `--targets` fails when a budget is exceeded, `--json FILE` keeps all figures.
 //! A failed request fails the run.
@@ -59,7 +59,7 @@ struct Options {
     /// The gateway's binary; by default beside this one.
     #[arg(long)]
     gateway: Option<PathBuf>,
-    /// What is compared with the bare proxy: `tollgate` or, to see the noise, `bare`.
+    /// What is compared with the bare proxy: `tollgate`; to see the noise, `bare`; `unbuffered` is a variant of it.
     #[arg(long, default_value = "tollgate")]
     subject: String,
     /// Measure nginx too, if it is installed.
@@ -93,6 +93,7 @@ fn measure(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let subject = match options.subject.as_str() {
         "tollgate" => Target::Tollgate,
         "bare" => Target::Bare,
+        "unbuffered" => Target::Unbuffered,
         other => return Err(format!("there is no subject `{other}`").into()),
     };
     let mut targets = vec![Target::Bare, subject];

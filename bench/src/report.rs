@@ -1,6 +1,6 @@
 //! Figures, the table and the JSON.
 
-use crate::scenario::Scenario;
+use crate::scenario::{Load, Scenario};
 use serde_json::{Value, json};
 
 /// What one target showed in one scenario; medians over the rounds.
@@ -28,12 +28,18 @@ pub struct Row {
 }
 
 impl Figures {
-    /// What is compared: memory where it is measured, else CPU.
-    pub fn cost(&self) -> f64 {
-        median(if self.bytes_per_unit.is_empty() { &self.cpu_us } else { &self.bytes_per_unit })
+    /// What is compared, round by round: memory where it is measured, else CPU.
+    fn costs(&self) -> &[f64] {
+        if self.bytes_per_unit.is_empty() { &self.cpu_us } else { &self.bytes_per_unit }
     }
 
-    fn json(&self, yardstick: f64) -> Value {
+    /// The median of the ratios of the rounds: neighbours in time are compared, so that drift cancels.
+    fn ratio(&self, yardstick: &Self) -> f64 {
+        let pairs = self.costs().iter().zip(yardstick.costs());
+        median(&pairs.map(|(cost, yardstick)| cost / yardstick).collect::<Vec<_>>())
+    }
+
+    fn json(&self, yardstick: &Self) -> Value {
         json!({
             "target": self.target,
             "cpu_us": median(&self.cpu_us),
@@ -45,23 +51,21 @@ impl Figures {
             "idle_bytes": median(&self.idle_bytes),
             "resident": self.resident,
             "peak": self.peak,
-            "ratio": ratio(self.cost(), yardstick),
+            "ratio": self.ratio(yardstick),
         })
     }
 }
 
 impl Row {
-    fn yardstick(&self) -> f64 {
-        self.targets.first().map_or(0.0, Figures::cost)
-    }
-
+    /// All figures.
     pub fn json(&self) -> Value {
-        let targets = self.targets.iter().map(|figures| figures.json(self.yardstick()));
+        let targets = self.targets.iter().map(|figures| figures.json(&self.targets[0]));
         json!({
             "scenario": self.scenario.name,
             "unit": self.scenario.unit(),
             "budget": self.scenario.budget,
-            "direct": self.direct.json(0.0),
+            "direct_p50_us": median(&self.direct.p50_us),
+            "direct_p99_us": median(&self.direct.p99_us),
             "targets": targets.collect::<Vec<_>>(),
         })
     }
@@ -69,22 +73,24 @@ impl Row {
     /// Prints one line for each target.
     pub fn print(&self) {
         for (index, figures) in self.targets.iter().enumerate() {
-            let added = |of: &[f64], floor: &[f64]| format!("{:+.0}", median(of) - median(floor));
-            let (cost, p50, p99) = if figures.bytes_per_unit.is_empty() {
-                let p50 = added(&figures.p50_us, &self.direct.p50_us);
-                let p99 = added(&figures.p99_us, &self.direct.p99_us);
-                (format!("{:.2} us", figures.cost()), p50, p99)
-            } else {
-                (format!("{:.1} KB", figures.cost() / 1024.0), String::new(), String::new())
+            let added = |of: &[f64], floor: &[f64]| match self.scenario.latency() {
+                true => format!("{:+.0}", median(of) - median(floor)),
+                false => String::new(),
+            };
+            let cost = match self.scenario.load {
+                Load::Held { .. } => format!("{:.1} KB", median(figures.costs()) / 1024.0),
+                _ => format!("{:.2} us", median(figures.costs())),
             };
             println!(
-                "{:<18} {:<9} {:>11}/{:<11} {:>6.2} {:>9.0} {p50:>8} {p99:>8} {:>7.1} {:>7.1}",
+                "{:<18} {:<10} {:>11}/{:<11} {:>6.2} {:>9.0} {:>8} {:>8} {:>7.1} {:>7.1}",
                 if index == 0 { self.scenario.name } else { "" },
                 figures.target,
                 cost,
                 self.scenario.unit(),
-                ratio(figures.cost(), self.yardstick()),
+                figures.ratio(&self.targets[0]),
                 median(&figures.per_second),
+                added(&figures.p50_us, &self.direct.p50_us),
+                added(&figures.p99_us, &self.direct.p99_us),
                 megabytes(figures.resident),
                 megabytes(figures.peak),
             );
@@ -94,13 +100,12 @@ impl Row {
     /// What is over its budget, in words.
     pub fn overruns(&self) -> Vec<String> {
         let Some(budget) = self.scenario.budget else { return Vec::new() };
-        let over = |figures: &&Figures| ratio(figures.cost(), self.yardstick()) > budget;
         let measured = self.targets.iter().skip(1).filter(|figures| figures.target != "nginx");
-        measured
-            .filter(over)
-            .map(|figures| {
-                let ratio = ratio(figures.cost(), self.yardstick());
-                format!("{} {}: {ratio:.2}, allowed {budget:.2}", self.scenario.name, figures.target)
+        let ratios = measured.map(|figures| (figures.target, figures.ratio(&self.targets[0])));
+        ratios
+            .filter(|(_, ratio)| *ratio > budget)
+            .map(|(target, ratio)| {
+                format!("{} {target}: {ratio:.2}, allowed {budget:.2}", self.scenario.name)
             })
             .collect()
     }
@@ -109,7 +114,7 @@ impl Row {
 /// The heading of the table.
 pub fn print_heading() {
     println!(
-        "{:<18} {:<9} {:>11} {:<11} {:>6} {:>9} {:>8} {:>8} {:>7} {:>7}",
+        "{:<18} {:<10} {:>11} {:<11} {:>6} {:>9} {:>8} {:>8} {:>7} {:>7}",
         "scenario",
         "target",
         "cost per",
@@ -121,10 +126,6 @@ pub fn print_heading() {
         "RSS MB",
         "HWM MB"
     );
-}
-
-fn ratio(cost: f64, yardstick: f64) -> f64 {
-    if yardstick > 0.0 { cost / yardstick } else { 0.0 }
 }
 
 fn megabytes(bytes: u64) -> f64 {

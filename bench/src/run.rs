@@ -110,10 +110,12 @@ impl Bench {
         let request =
             Rc::new(client::request(KEY, scenario.model, scenario.prompt_bytes, scenario.streams()));
         let mut direct = Figures { target: Target::Direct.name(), ..Figures::default() };
-        self.round(&scenario, &request, &self.simulator, self.lab.upstream, &mut direct)?;
         let mut figures: Vec<_> =
             targets.iter().map(|target| Figures { target: target.name(), ..Figures::default() }).collect();
         for _ in 0..self.rounds {
+            if scenario.latency() {
+                self.round(&scenario, &request, &self.simulator, self.lab.upstream, &mut direct)?;
+            }
             for (figures, process) in figures.iter_mut().zip(started) {
                 self.round(&scenario, &request, process, process.addr, figures)?;
             }

@@ -33,6 +33,14 @@ impl Scenario {
         }
     }
 
+    /// Whether latencies say more than throughput does: not where clients wait for a busy processor.
+    pub const fn latency(&self) -> bool {
+        matches!(
+            self.load,
+            Load::Closed { clients: 1 } | Load::Open { .. } | Load::Streams { clients: ..=64, .. }
+        )
+    }
+
     pub const fn streams(&self) -> bool {
         matches!(self.load, Load::Streams { .. } | Load::Held { .. })
     }

@@ -16,6 +16,8 @@ pub enum Target {
     Direct,
     /// The bare Pingora pass-through.
     Bare,
+    /// The same without a read buffer on client connections.
+    Unbuffered,
     /// The tollgate binary.
     Tollgate,
     /// nginx as a plain reverse proxy.
@@ -39,6 +41,7 @@ impl Target {
         match self {
             Self::Direct => "direct",
             Self::Bare => "bare",
+            Self::Unbuffered => "unbuffered",
             Self::Tollgate => "tollgate",
             Self::Nginx => "nginx",
         }
@@ -50,7 +53,8 @@ impl Target {
         let log = lab.dir.join(format!("{}.log", self.name()));
         let (program, args) = match self {
             Self::Direct => return Ok(None),
-            Self::Bare => (std::env::current_exe()?, bare(lab, addr)),
+            Self::Bare => (std::env::current_exe()?, bare(lab, addr, "")),
+            Self::Unbuffered => (std::env::current_exe()?, bare(lab, addr, "--read-buffer 0")),
             Self::Tollgate => (lab.gateway.clone(), tollgate(lab, addr, models)?),
             Self::Nginx => (PathBuf::from("nginx"), nginx(lab, addr)?),
         };
@@ -60,9 +64,9 @@ impl Target {
     }
 }
 
-fn bare(lab: &Lab, addr: SocketAddr) -> Vec<String> {
+fn bare(lab: &Lab, addr: SocketAddr, more: &str) -> Vec<String> {
     let (upstream, workers) = (lab.upstream, lab.workers);
-    words(&format!("bare --listen {addr} --upstream {upstream} --workers {workers}"))
+    words(&format!("bare --listen {addr} --upstream {upstream} --workers {workers} {more}"))
 }
 
 fn tollgate(lab: &Lab, addr: SocketAddr, models: &[&str]) -> Result<Vec<String>, Box<dyn Error>> {
