@@ -9,3 +9,16 @@
 
 mod serving;
 mod support;
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests"
+)]
+
+mod bodies;
+mod gate;
+mod wire;
