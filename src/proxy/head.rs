@@ -4,9 +4,11 @@ use super::stage::{Attempt, PassedHeaders, Relay};
 use crate::domain::{LITELLM_VERSION, Money};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use once_cell::sync::Lazy;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
+use std::collections::HashMap;
 use std::time::Duration;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -54,18 +56,57 @@ pub(super) fn passed(headers: &HeaderMap) -> PassedHeaders {
         if name.as_str().starts_with("x-ratelimit-") {
             passed.push((name.clone(), value.clone()));
         }
-        let mut prefixed = [0u8; 128];
-        let (text, length) = (name.as_str().as_bytes(), PREFIX.len() + name.as_str().len());
-        if let Some(room) = prefixed.get_mut(..length) {
-            room[..PREFIX.len()].copy_from_slice(PREFIX.as_bytes());
-            room[PREFIX.len()..].copy_from_slice(text);
-            if let Ok(name) = HeaderName::from_bytes(room) {
-                passed.push((name, value.clone()));
-            }
+        if let Some(name) = PREFIXED.get(name).cloned().or_else(|| prefixed(name)) {
+            passed.push((name, value.clone()));
         }
     }
     passed
 }
+
+fn prefixed(name: &HeaderName) -> Option<HeaderName> {
+    HeaderName::try_from(format!("{PREFIX}{name}")).ok()
+}
+
+/// The prefixed forms of what providers usually send: making one anew costs ten times a look-up.
+static PREFIXED: Lazy<HashMap<HeaderName, HeaderName>> = Lazy::new(|| {
+    let name = |name: &&'static str| HeaderName::from_static(name);
+    USUAL.iter().map(name).filter_map(|name| Some((name.clone(), prefixed(&name)?))).collect()
+});
+
+const USUAL: [&str; 32] = [
+    "access-control-expose-headers",
+    "alt-svc",
+    "cache-control",
+    "cf-cache-status",
+    "cf-ray",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "etag",
+    "expires",
+    "openai-model",
+    "openai-organization",
+    "openai-processing-ms",
+    "openai-project",
+    "openai-version",
+    "pragma",
+    "request-id",
+    "server",
+    "strict-transport-security",
+    "vary",
+    "via",
+    "x-content-type-options",
+    "x-envoy-upstream-service-time",
+    "x-frame-options",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
+    "x-ratelimit-remaining-requests",
+    "x-ratelimit-remaining-tokens",
+    "x-ratelimit-reset-requests",
+    "x-ratelimit-reset-tokens",
+    "x-request-id",
+];
 
 fn is_private(name: &HeaderName) -> bool {
     const PRIVATE: [&str; 11] = [

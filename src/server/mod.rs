@@ -19,6 +19,7 @@ use crate::telemetry::{StartError, Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
 use bridge::Bridge;
 use pingora::apps::HttpServerOptions;
+use pingora::listeners::{L4BufferSettings, ListenerConfig};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use std::io;
@@ -120,7 +121,9 @@ fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Dur
         let mut service =
             pingora_proxy::http_proxy_service(&server.configuration, Proxy(Arc::clone(gateway)));
         service.threads = Some(1);
-        service.add_tcp(&address.to_string());
+        // Pingora would keep a read buffer of 64 KiB for each connection, above its own body buffer.
+        let unbuffered = L4BufferSettings::default().read(0);
+        service.add_listener(ListenerConfig::tcp(&address.to_string()).l4_buffer(unbuffered));
         if let Some(proxy) = service.app_logic_mut() {
             let mut options = HttpServerOptions::default();
             options.h2c = true;

@@ -71,13 +71,25 @@ impl Deployment {
         self.heads.of(kind)
     }
 
+    /// Takes one of the deployment's parallel slots; `None` if all are taken.
+    #[must_use]
+    pub fn try_enter(&self) -> Option<InFlight> {
+        match &self.state.slots {
+            None => Some(self.slot(None)),
+            Some(slots) => Arc::clone(slots).try_acquire_owned().ok().map(|permit| self.slot(Some(permit))),
+        }
+    }
+
     /// Takes one of the deployment's parallel slots, in turn when all are taken.
     pub async fn enter(&self) -> InFlight {
-        let permit = match &self.state.slots {
+        match &self.state.slots {
+            None => self.slot(None),
             // The semaphore is never closed, so waiting cannot fail.
-            Some(slots) => Arc::clone(slots).acquire_owned().await.ok(),
-            None => None,
-        };
+            Some(slots) => self.slot(Arc::clone(slots).acquire_owned().await.ok()),
+        }
+    }
+
+    fn slot(&self, permit: Option<OwnedSemaphorePermit>) -> InFlight {
         self.state.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight { state: Arc::clone(&self.state), _permit: permit }
     }

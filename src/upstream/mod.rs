@@ -1,4 +1,4 @@
-//! Floor 2: peers. Addresses and health of each origin, cooldown of each deployment and key.
+//! Floor 3: peers. Addresses and health of each origin, cooldown of each deployment and key.
 //!
 //! Pingora's load balancer treats two backends with one address as one, so there are two levels: an
 //! [`Endpoint`] (origin) holds Pingora's `LoadBalancer` with DNS discovery and health checks, and a

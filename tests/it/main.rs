@@ -1,5 +1,7 @@
 //! One binary for all behaviour tests; one file a promise.
 #![allow(
+    missing_docs,
+    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
@@ -7,18 +9,8 @@
     reason = "a test that cannot go on fails"
 )]
 
-mod serving;
-mod support;
-
-#![allow(
-    missing_docs,
-    unreachable_pub,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "these are tests"
-)]
-
 mod bodies;
 mod gate;
+mod serving;
+mod support;
 mod wire;

@@ -22,7 +22,10 @@ pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Resul
         }
     };
     let wait = std::mem::take(&mut admitted.progress.wait);
-    if let Err(gone) = while_client_stays(session, tokio::time::sleep(wait)).await {
+    // Even a sleep of no time waits for the timer's next tick, about a millisecond.
+    if !wait.is_zero()
+        && let Err(gone) = while_client_stays(session, tokio::time::sleep(wait)).await
+    {
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
@@ -30,12 +33,15 @@ pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Resul
         Ok(chosen) => chosen,
         Err(error) => return refuse(ctx, admitted, error),
     };
-    let slot = match while_client_stays(session, deployment.enter()).await {
-        Ok(slot) => slot,
-        Err(gone) => {
-            ctx.stage = Stage::Admitted(admitted);
-            return Err(gone);
-        }
+    let slot = match deployment.try_enter() {
+        Some(slot) => slot,
+        None => match while_client_stays(session, deployment.enter()).await {
+            Ok(slot) => slot,
+            Err(gone) => {
+                ctx.stage = Stage::Admitted(admitted);
+                return Err(gone);
+            }
+        },
     };
     let body = match encode(&admitted, &deployment) {
         Ok(body) => body,

@@ -16,10 +16,10 @@ const BATCH: usize = 64 * 1024;
 
 /// While calls come in, the writer looks this often instead of waiting on the queue: a sender that has
 /// to wake a waiting thread pays for it, and lines are written in batches.
-const PERIOD: Duration = Duration::from_millis(10);
+const PERIOD: Duration = Duration::from_millis(50);
 
 /// After so many empty looks the writer waits on the queue again.
-const EMPTY_LOOKS: u32 = 100;
+const EMPTY_LOOKS: u32 = 20;
 
 /// Write errors are reported this often.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
