@@ -7,6 +7,9 @@ use std::fmt;
 use std::iter::Sum;
 
 const PICO_PER_DOLLAR: f64 = 1e12;
+const PICO: u64 = 1_000_000_000_000;
+/// 10⁻⁴ dollars: below it LiteLLM writes an exponent.
+const SMALLEST_PLAIN: u64 = 100_000_000;
 
 /// An amount in pico-dollars (10⁻¹² USD).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,21 +62,46 @@ impl Sum for Money {
 }
 
 /// US dollars as LiteLLM prints them: the shortest form that reads back to the same number, with an
-/// exponent below 10⁻⁴ (`3.3964e-05`).
+/// exponent below 10⁻⁴ (`3.3964e-05`). Made from the integer's own digits, so nothing is rounded.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dollars = self.dollars();
-        if dollars == 0.0 {
+        if self.0 == 0 {
             return f.write_str("0.0");
         }
-        if dollars.abs() < 1e-4 {
-            let text = format!("{dollars:e}");
-            let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-            let exponent: i32 = exponent.parse().unwrap_or(0);
-            return write!(f, "{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs());
+        if self.0 < 0 {
+            f.write_str("-")?;
         }
-        if dollars.fract() == 0.0 { write!(f, "{dollars:.1}") } else { write!(f, "{dollars}") }
+        let pico = self.0.unsigned_abs();
+        let (whole, part) = (pico / PICO, pico % PICO);
+        if pico < SMALLEST_PLAIN {
+            return scientific(f, pico);
+        }
+        if part == 0 {
+            return write!(f, "{whole}.0");
+        }
+        let (part, zeros) = without_trailing_zeros(part);
+        write!(f, "{whole}.{part:0width$}", width = 12 - zeros)
     }
+}
+
+fn scientific(f: &mut fmt::Formatter<'_>, pico: u64) -> fmt::Result {
+    let (digits, _) = without_trailing_zeros(pico);
+    let exponent = 12 - pico.ilog10();
+    let scale = 10u64.pow(digits.ilog10());
+    let (first, rest) = (digits / scale, digits % scale);
+    if scale == 1 {
+        return write!(f, "{first}e-{exponent:02}");
+    }
+    write!(f, "{first}.{rest:0width$}e-{exponent:02}", width = scale.ilog10() as usize)
+}
+
+fn without_trailing_zeros(mut number: u64) -> (u64, usize) {
+    let mut zeros = 0;
+    while number != 0 && number.is_multiple_of(10) {
+        number /= 10;
+        zeros += 1;
+    }
+    (number, zeros)
 }
 
 impl TokenPrice {
@@ -124,6 +152,21 @@ mod tests {
         assert_eq!(Money::from_pico(1_234_000_000).to_string(), "0.001234");
         assert_eq!(Money::from_pico(2_000_000_000_000).to_string(), "2.0");
         assert_eq!(Money::ZERO.to_string(), "0.0");
+        assert_eq!(Money::from_pico(-1_050_000_000_000).to_string(), "-1.05");
+        assert_eq!(Money::from_pico(1).to_string(), "1e-12");
+        assert_eq!(Money::from_pico(100_000_000).to_string(), "0.0001");
+    }
+
+    #[test]
+    fn what_is_printed_reads_back_to_the_same_number() {
+        let mut pico: i64 = 7;
+        for _ in 0..40 {
+            pico =
+                (pico.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)) >> 20;
+            let money = Money::from_pico(pico % 1_000_000_000_000_000);
+            let read: f64 = money.to_string().parse().unwrap();
+            assert_eq!(read, money.dollars(), "{money}");
+        }
     }
 
     #[test]

@@ -136,7 +136,7 @@ pub(super) struct Weighed {
 
 /// The head of an answer that is sent as it comes.
 pub(super) fn relayed(session: &Session, relay: &Relay) -> Result<ResponseHeader> {
-    let mut head = ResponseHeader::build_no_case(StatusCode::OK, Some(32))?;
+    let mut head = ResponseHeader::build_no_case(StatusCode::OK, Some(16 + relay.passed.len()))?;
     head.insert_header(CONTENT_TYPE, relay.content_type.clone().unwrap_or(JSON))?;
     common(&mut head, session, &relay.attempt)?;
     head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
@@ -154,7 +154,7 @@ pub(super) fn held(
     passed: &PassedHeaders,
     weighed: &Weighed,
 ) -> Result<ResponseHeader> {
-    let mut head = ResponseHeader::build_no_case(StatusCode::OK, Some(48))?;
+    let mut head = ResponseHeader::build_no_case(StatusCode::OK, Some(24 + passed.len()))?;
     head.insert_header(CONTENT_TYPE, content_type.unwrap_or(JSON))?;
     head.insert_header(CONTENT_LENGTH, weighed.length)?;
     common(&mut head, session, attempt)?;
@@ -231,7 +231,8 @@ fn append(head: &mut ResponseHeader, passed: &PassedHeaders) -> Result<()> {
 }
 
 fn milliseconds(duration: Duration) -> HeaderValue {
-    text(&format!("{:.3}", duration.as_secs_f64() * 1000.0))
+    let micros = duration.as_micros();
+    text(&format!("{}.{:03}", micros / 1000, micros % 1000))
 }
 
 fn text(value: &str) -> HeaderValue {

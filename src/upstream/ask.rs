@@ -51,7 +51,7 @@ pub async fn ask_for_models(deployment: &Deployment) -> Asked {
 
 async fn ask(deployment: &Deployment) -> pingora::Result<StatusCode> {
     let unresolved = || pingora::Error::explain(pingora::ErrorType::ConnectError, "not resolved");
-    let patience = Patience { connect: DEADLINE, read: DEADLINE };
+    let patience = Patience { connect: DEADLINE, read: DEADLINE, write: None };
     let peer = deployment.endpoint.peer(patience).ok_or_else(unresolved)?;
     let mut head = deployment.head(EndpointKind::ChatCompletions).cloned().ok_or_else(unresolved)?;
     let path = format!("{}/models", deployment.target.base_path);

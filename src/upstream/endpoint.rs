@@ -8,6 +8,7 @@ use pingora_load_balancing::health_check::{HealthCheck, HttpHealthCheck, TcpHeal
 use pingora_load_balancing::selection::RoundRobin;
 use pingora_load_balancing::{Backends, LoadBalancer};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often the load balancer may step on to find a healthy address.
@@ -34,6 +35,8 @@ pub struct Patience {
     pub connect: Duration,
     /// Between two reads.
     pub read: Duration,
+    /// Within one write; a body that fits the socket's buffer needs no limit.
+    pub write: Option<Duration>,
 }
 
 /// An origin with its addresses.
@@ -41,6 +44,8 @@ pub struct Endpoint {
     origin: HostPort,
     balancer: LoadBalancer<RoundRobin>,
     template: HttpPeer,
+    /// What the last look at the balancer said: asking it anew hashes every address.
+    up: AtomicBool,
 }
 
 impl Endpoint {
@@ -54,7 +59,8 @@ impl Endpoint {
             Probe::Http(path) => backends.set_health_check(http_check(&origin, path)),
         }
         let template = template(&origin);
-        Self { origin, balancer: LoadBalancer::from_backends(backends), template }
+        let balancer = LoadBalancer::from_backends(backends);
+        Self { origin, balancer, template, up: AtomicBool::new(false) }
     }
 
     /// The origin.
@@ -76,15 +82,20 @@ impl Endpoint {
         peer.options.connection_timeout = Some(patience.connect.min(CONNECT));
         peer.options.total_connection_timeout = Some(patience.connect.min(CONNECT).saturating_mul(2));
         peer.options.read_timeout = Some(patience.read);
-        peer.options.write_timeout = Some(patience.read);
+        peer.options.write_timeout = patience.write;
         Some(peer)
     }
 
-    /// Whether some address is healthy.
+    /// Whether some address was healthy when it was last probed.
     #[must_use]
     pub fn is_up(&self) -> bool {
+        self.up.load(Ordering::Relaxed)
+    }
+
+    fn look(&self) {
         let backends = self.balancer.backends();
-        backends.get_backend().iter().any(|backend| backends.ready(backend))
+        let up = backends.get_backend().iter().any(|backend| backends.ready(backend));
+        self.up.store(up, Ordering::Relaxed);
     }
 
     /// Whether the name was ever resolved.
@@ -98,12 +109,15 @@ impl Endpoint {
     /// # Errors
     /// What the resolver said.
     pub async fn resolve(&self) -> pingora::Result<()> {
-        self.balancer.update().await
+        let updated = self.balancer.update().await;
+        self.look();
+        updated
     }
 
     /// Probes every address.
     pub async fn probe(&self) {
         self.balancer.backends().run_health_check(false).await;
+        self.look();
     }
 }
 
@@ -153,7 +167,8 @@ mod tests {
         HostPort { scheme: Scheme::Http, host: host.to_owned(), port }
     }
 
-    const PATIENCE: Patience = Patience { connect: Duration::from_secs(1), read: Duration::from_secs(2) };
+    const PATIENCE: Patience =
+        Patience { connect: Duration::from_secs(1), read: Duration::from_secs(2), write: None };
 
     #[tokio::test]
     async fn a_name_gives_peers_once_it_is_resolved() {

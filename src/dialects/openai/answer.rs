@@ -11,7 +11,7 @@ use bytes::Bytes;
 pub struct AnswerFacts {
     /// The upstream's own counts.
     pub usage: Option<Usage>,
-    /// Bytes of text in the choices, for an estimate when there is no usage.
+    /// Bytes of text in the choices, for an estimate; zero when there is usage.
     pub text_bytes: u64,
     /// Whether the body is a JSON object at all.
     pub is_json_object: bool,
@@ -23,13 +23,18 @@ pub fn read(body: &[u8]) -> AnswerFacts {
     let mut facts = AnswerFacts::default();
     let Ok(members) = Members::of(body) else { return facts };
     facts.is_json_object = true;
+    let mut given = None;
     for member in members {
         let Ok(member) = member else { return AnswerFacts::default() };
         if member.is(body, "usage") {
             facts.usage = tokens::read(body, member.value);
         } else if member.is(body, "choices") {
-            facts.text_bytes = choices::read(member.value.of(body)).text_bytes;
+            given = Some(member.value);
         }
+    }
+    // The text is looked at only when nobody counted it.
+    if let (None, Some(given)) = (facts.usage, given) {
+        facts.text_bytes = choices::read(given.of(body)).text_bytes;
     }
     facts
 }

@@ -49,12 +49,19 @@ pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Resul
     };
     admitted.progress.tried.push(index);
     let patience = patience(&admitted, &deployment);
-    let peer = deployment.endpoint.peer(Patience { connect: patience, read: patience });
+    let peer = deployment.endpoint.peer(Patience {
+        connect: patience,
+        read: patience,
+        write: (body.len() > SMALL_BODY).then_some(patience),
+    });
     let attempt = Attempt { admitted, index, deployment, slot, body, started: Instant::now(), patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // A name that never resolved is a connection that cannot be made; `failure` decides what follows.
     peer.map_or_else(|| Error::e_explain(ErrorType::ConnectError, UNRESOLVED), Ok)
 }
+
+/// A body that fits into a fresh socket's buffer, so that writing it cannot block.
+const SMALL_BODY: usize = 16 * 1024;
 
 /// What `failure` tells apart from its own refusals.
 pub(in crate::proxy) const UNRESOLVED: &str = "the upstream's host name is not resolved";
