@@ -1,1 +1,10 @@
 //! One binary for all behaviour tests; one file a promise.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test that cannot go on fails"
+)]
+
+mod harness;
