@@ -31,6 +31,16 @@ impl Config {
         }))
     }
 
+    /// The same under an id of its own, with more parameters.
+    pub(crate) fn target(self, id: &str, model: &str, base: &str, key: &str, more: Value) -> Self {
+        let (group, upstream) = model.split_once('=').unwrap_or((model, model));
+        let mut params = json!({ "model": format!("openai/{upstream}"), "api_base": base, "api_key": key });
+        for (name, value) in more.as_object().expect("parameters are a mapping") {
+            params[name] = value.clone();
+        }
+        self.entry(json!({ "model_name": group, "litellm_params": params, "model_info": { "id": id } }))
+    }
+
     /// One deployment of `group` for each pair of a base and a key.
     pub(crate) fn pool(self, group: &str, model: &str, targets: &[(&str, &str)]) -> Self {
         targets.iter().fold(self, |config, (base, key)| config.deployment(group, model, base, key))

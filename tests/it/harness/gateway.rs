@@ -202,6 +202,13 @@ impl Gateway {
         self.call(&self.post_bytes(path, body)).await
     }
 
+    /// Posts with more headers.
+    pub(crate) async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Response {
+        let bearer = self.bearer();
+        let headers = [&[("authorization", bearer.as_str())], headers].concat();
+        self.call(&request("POST", path, &headers, body.to_string().as_bytes())).await
+    }
+
     /// Posts and answers the connection with the response's head read: its events are still to come.
     pub(crate) async fn stream(&self, path: &str, body: &Value) -> Connection {
         let mut connection = self.connect().await;
@@ -224,7 +231,7 @@ impl Gateway {
         request("POST", path, &headers, body.to_string().as_bytes())
     }
 
-    fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.key)
     }
 
