@@ -89,6 +89,7 @@ pub(crate) struct Connection {
     /// Whether the body ended as its framing says.
     pub(crate) complete: bool,
     framing: Framing,
+    last_read: Result<usize, io::ErrorKind>,
     arrived: Vec<u8>,
     text: Vec<u8>,
 }
@@ -160,6 +161,7 @@ impl Connection {
             head: Head::default(),
             complete: false,
             framing: Framing::Over,
+            last_read: Ok(0),
             arrived: Vec::new(),
             text: Vec::new(),
         })
@@ -175,7 +177,9 @@ impl Connection {
             if let Some(end) = find(&self.arrived, b"\r\n\r\n") {
                 break end;
             }
-            assert!(self.more().await, "closed before a head: {:?}", String::from_utf8_lossy(&self.arrived));
+            let arrived = self.more().await;
+            let (text, why) = (String::from_utf8_lossy(&self.arrived), self.last_read);
+            assert!(arrived, "closed before a head ({why:?}): {text:?}; the last one: {:?}", self.head);
         };
         let rest = self.arrived.split_off(end + 4);
         let head = std::mem::replace(&mut self.arrived, rest);
@@ -286,8 +290,17 @@ impl Connection {
     /// Waits for bytes; false when the other side is done, by a close or a reset.
     async fn more(&mut self) -> bool {
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.arrived)).await;
+        eprintln!(
+            "DBG {:?} {:?} {:?} {:?}",
+            read,
+            self.head,
+            std::time::SystemTime::now(),
+            self.socket.local_addr()
+        );
         let waiting = || format!("nothing for {PATIENCE:?}; head so far: {:?}", self.head);
-        read.unwrap_or_else(|_elapsed| panic!("{}", waiting())).is_ok_and(|count| count > 0)
+        self.last_read =
+            read.unwrap_or_else(|_elapsed| panic!("{}", waiting())).map_err(|error| error.kind());
+        self.last_read.is_ok_and(|count| count > 0)
     }
 }
 
