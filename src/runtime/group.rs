@@ -101,6 +101,12 @@ impl Group {
             .any(|(i, d)| !tried.contains(&i) && d.target.unserved.is_none() && d.state.cooled().is_none())
     }
 
+    /// When all are out of rotation: how much longer until the first is back.
+    #[must_use]
+    pub fn cooled(&self) -> Option<Duration> {
+        (!self.in_rotation()).then(|| self.shortest_cooldown())
+    }
+
     fn shortest_cooldown(&self) -> Duration {
         self.deployments.iter().filter_map(|d| d.state.cooled()).min().unwrap_or_default()
     }

@@ -82,7 +82,10 @@ pub(in crate::proxy) fn decide(gateway: &Gateway, attempt: Box<Attempt>, fault: 
         && progress.retries < admitted.max_retries()
         && (fresh || (may_pass && group.in_rotation()));
     if !again {
-        let error = ApiError::upstream(&fault, &deployment.target.provider);
+        let mut error = ApiError::upstream(&fault, &deployment.target.provider);
+        // While all are out, what this one said of itself is not when the group is back.
+        let back = group.cooled().filter(|_| fault.class.is_retryable());
+        error.retry_after = back.or(error.retry_after);
         return (Stage::Refused(Box::new(admitted.refuse(error, Some(deployment)))), false);
     }
     let least = admitted.snapshot.config.router.retry_after;

@@ -81,7 +81,8 @@ fn refuse(ctx: &mut Ctx, mut admitted: Box<Admitted>, error: ApiError) -> Result
     let error = match admitted.progress.last.take() {
         Some(last) if error.kind == ErrorKind::NoDeployments => {
             let provider = admitted.resolution.group.deployments.first().map(|d| d.target.provider.clone());
-            ApiError::upstream(&last, provider.as_deref().unwrap_or_default())
+            let after = error.retry_after;
+            ApiError::upstream(&last, provider.as_deref().unwrap_or_default()).with_retry_after(after)
         }
         _ => error,
     };
