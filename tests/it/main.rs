@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod cooldown;
 mod harness;
 mod outage;
+mod retries;
 mod shares;
