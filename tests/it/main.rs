@@ -9,6 +9,9 @@
 
 mod cooldown;
 mod harness;
+mod leaving;
 mod outage;
+mod parallel;
 mod retries;
 mod shares;
+mod timeouts;
