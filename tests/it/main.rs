@@ -9,9 +9,11 @@
 
 mod cooldown;
 mod harness;
+mod held;
 mod leaving;
 mod outage;
 mod parallel;
 mod retries;
 mod shares;
+mod streams;
 mod timeouts;

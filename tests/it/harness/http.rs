@@ -209,8 +209,8 @@ impl Connection {
     /// The next event of a stream, as soon as it is there.
     pub(crate) async fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(end) = find(&self.text, b"\n\n") {
-                let rest = self.text.split_off(end + 2);
+            if let Some(end) = event_end(&self.text) {
+                let rest = self.text.split_off(end);
                 let block = std::mem::replace(&mut self.text, rest);
                 return Some(event(&String::from_utf8_lossy(&block)));
             }
@@ -306,6 +306,12 @@ impl Connection {
 
 fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, mark)
+}
+
+/// After the first blank line, whatever ends a line.
+fn event_end(text: &[u8]) -> Option<usize> {
+    let marks: [&[u8]; 2] = [b"\n\n", b"\n\r\n"];
+    marks.into_iter().filter_map(|mark| find(text, mark).map(|at| at + mark.len())).min()
 }
 
 fn event(block: &str) -> Event {
