@@ -157,14 +157,17 @@ fn classify(error: &Error, patience: Duration) -> Failure {
 
 /// Pingora's `fail_to_proxy`: nothing is tried any more, so the client is told.
 pub(in crate::proxy) async fn last(session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+    // Pingora closes the client's connection after an error, whatever is said here.
     let mut told = FailToProxy { error_code: 0, can_reuse_downstream: false };
     let left = *error.esource() == ErrorSource::Downstream;
     match &mut ctx.stage {
         Stage::Relaying(relay) if !left => respond::broken(session, relay).await,
         Stage::Refused(refused) if !refused.client_gone => {
             told.error_code = refused.error.status();
-            if !respond::is_answered(session) {
-                told.can_reuse_downstream = respond::refusal(session, refused).await.is_ok();
+            if !respond::is_answered(session)
+                && let Err(error) = respond::last_refusal(session, refused).await
+            {
+                log::debug!("the client did not take the error: {error}");
             }
         }
         Stage::Admitted(_) if left => {

@@ -53,17 +53,30 @@ pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Resul
 /// What `failure` tells apart from its own refusals.
 pub(in crate::proxy) const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
+/// Why nobody can be asked at all, if so.
+pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
+    let group = &admitted.resolution.group;
+    if group.is_unserved() {
+        Some(unserved(admitted))
+    } else {
+        group.cooled().map(|left| none_available(admitted, left))
+    }
+}
+
 fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
     let group = &admitted.resolution.group;
     match group.pick(&admitted.progress.tried) {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
         Pick::Cooled(left) => Err(none_available(admitted, left)),
-        Pick::Empty => {
-            let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
-            let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
-            Err(ApiError::new(ErrorKind::UnservedProvider, words))
-        }
+        Pick::Empty => Err(unserved(admitted)),
     }
+}
+
+fn unserved(admitted: &Admitted) -> ApiError {
+    let reasons = &admitted.resolution.group.deployments;
+    let reason = reasons.iter().find_map(|d| d.target.unserved.as_deref());
+    let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
+    ApiError::new(ErrorKind::UnservedProvider, words)
 }
 
 fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
