@@ -75,6 +75,22 @@ async fn when_all_are_cooled_the_client_is_told_how_long() {
 }
 
 #[tokio::test]
+async fn while_all_are_cooled_a_refusal_costs_no_connection() {
+    let words = "429+retry-after=50";
+    let (_simulator, gateway) = pair(words, words, json!({ "num_retries": 0 })).await;
+    ask(&gateway, 2, 429).await;
+    let mut connection = gateway.connect().await;
+    for _ in 0..5 {
+        connection.send(&gateway.post_bytes(CHAT, &chat())).await;
+        let refused = connection.read_response().await;
+        assert_eq!((refused.status(), refused.header("connection")), (429, Some("keep-alive")));
+    }
+    let record = gateway.records(7).await.pop().unwrap();
+    assert_eq!((&record["outcome"], &record["attempts"]), (&json!("refused"), &json!(0)), "{record}");
+    assert_eq!(record["model_group"], MODEL);
+}
+
+#[tokio::test]
 async fn failures_in_the_window_bench_as_many_as_are_allowed() {
     let (simulator, gateway) = pair("500", "ok", json!({ "allowed_fails": 3 })).await;
     ask(&gateway, 20, 200).await;

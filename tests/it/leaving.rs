@@ -51,15 +51,17 @@ async fn leave(words: &str, bytes: impl Fn(&Gateway) -> Vec<u8>, events: usize) 
     }
     is_within_what_is_promised(delays);
     gateway.metric_is(IN_FLIGHT, &[], 0.0).await;
+    assert_eq!(simulator.seen().len(), TRIES, "nothing is tried again");
     let records = gateway.records(TRIES).await;
     assert_eq!(records.len(), TRIES, "one record each");
-    assert_eq!(simulator.seen().len(), TRIES, "nothing is tried again");
-    for record in &records {
-        assert_eq!(record["outcome"], "client_gone", "{record}");
-        assert_eq!(record["status"], if events > 0 { 200 } else { 499 }, "{record}");
-        assert_eq!(record["model_id"], "only", "{record}");
-    }
+    records.iter().for_each(|record| is_of_one_who_left(record, events > 0));
     records
+}
+
+fn is_of_one_who_left(record: &Value, was_answered: bool) {
+    assert_eq!(record["outcome"], "client_gone", "{record}");
+    assert_eq!(record["status"], if was_answered { 200 } else { 499 }, "{record}");
+    assert_eq!(record["model_id"], "only", "{record}");
 }
 
 async fn read(connection: &mut Connection, events: usize) {

@@ -110,6 +110,27 @@ async fn idle_connections_that_died_cost_no_retry() {
     assert_eq!(simulator.seen().len(), 20);
 }
 
+#[tokio::test]
+async fn a_refused_client_keeps_its_connection_or_is_told_that_it_ends() {
+    for words in ["500", "429", "404", "400", "close", "notjson", "hang"] {
+        for body in [chat(), with(chat(), json!({ "stream": true }))] {
+            let (_simulator, gateway) = line(&[words, words], 1).await;
+            let body = with(body, json!({ "timeout": 0.3 }));
+            let mut connection = gateway.connect().await;
+            for call in 0..3 {
+                connection.send(&gateway.post_bytes(CHAT, &body)).await;
+                let refused = connection.read_response().await;
+                assert!(refused.status() >= 400 && refused.complete, "{words}: {}", refused.text());
+                if refused.header("connection") == Some("close") {
+                    assert!(call == 0, "{words}: closed after {call} calls");
+                    assert!(connection.is_closed().await, "{words}: it was announced");
+                    break;
+                }
+            }
+        }
+    }
+}
+
 async fn raw_then_good(pieces: &[&[u8]]) -> (Response, Value) {
     let raw = Raw::start(pieces).await;
     let simulator = upstream_of(&[("sk-up-1", "ok")]).await;

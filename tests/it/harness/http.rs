@@ -244,6 +244,11 @@ impl Connection {
         Response { head, body, complete: self.complete }
     }
 
+    /// Waits for what comes next; whether that is the end.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        !self.more().await
+    }
+
     /// Leaves: the socket is closed; the moment after which the other side can know.
     pub(crate) fn leave(self) -> Instant {
         let left = Instant::now();
