@@ -12,6 +12,9 @@ use tollgate::simulator::{Seen, Simulator};
 const PROMISED: Duration = Duration::from_millis(100);
 const TRIES: usize = 5;
 const BOUND: Duration = Duration::from_secs(10);
+const TOTAL: &str = "litellm_deployment_total_requests_total";
+const SUCCESS: &str = "litellm_deployment_success_responses_total";
+const FAILURE: &str = "litellm_deployment_failure_responses_total";
 const IN_FLIGHT: &str = "litellm_in_flight_requests";
 
 /// One slot only, so that one that does not come back is noticed.
@@ -55,6 +58,10 @@ async fn leave(words: &str, bytes: impl Fn(&Gateway) -> Vec<u8>, events: usize) 
     let records = gateway.records(TRIES).await;
     assert_eq!(records.len(), TRIES, "one record each");
     records.iter().for_each(|record| is_of_one_who_left(record, events > 0));
+    let answered = records.iter().filter(|record| record["attempt_details"][0]["status"] == 200).count();
+    assert_eq!(gateway.metric(TOTAL, &[]).await, TRIES as f64);
+    assert_eq!(gateway.metric(SUCCESS, &[]).await, answered as f64);
+    assert_eq!(gateway.metric(FAILURE, &[]).await, 0.0);
     records
 }
 
