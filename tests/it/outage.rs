@@ -1,6 +1,6 @@
 //! A key that is revoked and an upstream that dies in mid-run: no client sees it.
 
-use crate::harness::{CHAT, Config, Gateway, Load, MODEL, Response, chat, eventually, script};
+use crate::harness::{CHAT, Config, Gateway, Load, MODEL, Response, chat, eventually, script, streamed};
 use serde_json::json;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -135,6 +135,43 @@ async fn an_upstream_that_dies_takes_no_call_with_it() {
     for key in &KEYS[1..] {
         assert!(counts[id(key)] > CALLS / 5, "{counts:?}");
     }
+}
+
+#[tokio::test]
+async fn streams_of_an_upstream_that_dies_say_so_and_all_others_are_whole() {
+    const STREAMS: usize = 300;
+    let simulators: Vec<Simulator> = KEYS.iter().map(|_| own_thread("wait=5+chunks=8+gap=4")).collect();
+    let config = simulators.iter().zip(KEYS).fold(config(), |config, (simulator, key)| {
+        config.target(id(key), MODEL, &simulator.base_url(), key, json!({}))
+    });
+    let gateway = Gateway::start(&config).await;
+    let bytes = gateway.post_bytes(CHAT, &streamed());
+    // The head of a stream promises to keep the connection; one whose upstream died is closed all the same.
+    let load = Load::of(STREAMS).unkept();
+    let mut simulators = simulators.into_iter();
+    let first = simulators.next().unwrap();
+    let ((), responses) = tokio::join!(
+        async {
+            load.reaches(STREAMS / 4).await;
+            first.stop().await;
+        },
+        load.run(&gateway, CLIENTS, &bytes)
+    );
+    let mut broken = 0;
+    for response in &responses {
+        let text = response.text();
+        assert!(response.status() == 200 && response.complete, "{text}");
+        let (done, error) = (text.ends_with("data: [DONE]\n\n"), text.matches("data: {\"error\":").count());
+        let whole = done && error == 0 && text.contains(" on.") && text.contains("\"stop\"");
+        let said = !done && error == 1 && !text.contains("\"stop\"") && !text.contains("[DONE]");
+        assert!(whole || said, "{text}");
+        broken += usize::from(said);
+    }
+    assert!(broken <= CLIENTS, "{broken} broken streams of at most {CLIENTS} under way");
+    let records = gateway.records(STREAMS).await;
+    let interrupted = records.iter().filter(|record| record["outcome"] == "interrupted").count();
+    assert_eq!(interrupted, broken);
+    assert!(records.iter().all(|r| r["outcome"] == "completed" || r["outcome"] == "interrupted"));
 }
 
 #[tokio::test]

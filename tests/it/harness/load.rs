@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub(crate) struct Load {
     total: usize,
+    kept: bool,
     begun: AtomicUsize,
     done: AtomicUsize,
 }
@@ -15,7 +16,12 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn of(total: usize) -> Self {
-        Self { total, begun: AtomicUsize::new(0), done: AtomicUsize::new(0) }
+        Self { total, kept: true, begun: AtomicUsize::new(0), done: AtomicUsize::new(0) }
+    }
+
+    /// Each call on a connection of its own.
+    pub(crate) fn unkept(self) -> Self {
+        Self { kept: false, ..self }
     }
 
     /// Waits until so many calls are answered.
@@ -42,7 +48,7 @@ impl Load {
             };
             connection.send(bytes).await;
             let response = connection.read_response().await;
-            if response.complete && response.header("connection") != Some("close") {
+            if self.kept && response.complete && response.header("connection") != Some("close") {
                 held = Some(connection);
             }
             responses.push(response);
