@@ -8,6 +8,7 @@
 
 use super::stage::{Admitted, Ctx, Stage};
 use bytes::{Bytes, BytesMut};
+use pingora::http::RequestHeader;
 use pingora::protocols::http::HttpTask;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 use pingora_proxy::Session;
@@ -130,6 +131,16 @@ pub(super) async fn adopt(session: &mut Session, ctx: &mut Ctx) -> Result<bool> 
     Ok(true)
 }
 
+/// A subrequest's head is written out and read again as HTTP/1.1, which has no `HTTP/2` in its first line
+/// and takes a body only where it is announced.
+fn as_http_1(head: &mut RequestHeader) -> Result<()> {
+    if head.version == http::Version::HTTP_2 {
+        head.set_version(http::Version::HTTP_11);
+        head.insert_header(http::header::TRANSFER_ENCODING, "chunked")?;
+    }
+    Ok(())
+}
+
 /// Runs the call as a subrequest and relays its answer. When the client leaves, the subrequest's
 /// channels close, which ends its upstream call.
 ///
@@ -141,6 +152,7 @@ pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, admitted: Box
     };
     let parcel: Parcel = Mutex::new(Some((ctx.arrived, admitted)));
     ctx.stage = Stage::Delegated;
+    as_http_1(session.req_header_mut())?;
     let sub = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(parcel)).build();
     let (prepared, handle) = spawner.create_subrequest(&session.downstream_session, sub);
     let (tx, mut rx) = (handle.tx, handle.rx);
