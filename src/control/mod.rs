@@ -9,6 +9,8 @@ mod gate;
 mod preflight;
 mod respond;
 pub mod routes;
+#[cfg(test)]
+mod tests;
 
 use crate::runtime::RuntimeHandle;
 use crate::telemetry::Telemetry;
