@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod bodies;
 mod cooldown;
 mod harness;
 mod held;
@@ -16,4 +17,5 @@ mod parallel;
 mod retries;
 mod shares;
 mod streams;
+mod support;
 mod timeouts;

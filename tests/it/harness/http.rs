@@ -171,6 +171,11 @@ impl Connection {
         timeout(PATIENCE, self.socket.write_all(bytes)).await.expect("sent in time").unwrap();
     }
 
+    pub(crate) async fn ask(&mut self, bytes: &[u8]) -> Response {
+        self.send(bytes).await;
+        self.read_response().await
+    }
+
     /// Reads a response's head and readies its body; interim heads (`100 Continue`) count as heads.
     pub(crate) async fn read_head(&mut self) -> &Head {
         let end = loop {
@@ -247,6 +252,27 @@ impl Connection {
     /// Waits for what comes next; whether that is the end.
     pub(crate) async fn is_closed(&mut self) -> bool {
         !self.more().await
+    }
+
+    /// The next final response, past interim heads; `None` when the connection was closed instead.
+    pub(crate) async fn try_read_response(&mut self) -> Option<Response> {
+        loop {
+            while find(&self.arrived, b"\r\n\r\n").is_none() {
+                if !self.more().await {
+                    return None;
+                }
+            }
+            let response = self.read_response().await;
+            if !(100..200).contains(&response.status()) {
+                return Some(response);
+            }
+        }
+    }
+
+    /// Everything up to the close, for answers that may be no HTTP.
+    pub(crate) async fn until_closed(&mut self) -> Vec<u8> {
+        while self.more().await {}
+        std::mem::take(&mut self.arrived)
     }
 
     /// Leaves: the socket is closed; the moment after which the other side can know.
