@@ -11,6 +11,7 @@ mod bodies;
 mod cooldown;
 mod harness;
 mod held;
+mod hostile;
 mod leaving;
 mod outage;
 mod parallel;

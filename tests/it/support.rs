@@ -3,6 +3,9 @@
 use crate::harness::{Config, Gateway, MASTER_KEY, Response, request};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tollgate::simulator::{Behaviour, Kind, Script, Simulator};
 
 pub(crate) const CHAT: &str = "/v1/chat/completions";
@@ -91,4 +94,45 @@ pub(crate) fn error(response: &Response) -> String {
     assert_eq!(error["code"], response.status().to_string(), "{value}");
     assert!(error.get("type").is_some() && error.get("param").is_some(), "{value}");
     error["message"].as_str().unwrap_or_else(|| panic!("no message: {value}")).to_owned()
+}
+
+/// An upstream that gives each request the same bytes and closes; its base as in `http://127.0.0.1:1/v1`.
+pub(crate) async fn canned(answer: impl Into<Vec<u8>>) -> String {
+    let answer: Vec<u8> = answer.into();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let answer = answer.clone();
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                while !is_whole(&request) && socket.read_buf(&mut request).await.is_ok_and(|n| n > 0) {}
+                drop(socket.write_all(&answer).await);
+                drop(socket.shutdown().await);
+            });
+        }
+    });
+    format!("http://{address}/v1")
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request).to_ascii_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.is_none_or(|length| body.len() >= length.trim().parse().unwrap())
+}
+
+/// An answer of an upstream, with its length.
+pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    let mut out =
+        format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\nconnection: close\r\n", body.len());
+    for (name, value) in headers {
+        let _ = write!(out, "{name}: {value}\r\n");
+    }
+    format!("{out}\r\n{body}").into_bytes()
+}
+
+/// The head and body of a response, to look for what must not be there.
+pub(crate) fn everything(response: &Response) -> String {
+    format!("{:?}\n{}", response.head, response.text())
 }
