@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod auth;
 mod bodies;
 mod cooldown;
 mod harness;

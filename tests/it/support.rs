@@ -1,9 +1,12 @@
 //! What the promises about requests and answers share: bodies that can be told apart, and what is read of answers.
 
-use crate::harness::{Config, Gateway, MASTER_KEY, Response, request};
+use crate::harness::{Config, Gateway, MASTER_KEY, Response, eventually, request};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
+use std::fs::{self, File};
 use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tollgate::simulator::{Behaviour, Kind, Script, Simulator};
@@ -135,4 +138,41 @@ pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u
 /// The head and body of a response, to look for what must not be there.
 pub(crate) fn everything(response: &Response) -> String {
     format!("{:?}\n{}", response.head, response.text())
+}
+
+/// The program with nothing of our environment, in this folder.
+pub(crate) fn tollgate(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    command.env_clear().current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+/// A process that does not outlive its test.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command that ends by itself.
+pub(crate) async fn run(mut command: Command) -> Ended {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, err) = (folder.path().join("out"), folder.path().join("err"));
+    command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+    let mut child = Running(command.spawn().unwrap());
+    let status = eventually("the command ends", async || child.0.try_wait().unwrap()).await;
+    let read = |path: &Path| fs::read_to_string(path).unwrap();
+    Ended { code: status.code().expect("no signal ended it"), stdout: read(&out), stderr: read(&err) }
 }

@@ -10,7 +10,7 @@ pub(crate) mod load;
 pub(crate) mod raw;
 
 pub(crate) use config::Config;
-pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY};
+pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address};
 pub(crate) use http::{Connection, Event, Response, chunked_request, request};
 
 pub(crate) use load::Load;
