@@ -1,7 +1,9 @@
 //! Which deployment is asked next, after what wait.
 
+use super::failure;
 use crate::dialects::openai::{self, Shape, ShapeParams};
 use crate::domain::{ApiError, ErrorKind};
+use crate::proxy::Gateway;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
 use crate::runtime::Pick;
 use crate::upstream::{Deployment, Patience};
@@ -13,7 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Pingora's `upstream_peer`, called once for each attempt.
-pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+pub(in crate::proxy) async fn run(
+    gateway: &Gateway,
+    session: &mut Session,
+    ctx: &mut Ctx,
+) -> Result<Box<HttpPeer>> {
     let mut admitted = match ctx.take() {
         Stage::Admitted(admitted) => admitted,
         other => {
@@ -49,12 +55,11 @@ pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Resul
     let peer = deployment.endpoint.peer(Patience { connect: patience, read: patience });
     let attempt = Attempt { admitted, index, deployment, slot, body, started: Instant::now(), patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
-    // A name that never resolved is a connection that cannot be made; `failure` decides what follows.
-    peer.map_or_else(|| Error::e_explain(ErrorType::ConnectError, UNRESOLVED), Ok)
+    // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
+    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
 }
 
-/// What `failure` tells apart from its own refusals.
-pub(in crate::proxy) const UNRESOLVED: &str = "the upstream's host name is not resolved";
+const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
 pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
