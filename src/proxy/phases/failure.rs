@@ -69,7 +69,12 @@ fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -
 }
 
 /// Benches the deployment if need be; says what the call is next, and whether it is tried again.
-pub(in crate::proxy) fn decide(gateway: &Gateway, attempt: Box<Attempt>, fault: Failure) -> (Stage, bool) {
+pub(in crate::proxy) fn decide(
+    gateway: &Gateway,
+    attempt: Box<Attempt>,
+    mut fault: Failure,
+) -> (Stage, bool) {
+    attempt.deployment.target.secrets().for_each(|secret| fault.hide(secret));
     bench(gateway, &attempt, &fault);
     let deployment = attempt.deployment.clone();
     let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
