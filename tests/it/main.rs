@@ -10,6 +10,7 @@
 mod auth;
 mod bodies;
 mod cooldown;
+mod errors;
 mod harness;
 mod held;
 mod hostile;
