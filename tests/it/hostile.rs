@@ -71,7 +71,7 @@ async fn framing_that_says_two_things_carries_nobody_along() {
         let bytes = [head(&framing), body.clone()].concat();
         let mut connection = gate.connect().await;
         connection.send(&bytes).await;
-        drop(tokio::io::AsyncWriteExt::shutdown(&mut connection.socket).await);
+        drop(connection.socket.shutdown().await);
         let told = String::from_utf8_lossy(&connection.until_closed().await).into_owned();
         let answers = told.matches("HTTP/1.1 ").count();
         assert!(answers <= 1, "{what}: {told}");
@@ -99,7 +99,7 @@ async fn a_head_out_of_order_is_refused() {
     ] {
         let mut connection = gate.connect().await;
         connection.send(bytes.as_bytes()).await;
-        drop(tokio::io::AsyncWriteExt::shutdown(&mut connection.socket).await);
+        drop(connection.socket.shutdown().await);
         let told = String::from_utf8_lossy(&connection.until_closed().await).into_owned();
         assert!(told.is_empty() || told.starts_with("HTTP/1.1 4"), "{bytes:?}: {told}");
     }

@@ -21,4 +21,5 @@ mod retries;
 mod shares;
 mod streams;
 mod support;
+mod surface;
 mod timeouts;

@@ -269,6 +269,11 @@ impl Connection {
         }
     }
 
+    /// The head that was read is all there is: the answer to a HEAD.
+    pub(crate) fn forget_body(&mut self) {
+        (self.framing, self.complete) = (Framing::Over, true);
+    }
+
     /// Everything up to the close, for answers that may be no HTTP.
     pub(crate) async fn until_closed(&mut self) -> Vec<u8> {
         while self.more().await {}
