@@ -25,6 +25,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Idle upstream connections each data-plane thread keeps.
@@ -106,6 +108,7 @@ fn compose(
     Ok(Arc::new(Gateway { runtime, telemetry, control: bridge, draining, spent: AtomicI64::new(0) }))
 }
 
+/// Returns when a signal has ended the serving; the threads go with the process.
 fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Duration) {
     let conf = ServerConf {
         threads: 1,
@@ -128,12 +131,16 @@ fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Dur
         }
         server.add_service(service);
     }
-    let signals = lifecycle::Signals { gateway: Arc::clone(gateway), drain };
-    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    let (done, ended) = mpsc::channel();
+    let signals = lifecycle::Signals { gateway: Arc::clone(gateway), drain, done };
+    let serving = thread::spawn(move || server.run(RunArgs { shutdown_signal: Box::new(signals) }));
+    if ended.recv().is_err() && serving.join().is_err() {
+        log::error!("the server ended in a panic");
+    }
 }
 
 fn workers(configured: usize) -> usize {
-    if configured > 0 { configured } else { std::thread::available_parallelism().map_or(1, usize::from) }
+    if configured > 0 { configured } else { thread::available_parallelism().map_or(1, usize::from) }
 }
 
 fn log_target(target: &AccessLogTarget) -> Target {
