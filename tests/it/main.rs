@@ -15,6 +15,7 @@ mod harness;
 mod held;
 mod hostile;
 mod leaving;
+mod metering;
 mod outage;
 mod parallel;
 mod retries;
