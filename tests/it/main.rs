@@ -9,12 +9,14 @@
 
 mod auth;
 mod bodies;
+mod canary;
 mod cooldown;
 mod errors;
 mod harness;
 mod held;
 mod hostile;
 mod leaving;
+mod memory;
 mod metering;
 mod outage;
 mod parallel;
