@@ -10,6 +10,7 @@
 mod auth;
 mod bodies;
 mod canary;
+mod cli;
 mod cooldown;
 mod errors;
 mod harness;
