@@ -30,13 +30,16 @@ fn config(a: &str, b: &str) -> Config {
         "500", "401", "400", "429", "502", "notjson", "hang", "close", "cut=3", "rst=3", "stall=3",
         "error=2", "gap=200",
     ];
+    // Nearly always asked first, so that there is something to take out of rotation.
+    let mut failing = entry("pool", "sim-500", a, "os.environ/KEY_OF_A");
+    failing["litellm_params"]["weight"] = json!(1_000_000);
     let config = Config::new()
         .without("general_settings")
-        .set("router_settings", json!({ "num_retries": 2, "disable_cooldowns": false }))
+        .set("router_settings", json!({ "num_retries": 2, "disable_cooldowns": false, "allowed_fails": 0 }))
         .set("tollgate", json!({ "access_log": "stdout", "max_body_mb": 0.125 }))
         .entry(entry("a", "a", a, "os.environ/KEY_OF_A"))
         .entry(entry("b", "b", b, "os.environ/KEY_OF_B"))
-        .entry(entry("pool", "sim-500", a, "os.environ/KEY_OF_A"))
+        .entry(failing)
         .entry(entry("pool", "b", b, "os.environ/KEY_OF_B"));
     words.iter().fold(config, |config, word| {
         let model = format!("sim-{word}");

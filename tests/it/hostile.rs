@@ -226,7 +226,7 @@ async fn an_absolute_target_and_two_hosts_change_no_destination() {
     let (name, value) = bearer();
     let length = body.len();
     for first in [
-        format!("POST http://169.254.169.254/v1/chat/completions HTTP/1.1\r\nhost: 169.254.169.254\r\n"),
+        "POST http://169.254.169.254/v1/chat/completions HTTP/1.1\r\nhost: 169.254.169.254\r\n".to_owned(),
         format!("POST {CHAT} HTTP/1.1\r\nhost: metadata.internal\r\n"),
         format!("POST {CHAT} HTTP/1.1\r\nhost: gateway\r\nhost: metadata.internal\r\n"),
     ] {
