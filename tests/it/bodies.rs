@@ -349,3 +349,22 @@ async fn http_2_bodies_over_the_limit_and_empty_ones_are_refused() {
     assert_eq!(two.ask(None, &body, 70_000).await.0, 200);
     assert_eq!(sha256(&simulator.seen()[0].body), sha256(&body));
 }
+
+#[tokio::test]
+async fn http_2_answers_are_streamed_too() {
+    let (_simulator, gate) = echoing(|config| config).await;
+    let mut two = Two::open(&gate).await;
+    for size in [200, 70_000] {
+        let plain = String::from_utf8(sized_chat(MODEL, size)).unwrap();
+        let body = plain.replacen('{', r#"{"stream":true,"#, 1).into_bytes();
+        for length in [None, Some(body.len())] {
+            let (status, answer) = two.ask(length, &body, 10_000).await;
+            let answer = String::from_utf8(answer).unwrap();
+            assert_eq!(status, 200, "{size}, {length:?}: {answer}");
+            assert!(
+                answer.starts_with("data: {") && answer.ends_with("data: [DONE]\n\n"),
+                "{size}, {length:?}: {answer}"
+            );
+        }
+    }
+}
