@@ -1,5 +1,6 @@
 //! How an upstream call can fail, and whose fault that is.
 
+use super::Secret;
 use std::time::Duration;
 
 /// The class of an upstream failure; each has one row in [`crate::domain::ErrorKind`]'s table.
@@ -117,5 +118,13 @@ impl Failure {
     #[must_use]
     pub fn without_answer(class: UpstreamClass, message: &str) -> Self {
         Self { class, status: None, message: message.to_owned(), kind: None, param: None, retry_after: None }
+    }
+
+    /// Takes a credential out of the upstream's words, wherever it stands in them.
+    pub fn hide(&mut self, secret: &Secret) {
+        let words = [Some(&mut self.message), self.kind.as_mut(), self.param.as_mut()];
+        for word in words.into_iter().flatten().filter(|word| word.contains(secret.expose())) {
+            *word = word.replace(secret.expose(), "***");
+        }
     }
 }

@@ -22,7 +22,7 @@ pub enum Outcome {
 pub struct AttemptRecord {
     /// The deployment.
     pub target: TargetId,
-    /// The class of its failure; `None` for the attempt that answered.
+    /// The class of its failure; `None` for the attempt that answered, or that the client did not wait for.
     pub failure: Option<UpstreamClass>,
     /// The upstream's status, 0 when there was none.
     pub status: u16,

@@ -35,6 +35,17 @@ pub struct Target {
     pub unserved: Option<String>,
 }
 
+impl Target {
+    /// What only this upstream may see: its key, and configured header values that may be one.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let headers = self.params.extra_headers.iter().map(|(_, value)| value);
+        self.api_key.iter().chain(headers).filter(|secret| secret.expose().len() >= SHORTEST_SECRET)
+    }
+}
+
+/// Shorter words are also found where they give nothing away.
+const SHORTEST_SECRET: usize = 8;
+
 /// Traffic weights of simple-shuffle: `weight`, else `rpm`, else `tpm`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Weights {

@@ -1,7 +1,8 @@
 //! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
 
 use super::stage::{Attempt, PassedHeaders, Relay};
-use crate::domain::{LITELLM_VERSION, Money};
+use crate::domain::{LITELLM_VERSION, Money, Secret};
+use crate::providers::Target;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use once_cell::sync::Lazy;
@@ -46,11 +47,11 @@ const PASSED_BYTES: usize = 1024;
 const PREFIX: &str = "llm_provider-";
 
 /// Of the upstream's head: its rate limits as they are, everything else under LiteLLM's prefix.
-/// Cookies and what belongs to the connection stay behind.
-pub(super) fn passed(headers: &HeaderMap) -> PassedHeaders {
+/// Cookies, what belongs to the connection, and what repeats our credentials stay behind.
+pub(super) fn passed(headers: &HeaderMap, target: &Target) -> PassedHeaders {
     let mut passed = Vec::with_capacity(headers.len() + 4);
     for (name, value) in headers.iter().take(PASSED_AT_MOST) {
-        if is_private(name) || value.len() > PASSED_BYTES {
+        if is_private(name) || value.len() > PASSED_BYTES || names_secret(value, target) {
             continue;
         }
         if name.as_str().starts_with("x-ratelimit-") {
@@ -107,6 +108,12 @@ const USUAL: [&str; 32] = [
     "x-ratelimit-reset-tokens",
     "x-request-id",
 ];
+
+fn names_secret(value: &HeaderValue, target: &Target) -> bool {
+    let fits = |secret: &&Secret| secret.expose().len() <= value.len();
+    let mut secrets = target.secrets().filter(fits);
+    secrets.any(|secret| memchr::memmem::find(value.as_bytes(), secret.expose().as_bytes()).is_some())
+}
 
 fn is_private(name: &HeaderName) -> bool {
     const PRIVATE: [&str; 11] = [

@@ -70,7 +70,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
-        phases::upstream_peer::run(session, ctx).await
+        phases::upstream_peer::run(&self.0, session, ctx).await
     }
 
     async fn upstream_request_filter(

@@ -25,6 +25,12 @@ pub(super) async fn refusal(session: &mut Session, refused: &Refused) -> Result<
     whole(session, head, body).await
 }
 
+/// The same as the last thing on this connection, which is announced.
+pub(super) async fn last_refusal(session: &mut Session, refused: &Refused) -> Result<()> {
+    session.set_keepalive(None);
+    refusal(session, refused).await
+}
+
 /// Sends a held answer with its cost in the head.
 pub(super) async fn held(
     gateway: &Gateway,
@@ -65,6 +71,7 @@ pub(super) fn is_answered(session: &Session) -> bool {
 
 /// Answers a fault that is in no call: the connection is closed after it.
 pub(super) async fn internal(session: &mut Session) {
+    session.set_keepalive(None);
     let error = ApiError::new(ErrorKind::Internal, "Internal error of the gateway.");
     let body = Bytes::from(error.to_json());
     let sent = async {

@@ -61,7 +61,7 @@ impl Group {
     /// over while another is there.
     #[must_use]
     pub fn pick(&self, tried: &SmallVec<[usize; 8]>) -> Pick {
-        if self.deployments.iter().all(|d| d.target.unserved.is_some()) {
+        if self.is_unserved() {
             return Pick::Empty;
         }
         let served = |i: usize| self.deployments[i].target.unserved.is_none();
@@ -75,6 +75,12 @@ impl Group {
             .or_else(|| self.strategy.pick(draw, &fresh))
             .or_else(|| self.strategy.pick(draw, &cool));
         found.map_or_else(|| Pick::Cooled(self.shortest_cooldown()), Pick::Deployment)
+    }
+
+    /// Whether none of its deployments can be served.
+    #[must_use]
+    pub fn is_unserved(&self) -> bool {
+        self.deployments.iter().all(|d| d.target.unserved.is_some())
     }
 
     /// Whether a deployment other than this one is in rotation.
@@ -99,6 +105,12 @@ impl Group {
             .iter()
             .enumerate()
             .any(|(i, d)| !tried.contains(&i) && d.target.unserved.is_none() && d.state.cooled().is_none())
+    }
+
+    /// When all are out of rotation: how much longer until the first is back.
+    #[must_use]
+    pub fn cooled(&self) -> Option<Duration> {
+        (!self.in_rotation()).then(|| self.shortest_cooldown())
     }
 
     fn shortest_cooldown(&self) -> Duration {

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -22,6 +23,8 @@ const POLL: Duration = Duration::from_millis(20);
 pub(super) struct Signals {
     pub(super) gateway: Arc<Gateway>,
     pub(super) drain: Duration,
+    /// Told when the process may end.
+    pub(super) done: Sender<()>,
 }
 
 #[async_trait]
@@ -38,7 +41,12 @@ impl ShutdownSignalWatch for Signals {
             _ = quit.recv() => return ShutdownSignal::GracefulUpgrade,
             _ = int.recv() => {}
         }
-        ShutdownSignal::FastShutdown
+        // Pingora's services hold one listening socket between them, and at a shutdown each would close it.
+        // So none is begun: the process ends as it is.
+        if self.done.send(()).is_err() {
+            return ShutdownSignal::FastShutdown;
+        }
+        std::future::pending().await
     }
 }
 

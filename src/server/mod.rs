@@ -26,6 +26,8 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// Idle upstream connections each data-plane thread keeps.
@@ -107,6 +109,7 @@ fn compose(
     Ok(Arc::new(Gateway { runtime, telemetry, control: bridge, draining, spent: AtomicI64::new(0) }))
 }
 
+/// Returns when a signal has ended the serving; the threads go with the process.
 fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Duration) {
     let conf = ServerConf {
         threads: 1,
@@ -123,7 +126,7 @@ fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Dur
         service.threads = Some(1);
         // Pingora would keep a read buffer of 64 KiB for each connection, above its own body buffer.
         let unbuffered = L4BufferSettings::default().read(0);
-        service.add_listener(ListenerConfig::tcp(&address.to_string()).l4_buffer(unbuffered));
+        service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(unbuffered));
         if let Some(proxy) = service.app_logic_mut() {
             let mut options = HttpServerOptions::default();
             options.h2c = true;
@@ -131,12 +134,16 @@ fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Dur
         }
         server.add_service(service);
     }
-    let signals = lifecycle::Signals { gateway: Arc::clone(gateway), drain };
-    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    let (done, ended) = mpsc::channel();
+    let signals = lifecycle::Signals { gateway: Arc::clone(gateway), drain, done };
+    let serving = thread::spawn(move || server.run(RunArgs { shutdown_signal: Box::new(signals) }));
+    if ended.recv().is_err() && serving.join().is_err() {
+        log::error!("the server ended in a panic");
+    }
 }
 
 fn workers(configured: usize) -> usize {
-    if configured > 0 { configured } else { std::thread::available_parallelism().map_or(1, usize::from) }
+    if configured > 0 { configured } else { thread::available_parallelism().map_or(1, usize::from) }
 }
 
 fn log_target(target: &AccessLogTarget) -> Target {

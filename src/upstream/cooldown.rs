@@ -91,7 +91,8 @@ impl TargetState {
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner).succeeded(now);
     }
 
-    /// Counts a failed call; says how long the deployment is out because of it.
+    /// Counts a failed call; says how long the deployment is out, if this call is what took it out.
+    /// Calls that were under way at that moment may fail too: they can lengthen the time only.
     pub fn failed(&self, fault: Fault, rules: BreakerRules) -> Option<Duration> {
         let now = self.now_ms();
         let class = fault.class.fault();
@@ -103,12 +104,13 @@ impl TargetState {
         let Verdict::Cools(length) = breaker.failed(now, class, fault.retry_after, rules) else {
             return None;
         };
+        let was_in = self.cooled().is_none();
         if fault.class == UpstreamClass::Authentication {
             self.lane.cooldown.set(now, length);
         } else {
             self.cooldown.set(now, length);
         }
-        Some(length)
+        was_in.then_some(length)
     }
 }
 
@@ -133,6 +135,17 @@ mod tests {
         let (first, second) = pair();
         assert!(first.failed(fault(UpstreamClass::Authentication, true), RULES).is_some());
         assert!(first.cooled().is_some() && second.cooled().is_some());
+    }
+
+    #[test]
+    fn calls_that_fail_together_take_it_out_once() {
+        let (target, _) = pair();
+        let mut quota = fault(UpstreamClass::RateLimit, true);
+        quota.retry_after = Some(Duration::from_secs(5));
+        assert_eq!(target.failed(quota, RULES), quota.retry_after);
+        quota.retry_after = Some(Duration::from_secs(9));
+        assert_eq!(target.failed(quota, RULES), None);
+        assert!(target.cooled().is_some_and(|left| left > Duration::from_secs(5)));
     }
 
     #[test]

@@ -1,28 +1,20 @@
 //! Bodies of every size and framing come to the upstream byte for byte, or are refused by a clear word.
 
-use crate::gate::{Gate, entry, yaml};
-use crate::wire::{self, BEARER, Wire, chunked, echo_of, post_chat, request, sha256, sized_chat};
-use tokio::io::AsyncWriteExt;
-use tollgate::simulator::{Behaviour, Kind, Script, Simulator};
+use crate::harness::{Gateway, PATIENCE, request};
+use crate::support::{
+    CHAT, bearer, chunked, content, echo_of, echoing, error, get, post, sha256, sized_chat,
+};
+use serde_json::json;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const MODEL: &str = "echo";
-const PATH: &str = "/v1/chat/completions";
 const MIB: usize = 1 << 20;
 const LIMIT: usize = 20 * MIB;
 const SIZES: [usize; 9] = [65, 65_534, 65_535, 65_536, 65_537, 131_072, 131_073, 1_000_000, MIB];
 
-async fn echoing() -> Simulator {
-    Simulator::start(Script::of(Behaviour { kind: Kind::Echo, ..Behaviour::default() })).await.unwrap()
-}
-
-async fn gateway(more: &str) -> (Simulator, Gate) {
-    let simulator = echoing().await;
-    let gate = Gate::start(yaml(&[entry(MODEL, MODEL, &simulator.base_url(), "up", "")], more)).await;
-    (simulator, gate)
-}
-
 fn head(framing: &str) -> Vec<u8> {
-    request("POST", PATH, &[BEARER], b"").strip_suffix(b"content-length: 0\r\n\r\n").map_or_else(
+    request("POST", CHAT, &[bearer()], b"").strip_suffix(b"content-length: 0\r\n\r\n").map_or_else(
         || panic!("the head has changed"),
         |head| [head, framing.as_bytes(), b"\r\n\r\n"].concat(),
     )
@@ -38,40 +30,40 @@ fn without_length() -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_with_its_length_arrives_whole() {
-    let (_simulator, gate) = gateway("").await;
-    let mut wire = Wire::open(gate.address).await;
+    let (_simulator, gate) = echoing(|config| config).await;
+    let mut wire = gate.connect().await;
     for size in SIZES.into_iter().chain([LIMIT]) {
         let body = sized_chat(MODEL, size);
-        let reply = wire.ask(&post_chat(&body)).await;
-        assert_eq!(reply.status, 200, "{size}: {}", reply.text());
-        assert_eq!(reply.content(), echo_of(&body), "{size} bytes at once");
+        let reply = wire.ask(&post(CHAT, &body)).await;
+        assert_eq!(reply.status(), 200, "{size}: {}", reply.text());
+        assert_eq!(content(&reply), echo_of(&body), "{size} bytes at once");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_in_slow_pieces_arrives_whole() {
-    let (_simulator, gate) = gateway("").await;
-    let mut wire = Wire::open(gate.address).await;
+    let (_simulator, gate) = echoing(|config| config).await;
+    let mut wire = gate.connect().await;
     for size in SIZES {
         let body = sized_chat(MODEL, size);
         wire.send(&with_length(size)).await;
         for piece in body.chunks(size.div_ceil(7)) {
             wire.send(piece).await;
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        assert_eq!(wire.reply().await.content(), echo_of(&body), "{size} bytes in pieces");
+        assert_eq!(content(&wire.read_response().await), echo_of(&body), "{size} bytes in pieces");
     }
     let body = sized_chat(MODEL, 200);
-    for byte in post_chat(&body) {
+    for byte in post(CHAT, &body) {
         wire.send(&[byte]).await;
     }
-    assert_eq!(wire.reply().await.content(), echo_of(&body), "byte by byte");
+    assert_eq!(content(&wire.read_response().await), echo_of(&body), "byte by byte");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_chunked_body_arrives_whole() {
-    let (_simulator, gate) = gateway("").await;
-    let mut wire = Wire::open(gate.address).await;
+    let (_simulator, gate) = echoing(|config| config).await;
+    let mut wire = gate.connect().await;
     let mut cases: Vec<(usize, usize)> = SIZES
         .iter()
         .flat_map(|size| [(*size, 4096), (*size, 65_536), (*size, 65_537), (*size, LIMIT)])
@@ -81,49 +73,50 @@ async fn a_chunked_body_arrives_whole() {
         let body = sized_chat(MODEL, size);
         wire.send(&without_length()).await;
         let reply = wire.ask(&chunked(&body, chunk)).await;
-        assert_eq!(reply.status, 200, "{size} by {chunk}: {}", reply.text());
-        assert_eq!(reply.content(), echo_of(&body), "{size} bytes in chunks of {chunk}");
+        assert_eq!(reply.status(), 200, "{size} by {chunk}: {}", reply.text());
+        assert_eq!(content(&reply), echo_of(&body), "{size} bytes in chunks of {chunk}");
     }
 }
 
 #[tokio::test]
 async fn slow_chunks_arrive_whole() {
-    let (_simulator, gate) = gateway("").await;
-    let mut wire = Wire::open(gate.address).await;
+    let (_simulator, gate) = echoing(|config| config).await;
+    let mut wire = gate.connect().await;
     for size in [65, 65_536, 65_537, 200_000] {
         let body = sized_chat(MODEL, size);
         wire.send(&without_length()).await;
         for piece in chunked(&body, size.div_ceil(5)).chunks(size.div_ceil(9)) {
             wire.send(piece).await;
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        assert_eq!(wire.reply().await.content(), echo_of(&body), "{size} bytes");
+        assert_eq!(content(&wire.read_response().await), echo_of(&body), "{size} bytes");
     }
 }
 
 #[tokio::test]
 async fn bodies_that_are_no_request_are_refused() {
-    let (simulator, gate) = gateway("").await;
-    let mut wire = Wire::open(gate.address).await;
+    let (simulator, gate) = echoing(|config| config).await;
+    let mut wire = gate.connect().await;
     for (body, words) in
         [(&b""[..], "model=None"), (b"x", "Invalid JSON payload"), (b"{", "Invalid JSON payload")]
     {
-        for framed in [post_chat(body), [without_length(), chunked(body, 1)].concat()] {
+        for framed in [post(CHAT, body), [without_length(), chunked(body, 1)].concat()] {
             let reply = wire.ask(&framed).await;
-            assert_eq!(reply.status, 400, "{body:?}: {}", reply.text());
-            assert!(reply.error().contains(words), "{body:?}: {}", reply.text());
+            assert_eq!(reply.status(), 400, "{body:?}: {}", reply.text());
+            assert!(error(&reply).contains(words), "{body:?}: {}", reply.text());
         }
     }
     // No framing at all is no body.
-    let reply = wire.ask(b"POST /v1/chat/completions HTTP/1.1\r\nhost: g\r\nauthorization: Bearer sk-master-key-of-the-behaviour-tests\r\n\r\n").await;
-    assert_eq!(reply.status, 400, "{}", reply.text());
+    let unframed = head("x-framing: none");
+    let reply = wire.ask(&unframed).await;
+    assert_eq!(reply.status(), 400, "{}", reply.text());
     assert!(simulator.seen().is_empty());
 }
 
 #[tokio::test]
 async fn expect_continue_is_answered_and_keeps_the_connection() {
-    let (_simulator, gate) = gateway("").await;
-    let mut wire = Wire::open(gate.address).await;
+    let (_simulator, gate) = echoing(|config| config).await;
+    let mut wire = gate.connect().await;
     for (size, framing) in [
         (65, "content-length: 65"),
         (65_537, "content-length: 65537"),
@@ -134,47 +127,42 @@ async fn expect_continue_is_answered_and_keeps_the_connection() {
     ] {
         let body = sized_chat(MODEL, size);
         wire.send(&head(&format!("expect: 100-continue\r\n{framing}"))).await;
-        let (status, _) = wire.head().await.expect("an interim answer");
-        assert_eq!(status, 100, "{size}, {framing}");
+        assert_eq!(wire.read_response().await.status(), 100, "{size}, {framing}");
         wire.send(&if framing.starts_with('t') { chunked(&body, 10_000) } else { body.clone() }).await;
-        let (status, headers) = wire.head().await.expect("a final answer");
-        assert_eq!(status, 200, "one interim answer is enough: {size}, {framing}");
-        let length = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-length"));
-        let length: usize =
-            length.unwrap_or_else(|| panic!("{size} {framing}: {headers:?}")).1.parse().unwrap();
-        let answer = wire.exactly(length).await;
-        assert!(String::from_utf8_lossy(&answer).contains(&echo_of(&body)), "{size}, {framing}");
+        let reply = wire.read_response().await;
+        assert_eq!(reply.status(), 200, "one interim answer is enough: {size}, {framing}");
+        assert_eq!(content(&reply), echo_of(&body), "{size}, {framing}");
     }
     let body = sized_chat(MODEL, 300);
-    assert_eq!(wire.ask(&post_chat(&body)).await.content(), echo_of(&body), "an ordinary request follows");
+    assert_eq!(content(&wire.ask(&post(CHAT, &body)).await), echo_of(&body), "an ordinary request follows");
 }
 
 #[tokio::test]
 async fn one_connection_takes_any_mix() {
-    let (simulator, gate) = gateway("").await;
-    let mut wire = Wire::open(gate.address).await;
+    let (simulator, gate) = echoing(|config| config).await;
+    let mut wire = gate.connect().await;
     for turn in 0..60 {
         let size = [65, 70_000, 500, 65_536, 65_537, 9000][turn % 6] + turn;
         let body = sized_chat(MODEL, size);
         let reply = match turn % 5 {
-            0 => wire.ask(&wire::get("/v1/models")).await,
-            1 => wire.ask(&wire::post("/nowhere", &body)).await,
-            2 | 3 => wire.ask(&post_chat(&body)).await,
+            0 => wire.ask(&get("/v1/models")).await,
+            1 => wire.ask(&post("/nowhere", &body)).await,
+            2 | 3 => wire.ask(&post(CHAT, &body)).await,
             _ => wire.ask(&[without_length(), chunked(&body, 3000)].concat()).await,
         };
         match turn % 5 {
-            0 => assert_eq!(reply.status, 200),
-            1 => assert_eq!(reply.status, 404),
-            _ => assert_eq!(reply.content(), echo_of(&body), "turn {turn}"),
+            0 => assert_eq!(reply.status(), 200),
+            1 => assert_eq!(reply.status(), 404),
+            _ => assert_eq!(content(&reply), echo_of(&body), "turn {turn}"),
         }
     }
     assert_eq!(simulator.seen().len(), 36);
     // A second request in the same write gets its own answer or none, and the client asks again.
     let (first, second) = (sized_chat(MODEL, 100), sized_chat(MODEL, 101));
-    wire.send(&[post_chat(&first), post_chat(&second)].concat()).await;
-    assert_eq!(wire.reply().await.content(), echo_of(&first));
-    if let Some(reply) = wire.try_reply().await {
-        assert_eq!(reply.content(), echo_of(&second));
+    wire.send(&[post(CHAT, &first), post(CHAT, &second)].concat()).await;
+    assert_eq!(content(&wire.read_response().await), echo_of(&first));
+    if let Some(reply) = wire.try_read_response().await {
+        assert_eq!(content(&reply), echo_of(&second));
     }
 }
 
@@ -182,13 +170,12 @@ async fn one_connection_takes_any_mix() {
 
 #[tokio::test]
 async fn a_length_over_the_limit_is_refused_before_the_body() {
-    let (simulator, gate) = gateway("").await;
+    let (simulator, gate) = echoing(|config| config).await;
     for length in ["20971521", "99999999999", "18446744073709551615"] {
         for expect in ["", "expect: 100-continue\r\n"] {
-            let mut wire = Wire::open(gate.address).await;
+            let mut wire = gate.connect().await;
             wire.send(&head(&format!("{expect}content-length: {length}"))).await;
-            let (status, _) = wire.head().await.expect("an answer without a byte of the body");
-            assert_eq!(status, 413, "{length} {expect}");
+            assert_eq!(wire.read_head().await.status, 413, "{length} {expect}");
         }
     }
     assert!(simulator.seen().is_empty());
@@ -196,7 +183,7 @@ async fn a_length_over_the_limit_is_refused_before_the_body() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_client_that_is_still_sending_gets_its_413() {
-    let (simulator, gate) = gateway("").await;
+    let (simulator, gate) = echoing(|config| config).await;
     let body = vec![b' '; LIMIT + 4 * MIB];
     for bytes in [
         [with_length(body.len()), body.clone()].concat(),
@@ -204,17 +191,17 @@ async fn a_client_that_is_still_sending_gets_its_413() {
         [without_length(), chunked(&body, body.len())].concat(),
     ] {
         // Read only when everything is written, as simple clients do.
-        let mut wire = Wire::open(gate.address).await;
-        wire.try_send(&bytes).await.expect("the gateway goes on reading");
-        let reply = wire.reply().await;
-        assert_eq!(reply.status, 413);
+        let mut wire = gate.connect().await;
+        wire.send(&bytes).await;
+        let reply = wire.read_response().await;
+        assert_eq!(reply.status(), 413);
         assert_eq!(reply.json()["error"]["param"], "request_body");
-        assert!(reply.error().contains("20971520 bytes"), "{}", reply.text());
+        assert!(error(&reply).contains("20971520 bytes"), "{}", reply.text());
         // What follows is either refused by a closed connection or answered as what it is.
-        if wire.try_send(&wire::get("/health/liveliness")).await.is_ok()
-            && let Some(next) = wire.try_reply().await
+        if wire.socket.write_all(&get("/health/liveliness")).await.is_ok()
+            && let Some(next) = wire.try_read_response().await
         {
-            assert_eq!((next.status, next.text()), (200, "\"I'm alive!\"".to_owned()));
+            assert_eq!((next.status(), next.text()), (200, "\"I'm alive!\"".to_owned()));
         }
     }
     assert!(simulator.seen().is_empty());
@@ -222,10 +209,10 @@ async fn a_client_that_is_still_sending_gets_its_413() {
 
 #[tokio::test]
 async fn an_endless_chunked_body_is_cut_off() {
-    let (_simulator, gate) = gateway("tollgate: {max_body_mb: 0.125}\n").await;
-    let mut wire = Wire::open(gate.address).await;
+    let (_simulator, gate) = echoing(|config| config.set("tollgate", json!({ "max_body_mb": 0.125 }))).await;
+    let mut wire = gate.connect().await;
     wire.send(&without_length()).await;
-    let (mut read, mut write) = wire.into_stream().into_split();
+    let (mut read, mut write) = wire.socket.into_split();
     let sender = tokio::spawn(async move {
         let chunk = [b"10000\r\n".as_slice(), &[b' '; 65_536], b"\r\n"].concat();
         // Ten times what is drained at most; nobody reads so much.
@@ -237,36 +224,28 @@ async fn an_endless_chunked_body_is_cut_off() {
         10_000
     });
     let mut answer = Vec::new();
-    let read = tokio::io::AsyncReadExt::read_to_end(&mut read, &mut answer);
-    let _ = tokio::time::timeout(wire::BOUND, read).await.expect("the connection is closed at some point");
-    let sent = tokio::time::timeout(wire::BOUND, sender).await.expect("the sender ends").unwrap();
+    let read = read.read_to_end(&mut answer);
+    let _ = tokio::time::timeout(PATIENCE, read).await.expect("the connection is closed at some point");
+    let sent = tokio::time::timeout(PATIENCE, sender).await.expect("the sender ends").unwrap();
     assert!(sent < 10_000, "an endless body was read without a bound");
     assert!(answer.starts_with(b"HTTP/1.1 413 "), "{}", String::from_utf8_lossy(&answer));
 }
 
 #[tokio::test]
 async fn the_limit_is_configurable() {
-    for setting in ["tollgate: {max_body_mb: 0.125}\n", "tollgate: {max_body_mb: 0.0625}\n"] {
-        let (_simulator, gate) = gateway(setting).await;
-        let limit = if setting.contains("0.125") { 131_072 } else { 65_536 };
-        let mut wire = Wire::open(gate.address).await;
+    for (mb, limit) in [(0.125, 131_072), (0.0625, 65_536)] {
+        let (_simulator, gate) = echoing(|config| config.set("tollgate", json!({ "max_body_mb": mb }))).await;
+        let mut wire = gate.connect().await;
         let (fits, over) = (sized_chat(MODEL, limit), sized_chat(MODEL, limit + 1));
-        assert_eq!(wire.ask(&post_chat(&fits)).await.content(), echo_of(&fits), "{setting}");
-        assert_eq!(
-            wire.ask(&[without_length(), chunked(&fits, 999)].concat()).await.content(),
-            echo_of(&fits)
-        );
-        assert_eq!(wire.ask(&post_chat(&over)).await.status, 413, "{setting}");
-        let mut wire = Wire::open(gate.address).await;
-        assert_eq!(
-            wire.ask(&[without_length(), chunked(&over, 999)].concat()).await.status,
-            413,
-            "{setting}"
-        );
+        assert_eq!(content(&wire.ask(&post(CHAT, &fits)).await), echo_of(&fits));
+        let in_chunks = |body: &[u8]| [without_length(), chunked(body, 999)].concat();
+        assert_eq!(content(&wire.ask(&in_chunks(&fits)).await), echo_of(&fits));
+        assert_eq!(wire.ask(&post(CHAT, &over)).await.status(), 413);
+        assert_eq!(gate.call(&in_chunks(&over)).await.status(), 413);
         // Paths of the control plane have the same limit.
-        let reply = gate.ask(&wire::post("/nowhere", &over)).await;
-        assert_eq!(reply.status, 413, "{setting}");
-        assert!(reply.error().contains("too large"), "{}", reply.text());
+        let reply = gate.call(&post("/nowhere", &over)).await;
+        assert_eq!(reply.status(), 413);
+        assert!(error(&reply).contains("too large"), "{}", reply.text());
     }
 }
 
@@ -277,8 +256,9 @@ struct Two {
 }
 
 impl Two {
-    async fn open(gate: &Gate) -> Self {
+    async fn open(gate: &Gateway) -> Self {
         let stream = tokio::net::TcpStream::connect(gate.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(1 << 24).initial_connection_window_size(1 << 24);
         let (send, connection) = builder.handshake(stream).await.unwrap();
@@ -289,7 +269,8 @@ impl Two {
     async fn ask(&mut self, length: Option<usize>, body: &[u8], piece: usize) -> (u16, Vec<u8>) {
         let asking = async {
             self.send.clone().ready().await.unwrap();
-            let mut request = http::Request::post(format!("http://gateway{PATH}")).header(BEARER.0, BEARER.1);
+            let mut request =
+                http::Request::post(format!("http://gateway{CHAT}")).header(bearer().0, bearer().1);
             if let Some(length) = length {
                 request = request.header("content-length", length);
             }
@@ -325,13 +306,13 @@ impl Two {
             }
             (status, whole)
         };
-        tokio::time::timeout(wire::BOUND, asking).await.expect("an answer in time")
+        tokio::time::timeout(PATIENCE, asking).await.expect("an answer in time")
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn http_2_bodies_arrive_whole() {
-    let (_simulator, gate) = gateway("").await;
+    let (_simulator, gate) = echoing(|config| config).await;
     let mut two = Two::open(&gate).await;
     for size in SIZES.into_iter().chain([LIMIT]) {
         let body = sized_chat(MODEL, size);
@@ -349,7 +330,7 @@ async fn http_2_bodies_arrive_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn http_2_bodies_over_the_limit_and_empty_ones_are_refused() {
-    let (simulator, gate) = gateway("tollgate: {max_body_mb: 0.125}\n").await;
+    let (simulator, gate) = echoing(|config| config.set("tollgate", json!({ "max_body_mb": 0.125 }))).await;
     let mut two = Two::open(&gate).await;
     for (length, size, expected) in [
         (None, 0, 400),
@@ -367,4 +348,23 @@ async fn http_2_bodies_over_the_limit_and_empty_ones_are_refused() {
     let body = sized_chat(MODEL, 70_000);
     assert_eq!(two.ask(None, &body, 70_000).await.0, 200);
     assert_eq!(sha256(&simulator.seen()[0].body), sha256(&body));
+}
+
+#[tokio::test]
+async fn http_2_answers_are_streamed_too() {
+    let (_simulator, gate) = echoing(|config| config).await;
+    let mut two = Two::open(&gate).await;
+    for size in [200, 70_000] {
+        let plain = String::from_utf8(sized_chat(MODEL, size)).unwrap();
+        let body = plain.replacen('{', r#"{"stream":true,"#, 1).into_bytes();
+        for length in [None, Some(body.len())] {
+            let (status, answer) = two.ask(length, &body, 10_000).await;
+            let answer = String::from_utf8(answer).unwrap();
+            assert_eq!(status, 200, "{size}, {length:?}: {answer}");
+            assert!(
+                answer.starts_with("data: {") && answer.ends_with("data: [DONE]\n\n"),
+                "{size}, {length:?}: {answer}"
+            );
+        }
+    }
 }

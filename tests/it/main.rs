@@ -1,16 +1,31 @@
 //! One binary for all behaviour tests; one file a promise.
 #![allow(
-    missing_docs,
-    unreachable_pub,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::too_many_lines,
     reason = "a test that cannot go on fails"
 )]
 
+mod auth;
 mod bodies;
-mod gate;
+mod canary;
+mod cli;
+mod cooldown;
+mod errors;
+mod harness;
+mod held;
+mod hostile;
+mod leaving;
+mod memory;
+mod metering;
+mod outage;
+mod parallel;
+mod retries;
 mod serving;
+mod shares;
+mod streams;
 mod support;
-mod wire;
+mod surface;
+mod timeouts;

@@ -1,6 +1,6 @@
 //! The program serves what its file says, and keeps its secrets to itself.
 
-use crate::support::{Config, Gateway, Launch, MASTER_KEY};
+use crate::harness::{Config, Gateway, Launch, MASTER_KEY};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tollgate::simulator::{Behaviour, Script, Simulator};

@@ -27,8 +27,20 @@ pub(super) fn wait_until_up(address: SocketAddr, limit: Duration, ended: impl Fn
     false
 }
 
-/// The sum of a metric's samples.
-pub(super) fn metric(address: SocketAddr, name: &str) -> Option<f64> {
+/// The sum of a metric's samples as soon as it is above zero: a call is counted just after its last byte.
+/// Zero if that takes longer than `limit`.
+pub(super) fn counted(address: SocketAddr, name: &str, limit: Duration) -> f64 {
+    let until = Instant::now() + limit;
+    while Instant::now() < until {
+        if let Some(sum) = metric(address, name).filter(|sum| *sum > 0.0) {
+            return sum;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    0.0
+}
+
+fn metric(address: SocketAddr, name: &str) -> Option<f64> {
     let text = get(address, "/metrics").ok()?;
     let samples = text.lines().filter(|line| line.starts_with(name));
     samples.map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()

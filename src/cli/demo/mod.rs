@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// How long the gateway may take to answer for the first time.
 const START: Duration = Duration::from_secs(20);
+/// How long the answer may take to be counted.
+const COUNTED: Duration = Duration::from_secs(2);
 
 /// What can go wrong in a demonstration.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +95,7 @@ fn introduce(out: &mut impl Write, address: SocketAddr, key: &str) -> io::Result
 }
 
 fn conclude(out: &mut impl Write, address: SocketAddr, answer: &client::Answer) -> io::Result<()> {
-    let spent = client::metric(address, "litellm_spend_metric_total").unwrap_or_default();
+    let spent = client::counted(address, "litellm_spend_metric_total", COUNTED);
     writeln!(out, "\n")?;
     writeln!(out, "  served by {} after {} retries", answer.served_by, answer.retries)?;
     writeln!(out, "  tokens    {} in, {} out", answer.prompt_tokens, answer.completion_tokens)?;

@@ -69,7 +69,12 @@ fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -
 }
 
 /// Benches the deployment if need be; says what the call is next, and whether it is tried again.
-pub(in crate::proxy) fn decide(gateway: &Gateway, attempt: Box<Attempt>, fault: Failure) -> (Stage, bool) {
+pub(in crate::proxy) fn decide(
+    gateway: &Gateway,
+    attempt: Box<Attempt>,
+    mut fault: Failure,
+) -> (Stage, bool) {
+    attempt.deployment.target.secrets().for_each(|secret| fault.hide(secret));
     bench(gateway, &attempt, &fault);
     let deployment = attempt.deployment.clone();
     let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
@@ -82,7 +87,10 @@ pub(in crate::proxy) fn decide(gateway: &Gateway, attempt: Box<Attempt>, fault: 
         && progress.retries < admitted.max_retries()
         && (fresh || (may_pass && group.in_rotation()));
     if !again {
-        let error = ApiError::upstream(&fault, &deployment.target.provider);
+        let mut error = ApiError::upstream(&fault, &deployment.target.provider);
+        // While all are out, what this one said of itself is not when the group is back.
+        let back = group.cooled().filter(|_| fault.class.is_retryable());
+        error.retry_after = back.or(error.retry_after);
         return (Stage::Refused(Box::new(admitted.refuse(error, Some(deployment)))), false);
     }
     let least = admitted.snapshot.config.router.retry_after;
@@ -154,14 +162,17 @@ fn classify(error: &Error, patience: Duration) -> Failure {
 
 /// Pingora's `fail_to_proxy`: nothing is tried any more, so the client is told.
 pub(in crate::proxy) async fn last(session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+    // Pingora closes the client's connection after an error, whatever is said here.
     let mut told = FailToProxy { error_code: 0, can_reuse_downstream: false };
     let left = *error.esource() == ErrorSource::Downstream;
     match &mut ctx.stage {
         Stage::Relaying(relay) if !left => respond::broken(session, relay).await,
         Stage::Refused(refused) if !refused.client_gone => {
             told.error_code = refused.error.status();
-            if !respond::is_answered(session) {
-                told.can_reuse_downstream = respond::refusal(session, refused).await.is_ok();
+            if !respond::is_answered(session)
+                && let Err(error) = respond::last_refusal(session, refused).await
+            {
+                log::debug!("the client did not take the error: {error}");
             }
         }
         Stage::Admitted(_) if left => {

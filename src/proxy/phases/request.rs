@@ -5,6 +5,7 @@ use crate::dialects::openai::request as openai;
 use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::body::{self, Body};
+use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Caller, Controls, Ctx, Progress, Refused, Stage};
 use crate::proxy::{Gateway, respond};
 use crate::runtime::Snapshot;
@@ -79,7 +80,13 @@ async fn model_call(
         }
     };
     let headers = &session.req_header().headers;
-    match admit(caller, snapshot, principal, openai::read(found.kind, bytes), found.model, headers) {
+    let admitted = admit(caller, snapshot, principal, openai::read(found.kind, bytes), found.model, headers);
+    // Refused from here, a client keeps its connection.
+    let admitted = admitted.and_then(|admitted| match upstream_peer::nobody(&admitted) {
+        Some(error) => Err(Box::new(admitted.refuse(error, None))),
+        None => Ok(admitted),
+    });
+    match admitted {
         Err(refused) => refuse(session, ctx, *refused).await,
         Ok(admitted) if replayable => {
             ctx.stage = Stage::Admitted(admitted);

@@ -3,6 +3,7 @@
 use crate::dialects::openai::{self, StreamEnd, StreamRelay};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, Failure, UpstreamClass, Usage, UsageSource};
+use crate::providers::Target;
 use crate::proxy::Gateway;
 use crate::proxy::phases::failure;
 use crate::proxy::stage::{Attempt, Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
@@ -141,7 +142,7 @@ impl Relay {
         let mut out = match &mut self.meter {
             Meter::Stream(stream) => {
                 let seen = stream.saw_output();
-                let out = pass_events(stream, chunk, &mut self.interrupted);
+                let out = pass_events(stream, chunk, &mut self.interrupted, &self.attempt.deployment.target);
                 if !seen && stream.saw_output() {
                     self.first_token = Some(Instant::now());
                 }
@@ -191,20 +192,27 @@ impl Relay {
 }
 
 /// Relays events up to a failure; after one nothing is relayed.
-fn pass_events(stream: &mut StreamRelay, chunk: Bytes, interrupted: &mut Option<Failure>) -> Bytes {
+fn pass_events(
+    stream: &mut StreamRelay,
+    chunk: Bytes,
+    interrupted: &mut Option<Failure>,
+    target: &Target,
+) -> Bytes {
     if interrupted.is_some() {
         return Bytes::new();
     }
     let Ok(out) = stream.push(chunk) else {
         let words = "the upstream sent an event that is too large";
         let fault = Failure::without_answer(UpstreamClass::Internal, words);
-        let event = openai::error_event(&ApiError::upstream(&fault, "openai"));
+        let event = openai::error_event(&ApiError::upstream(&fault, &target.provider));
         *interrupted = Some(fault);
         return event;
     };
     let Some(fault) = stream.failure() else { return out };
-    let event = openai::error_event(&ApiError::upstream(fault, "openai"));
-    *interrupted = Some(fault.clone());
+    let mut fault = fault.clone();
+    target.secrets().for_each(|secret| fault.hide(secret));
+    let event = openai::error_event(&ApiError::upstream(&fault, &target.provider));
+    *interrupted = Some(fault);
     join(out, event)
 }
 

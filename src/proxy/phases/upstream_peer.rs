@@ -1,7 +1,9 @@
 //! Which deployment is asked next, after what wait.
 
+use super::failure;
 use crate::dialects::openai::{self, Shape, ShapeParams};
 use crate::domain::{ApiError, ErrorKind};
+use crate::proxy::Gateway;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
 use crate::runtime::Pick;
 use crate::upstream::{Deployment, Patience};
@@ -13,7 +15,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Pingora's `upstream_peer`, called once for each attempt.
-pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
+pub(in crate::proxy) async fn run(
+    gateway: &Gateway,
+    session: &mut Session,
+    ctx: &mut Ctx,
+) -> Result<Box<HttpPeer>> {
     let mut admitted = match ctx.take() {
         Stage::Admitted(admitted) => admitted,
         other => {
@@ -22,7 +28,7 @@ pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Resul
         }
     };
     let wait = std::mem::take(&mut admitted.progress.wait);
-    // Even a sleep of no time waits for the timer's next tick, about a millisecond.
+    // A timer takes a millisecond even for no time at all.
     if !wait.is_zero()
         && let Err(gone) = while_client_stays(session, tokio::time::sleep(wait)).await
     {
@@ -56,27 +62,39 @@ pub(in crate::proxy) async fn run(session: &mut Session, ctx: &mut Ctx) -> Resul
     });
     let attempt = Attempt { admitted, index, deployment, slot, body, started: Instant::now(), patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
-    // A name that never resolved is a connection that cannot be made; `failure` decides what follows.
-    peer.map_or_else(|| Error::e_explain(ErrorType::ConnectError, UNRESOLVED), Ok)
+    // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
+    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
 }
 
 /// A body that fits into a fresh socket's buffer, so that writing it cannot block.
 const SMALL_BODY: usize = 16 * 1024;
 
-/// What `failure` tells apart from its own refusals.
-pub(in crate::proxy) const UNRESOLVED: &str = "the upstream's host name is not resolved";
+const UNRESOLVED: &str = "the upstream's host name is not resolved";
+
+/// Why nobody can be asked at all, if so.
+pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
+    let group = &admitted.resolution.group;
+    if group.is_unserved() {
+        Some(unserved(admitted))
+    } else {
+        group.cooled().map(|left| none_available(admitted, left))
+    }
+}
 
 fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
     let group = &admitted.resolution.group;
     match group.pick(&admitted.progress.tried) {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
         Pick::Cooled(left) => Err(none_available(admitted, left)),
-        Pick::Empty => {
-            let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
-            let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
-            Err(ApiError::new(ErrorKind::UnservedProvider, words))
-        }
+        Pick::Empty => Err(unserved(admitted)),
     }
+}
+
+fn unserved(admitted: &Admitted) -> ApiError {
+    let reasons = &admitted.resolution.group.deployments;
+    let reason = reasons.iter().find_map(|d| d.target.unserved.as_deref());
+    let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
+    ApiError::new(ErrorKind::UnservedProvider, words)
 }
 
 fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
@@ -94,7 +112,8 @@ fn refuse(ctx: &mut Ctx, mut admitted: Box<Admitted>, error: ApiError) -> Result
     let error = match admitted.progress.last.take() {
         Some(last) if error.kind == ErrorKind::NoDeployments => {
             let provider = admitted.resolution.group.deployments.first().map(|d| d.target.provider.clone());
-            ApiError::upstream(&last, provider.as_deref().unwrap_or_default())
+            let after = error.retry_after;
+            ApiError::upstream(&last, provider.as_deref().unwrap_or_default()).with_retry_after(after)
         }
         _ => error,
     };

@@ -52,7 +52,7 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader) -> Stage {
         let retry_after = retry_after(headers);
         return Stage::Capturing(Box::new(Capture { attempt, status, retry_after, body: BytesMut::new() }));
     }
-    let passed = head::passed(headers);
+    let passed = head::passed(headers, &attempt.deployment.target);
     if !streams && content_length(headers).is_none_or(|length| length <= HELD) {
         let (pieces, size, answer) = (SmallVec::new(), 0, None);
         return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));

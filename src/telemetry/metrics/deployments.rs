@@ -137,7 +137,9 @@ impl Deployments {
             let labels = labels.clone().with(L::ExceptionStatus, &status).with(L::ExceptionClass, &class);
             [self.failure.get(&labels), self.api_failed.get(&labels)]
         });
-        let success = failure.is_none().then(|| self.success.get(labels));
+        // Neither answered nor failed: the client left first.
+        let answered = failure.is_none() && (200..300).contains(&shape.status);
+        let success = answered.then(|| self.success.get(labels));
         AttemptHandles { total: self.total.get(labels), success, failure }
     }
 

@@ -1,6 +1,6 @@
 //! A configuration file in the making.
 
-use super::MASTER_KEY;
+use super::{ACCESS_LOG, MASTER_KEY};
 use serde_json::{Map, Value, json};
 
 /// What will be the gateway's configuration file; written as JSON, which is YAML.
@@ -13,11 +13,13 @@ pub(crate) struct Config {
 // === impl Config ===
 
 impl Config {
-    /// No models, the master key, and neither retries nor cooldowns.
+    /// No models, the master key, two data threads, and neither retries nor cooldowns. A group of
+    /// several entries cools down entry by entry; a wildcard is one deployment whatever matches it.
     pub(crate) fn new() -> Self {
         Self { models: Vec::new(), sections: Map::new() }
             .set("general_settings", json!({ "master_key": MASTER_KEY }))
             .set("router_settings", json!({ "num_retries": 0, "disable_cooldowns": true }))
+            .set("tollgate", json!({ "access_log": ACCESS_LOG, "workers": 2 }))
     }
 
     /// A deployment of `group` that speaks OpenAI: `base` as in `http://127.0.0.1:1/v1`.
@@ -27,6 +29,16 @@ impl Config {
             "model_name": group,
             "litellm_params": { "model": model, "api_base": base, "api_key": key },
         }))
+    }
+
+    /// The same under an id of its own, with more parameters.
+    pub(crate) fn target(self, id: &str, model: &str, base: &str, key: &str, more: Value) -> Self {
+        let (group, upstream) = model.split_once('=').unwrap_or((model, model));
+        let mut params = json!({ "model": format!("openai/{upstream}"), "api_base": base, "api_key": key });
+        for (name, value) in more.as_object().expect("parameters are a mapping") {
+            params[name] = value.clone();
+        }
+        self.entry(json!({ "model_name": group, "litellm_params": params, "model_info": { "id": id } }))
     }
 
     /// One deployment of `group` for each pair of a base and a key.

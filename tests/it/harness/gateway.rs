@@ -4,14 +4,20 @@ use super::http::{Connection, Response, request};
 use super::{Config, PATIENCE, eventually};
 use serde_json::Value;
 use std::fs::{self, File};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 /// The master key of every configuration that does not set another.
 pub(crate) const MASTER_KEY: &str = "sk-master-0f9a1c77e2";
+
+/// Where [`Config`] has the access log written, in the gateway's folder.
+pub(crate) const ACCESS_LOG: &str = "access.log";
 
 /// How to start it.
 #[derive(Clone, Debug)]
@@ -134,6 +140,41 @@ impl Gateway {
         String::from_utf8_lossy(&[read("stdout"), read("stderr")].concat()).into_owned()
     }
 
+    /// The access log's records, as soon as there are `count` of them.
+    pub(crate) async fn records(&self, count: usize) -> Vec<Value> {
+        eventually(&format!("{count} records in the access log"), async || {
+            let records = self.records_so_far();
+            (records.len() >= count).then_some(records)
+        })
+        .await
+    }
+
+    /// The access log's whole lines so far.
+    pub(crate) fn records_so_far(&self) -> Vec<Value> {
+        let text = fs::read_to_string(self.folder.path().join(ACCESS_LOG)).unwrap_or_default();
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The sum of a metric's samples that have these labels; zero if there are none.
+    pub(crate) async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
+        let text = self.get("/metrics").await.text();
+        let wanted: Vec<String> =
+            labels.iter().map(|(label, value)| format!("{label}=\"{value}\"")).collect();
+        let samples = text.lines().filter_map(|line| line.strip_prefix(name));
+        let samples = samples.filter(|rest| rest.starts_with(['{', ' ']));
+        let samples = samples.filter(|rest| wanted.iter().all(|label| rest.contains(label.as_str())));
+        samples.map(|rest| rest.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
+    }
+
+    /// Waits until a metric has a value.
+    pub(crate) async fn metric_is(&self, name: &str, labels: &[(&str, &str)], value: f64) {
+        eventually(&format!("{name}{labels:?} is {value}"), async || {
+            (self.metric(name, labels).await == value).then_some(())
+        })
+        .await;
+    }
+
     /// Resident memory, in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
@@ -164,6 +205,13 @@ impl Gateway {
         self.call(&self.post_bytes(path, body)).await
     }
 
+    /// Posts with more headers.
+    pub(crate) async fn post_with(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Response {
+        let bearer = self.bearer();
+        let headers = [&[("authorization", bearer.as_str())], headers].concat();
+        self.call(&request("POST", path, &headers, body.to_string().as_bytes())).await
+    }
+
     /// Posts and answers the connection with the response's head read: its events are still to come.
     pub(crate) async fn stream(&self, path: &str, body: &Value) -> Connection {
         let mut connection = self.connect().await;
@@ -186,26 +234,31 @@ impl Gateway {
         request("POST", path, &headers, body.to_string().as_bytes())
     }
 
-    fn bearer(&self) -> String {
+    pub(crate) fn bearer(&self) -> String {
         format!("Bearer {}", self.key)
     }
 
     /// False when it ended instead.
     async fn is_ready(&mut self) -> bool {
-        let ask = request("GET", "/health/liveliness", &[("connection", "close")], b"");
         let deadline = Instant::now() + PATIENCE;
         while self.child.try_wait().unwrap().is_none() {
-            if let Ok(mut connection) = Connection::try_open(self.address).await {
-                connection.send(&ask).await;
-                if connection.read_response().await.status() == 200 {
-                    return true;
-                }
+            // Who answers may be another program that got the port first.
+            if self.output().contains("listening on") && answers(self.address).await.unwrap_or_default() {
+                return true;
             }
             assert!(Instant::now() < deadline, "not ready within {PATIENCE:?}:\n{}", self.output());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         false
     }
+}
+
+async fn answers(address: SocketAddr) -> io::Result<bool> {
+    let mut socket = TcpStream::connect(address).await?;
+    socket.write_all(&request("GET", "/health/liveliness", &[("connection", "close")], b"")).await?;
+    let mut answer = Vec::new();
+    tokio::time::timeout(PATIENCE, socket.read_to_end(&mut answer)).await??;
+    Ok(answer.starts_with(b"HTTP/1.1 200 "))
 }
 
 impl Drop for Gateway {
@@ -219,7 +272,10 @@ impl Drop for Gateway {
     }
 }
 
-/// An address of this machine where nothing listens at the moment.
+/// An address of this machine where nothing listens at the moment, and which no outgoing connection
+/// is given.
 pub(crate) fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    let ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000));
+    let mut addresses = ports.take(100).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    addresses.find(|address| TcpListener::bind(address).is_ok()).expect("a free port in a hundred")
 }

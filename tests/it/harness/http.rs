@@ -21,6 +21,28 @@ pub(crate) fn request(method: &str, path: &str, headers: &[(&str, &str)], body: 
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
+/// The same with the body in chunks of `size` bytes.
+pub(crate) fn chunked_request(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+    size: usize,
+) -> Vec<u8> {
+    let mut bytes = format!("{method} {path} HTTP/1.1\r\nhost: gateway\r\n").into_bytes();
+    for (name, value) in headers.iter().chain(&[("transfer-encoding", "chunked")]) {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    bytes.extend_from_slice(b"\r\n");
+    for chunk in body.chunks(size) {
+        bytes.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        bytes.extend_from_slice(chunk);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(b"0\r\n\r\n");
+    bytes
+}
+
 /// The head of a response.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Head {
@@ -67,6 +89,7 @@ pub(crate) struct Connection {
     /// Whether the body ended as its framing says.
     pub(crate) complete: bool,
     framing: Framing,
+    last_read: Result<usize, io::ErrorKind>,
     arrived: Vec<u8>,
     text: Vec<u8>,
 }
@@ -138,6 +161,7 @@ impl Connection {
             head: Head::default(),
             complete: false,
             framing: Framing::Over,
+            last_read: Ok(0),
             arrived: Vec::new(),
             text: Vec::new(),
         })
@@ -147,13 +171,20 @@ impl Connection {
         timeout(PATIENCE, self.socket.write_all(bytes)).await.expect("sent in time").unwrap();
     }
 
+    pub(crate) async fn ask(&mut self, bytes: &[u8]) -> Response {
+        self.send(bytes).await;
+        self.read_response().await
+    }
+
     /// Reads a response's head and readies its body; interim heads (`100 Continue`) count as heads.
     pub(crate) async fn read_head(&mut self) -> &Head {
         let end = loop {
             if let Some(end) = find(&self.arrived, b"\r\n\r\n") {
                 break end;
             }
-            assert!(self.more().await, "closed before a head: {:?}", String::from_utf8_lossy(&self.arrived));
+            let arrived = self.more().await;
+            let (text, why) = (String::from_utf8_lossy(&self.arrived), self.last_read);
+            assert!(arrived, "closed before a head ({why:?}): {text:?}; the last one: {:?}", self.head);
         };
         let rest = self.arrived.split_off(end + 4);
         let head = std::mem::replace(&mut self.arrived, rest);
@@ -183,8 +214,8 @@ impl Connection {
     /// The next event of a stream, as soon as it is there.
     pub(crate) async fn next_event(&mut self) -> Option<Event> {
         loop {
-            if let Some(end) = find(&self.text, b"\n\n") {
-                let rest = self.text.split_off(end + 2);
+            if let Some(end) = event_end(&self.text) {
+                let rest = self.text.split_off(end);
                 let block = std::mem::replace(&mut self.text, rest);
                 return Some(event(&String::from_utf8_lossy(&block)));
             }
@@ -218,6 +249,44 @@ impl Connection {
         Response { head, body, complete: self.complete }
     }
 
+    /// Waits for what comes next; whether that is the end.
+    pub(crate) async fn is_closed(&mut self) -> bool {
+        !self.more().await
+    }
+
+    /// The next final response, past interim heads; `None` when the connection was closed instead.
+    pub(crate) async fn try_read_response(&mut self) -> Option<Response> {
+        loop {
+            while find(&self.arrived, b"\r\n\r\n").is_none() {
+                if !self.more().await {
+                    return None;
+                }
+            }
+            let response = self.read_response().await;
+            if !(100..200).contains(&response.status()) {
+                return Some(response);
+            }
+        }
+    }
+
+    /// The head that was read is all there is: the answer to a HEAD.
+    pub(crate) fn forget_body(&mut self) {
+        (self.framing, self.complete) = (Framing::Over, true);
+    }
+
+    /// Everything up to the close, for answers that may be no HTTP.
+    pub(crate) async fn until_closed(&mut self) -> Vec<u8> {
+        while self.more().await {}
+        std::mem::take(&mut self.arrived)
+    }
+
+    /// Leaves: the socket is closed; the moment after which the other side can know.
+    pub(crate) fn leave(self) -> Instant {
+        let left = Instant::now();
+        drop(self.socket);
+        left
+    }
+
     /// Takes from what has arrived.
     fn piece(&mut self) -> Option<Vec<u8>> {
         match self.framing {
@@ -225,7 +294,8 @@ impl Connection {
             _ if self.arrived.is_empty() => None,
             Framing::UntilClose => Some(std::mem::take(&mut self.arrived)),
             Framing::Length(left) => {
-                let piece: Vec<u8> = self.arrived.drain(..left.min(self.arrived.len())).collect();
+                let rest = self.arrived.split_off(left.min(self.arrived.len()));
+                let piece = std::mem::replace(&mut self.arrived, rest);
                 self.framing = Framing::Length(left - piece.len());
                 if left == piece.len() {
                     (self.framing, self.complete) = (Framing::Over, true);
@@ -241,7 +311,8 @@ impl Connection {
                 if self.arrived.len() < whole {
                     return None;
                 }
-                let chunk: Vec<u8> = self.arrived.drain(..whole).skip(start).collect();
+                let chunk = self.arrived[start..whole].to_vec();
+                self.arrived.drain(..whole);
                 assert!(chunk.ends_with(b"\r\n"), "a chunk that goes on after its size");
                 if size == 0 {
                     (self.framing, self.complete) = (Framing::Over, true);
@@ -255,13 +326,28 @@ impl Connection {
     /// Waits for bytes; false when the other side is done, by a close or a reset.
     async fn more(&mut self) -> bool {
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.arrived)).await;
+        eprintln!(
+            "DBG {:?} {:?} {:?} {:?}",
+            read,
+            self.head,
+            std::time::SystemTime::now(),
+            self.socket.local_addr()
+        );
         let waiting = || format!("nothing for {PATIENCE:?}; head so far: {:?}", self.head);
-        read.unwrap_or_else(|_elapsed| panic!("{}", waiting())).is_ok_and(|count| count > 0)
+        self.last_read =
+            read.unwrap_or_else(|_elapsed| panic!("{}", waiting())).map_err(|error| error.kind());
+        self.last_read.is_ok_and(|count| count > 0)
     }
 }
 
 fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
-    bytes.windows(mark.len()).position(|window| window == mark)
+    memchr::memmem::find(bytes, mark)
+}
+
+/// After the first blank line, whatever ends a line.
+fn event_end(text: &[u8]) -> Option<usize> {
+    let marks: [&[u8]; 2] = [b"\n\n", b"\n\r\n"];
+    marks.into_iter().filter_map(|mark| find(text, mark).map(|at| at + mark.len())).min()
 }
 
 fn event(block: &str) -> Event {

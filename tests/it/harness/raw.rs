@@ -1,0 +1,78 @@
+//! An upstream that answers the same bytes to everything, whatever they are.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// A running one; it lasts as long as the runtime it was started on.
+#[derive(Debug)]
+pub(crate) struct Raw {
+    address: SocketAddr,
+    asked: Arc<AtomicUsize>,
+    task: JoinHandle<()>,
+}
+
+// === impl Raw ===
+
+impl Raw {
+    /// Answers each request with `pieces`, each a write of its own, and closes.
+    pub(crate) async fn start(pieces: &[&[u8]]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let pieces: Arc<Vec<Vec<u8>>> = Arc::new(pieces.iter().map(|piece| piece.to_vec()).collect());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let (pieces, count) = (Arc::clone(&pieces), Arc::clone(&count));
+                tokio::spawn(async move {
+                    if let Err(error) = answer(socket, &pieces, &count).await {
+                        eprintln!("the raw upstream was left: {error}");
+                    }
+                });
+            }
+        });
+        Self { address, asked, task }
+    }
+
+    pub(crate) fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+
+    /// Requests so far.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn answer(mut socket: TcpStream, pieces: &[Vec<u8>], asked: &AtomicUsize) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    while !is_whole(&bytes) {
+        if socket.read_buf(&mut bytes).await? == 0 {
+            // A probe, which only connects.
+            return Ok(());
+        }
+    }
+    asked.fetch_add(1, Ordering::Relaxed);
+    for piece in pieces {
+        socket.write_all(piece).await?;
+    }
+    socket.shutdown().await
+}
+
+/// Whether head and body are there, going by the length.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = memchr::memmem::find(bytes, b"\r\n\r\n") else { return false };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    length.is_none_or(|length| length.trim().parse::<usize>().is_ok_and(|n| bytes.len() >= end + 4 + n))
+}
