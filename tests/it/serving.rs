@@ -65,3 +65,12 @@ async fn a_file_with_faults_is_refused() {
     assert!(!status.success());
     assert!(output.contains("litellm_params"), "{output}");
 }
+
+#[tokio::test]
+async fn it_ends_in_good_order_when_asked_to() {
+    let (_simulator, mut gateway) = simulator("ok").await;
+    assert_eq!(gateway.post("/v1/chat/completions", &chat(false)).await.status(), 200);
+    gateway.signal("TERM");
+    let status = gateway.ended().await;
+    assert!(status.success(), "{status}");
+}
