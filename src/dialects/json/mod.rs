@@ -235,3 +235,6 @@ pub fn text(value: &[u8]) -> Option<Cow<'_, str>> {
     }
     serde_json::from_slice::<String>(value).ok().map(Cow::Owned)
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,3 +16,6 @@ pub use request::{Controls, Request};
 pub use stream::{Produced, StreamEnd, StreamOptions, StreamRelay, error_event};
 pub use tail::usage_in_tail;
 pub use upstream_error::read_failure;
+
+#[cfg(test)]
+mod tests;
