@@ -1,6 +1,6 @@
 //! Floor 5: the data plane, an adapter between Pingora's phases and the stages of a call.
 //!
-//! Each phase is one delegating line; what a call is at any moment is its [`stage::Stage`], and a
+//! Each phase is one delegating line; what a call is at any moment is its `stage::Stage`, and a
 //! transition consumes the old stage. Rules live below: who may call in `auth`, which deployment in
 //! `routing` and `runtime`, what bytes mean in `dialects`, what they cost in `metering`.
 

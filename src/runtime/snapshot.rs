@@ -4,7 +4,7 @@ use super::names::Names;
 use super::{Group, Resolution};
 use crate::auth::Verifier;
 use crate::config::Config;
-use crate::upstream::{Deployment, Upstreams};
+use crate::upstream::{Deployment, Uncallable, Upstreams};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub struct Snapshot {
 pub enum PrepareError {
     /// A deployment has a header, key or path that cannot stand in a request.
     #[error("a deployment cannot be called: {0}")]
-    Deployment(#[from] pingora::BError),
+    Deployment(#[from] Uncallable),
 }
 
 impl Snapshot {

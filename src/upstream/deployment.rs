@@ -2,7 +2,7 @@
 
 use super::head::Heads;
 use super::{Endpoint, TargetState};
-use crate::domain::EndpointKind;
+use crate::domain::{EndpointKind, TargetId};
 use crate::providers::Target;
 use http::HeaderValue;
 use pingora::http::RequestHeader;
@@ -22,6 +22,11 @@ pub struct Deployment {
     pub labels: Labels,
     heads: Heads,
 }
+
+/// A deployment with a header, key or path that cannot stand in a request.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}: {1}")]
+pub struct Uncallable(TargetId, String);
 
 /// A deployment's names, in the forms in which every call needs them.
 pub struct Labels {
@@ -59,8 +64,8 @@ impl Deployment {
         target: Arc<Target>,
         endpoint: Arc<Endpoint>,
         state: Arc<TargetState>,
-    ) -> pingora::Result<Self> {
-        let heads = Heads::new(&target)?;
+    ) -> Result<Self, Uncallable> {
+        let heads = Heads::new(&target).map_err(|error| Uncallable(target.id.clone(), error.to_string()))?;
         let labels = Labels::new(&target);
         Ok(Self { target, endpoint, state, labels, heads })
     }

@@ -1,6 +1,6 @@
 //! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
 
-use super::{Deployment, Endpoint, KeyLane, Probe, TargetState};
+use super::{Deployment, Endpoint, KeyLane, Probe, TargetState, Uncallable};
 use crate::domain::{HostPort, Secret, TargetId};
 use crate::providers::Target;
 use futures::future::join_all;
@@ -40,7 +40,7 @@ impl Upstreams {
     ///
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
-    pub async fn prepare(&self, targets: &[Arc<Target>]) -> pingora::Result<Vec<Arc<Deployment>>> {
+    pub async fn prepare(&self, targets: &[Arc<Target>]) -> Result<Vec<Arc<Deployment>>, Uncallable> {
         let deployments = self.join(targets)?;
         let unresolved: Vec<Arc<Endpoint>> =
             self.endpoints().into_iter().filter(|endpoint| !endpoint.is_resolved()).collect();
@@ -48,7 +48,7 @@ impl Upstreams {
         Ok(deployments)
     }
 
-    fn join(&self, targets: &[Arc<Target>]) -> pingora::Result<Vec<Arc<Deployment>>> {
+    fn join(&self, targets: &[Arc<Target>]) -> Result<Vec<Arc<Deployment>>, Uncallable> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut deployments = Vec::with_capacity(targets.len());
         for target in targets {

@@ -214,7 +214,7 @@ fn extra_body_wins_over_the_root() {
 fn unsupported_parameters_are_refused_dropped_or_allowed() {
     let with = |more: Value| {
         let mut body = json!({"model": "m", "messages": [], "reasoning_effort": "low"});
-        body.as_object_mut().unwrap().append(more.clone().as_object_mut().unwrap());
+        body.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
         body
     };
     let encode = |deployment: &Deployment, body: Value| {
@@ -297,7 +297,7 @@ proptest! {
     ) {
         let mut body = members;
         body.insert("model".into(), json!("m"));
-        body.insert("messages".into(), json!([{"role": "user", "content": model.clone()}]));
+        body.insert("messages".into(), json!([{"role": "user", "content": model}]));
         body.insert("stream".into(), json!(stream));
         let body = Value::from(body);
         let text = if indented { serde_json::to_string_pretty(&body).unwrap() } else { body.to_string() };
