@@ -212,7 +212,7 @@ fn extra_body_wins_over_the_root() {
 
 #[test]
 fn unsupported_parameters_are_refused_dropped_or_allowed() {
-    let with = |more: Value| {
+    let with = |mut more: Value| {
         let mut body = json!({"model": "m", "messages": [], "reasoning_effort": "low"});
         body.as_object_mut().unwrap().append(more.as_object_mut().unwrap());
         body
