@@ -8,6 +8,7 @@ use super::scalar;
 use super::tree::{Entry, Mark, Node, Value};
 use super::{ConfigError, Place};
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, Tag};
+use serde::de::IgnoredAny;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
@@ -38,7 +39,18 @@ pub fn parse(text: &str, file: &str) -> Result<Node, ConfigError> {
             }
         }
     }
-    Ok(builder.root.unwrap_or_default())
+    let Some(root) = builder.root.take() else { return Ok(Node::default()) };
+    agreed(text, &builder)?;
+    Ok(root)
+}
+
+/// A second reading, by the library whose grammar LiteLLM's reader has too: what that refuses does not
+/// load there, so it must not load here with a meaning of our own.
+fn agreed(text: &str, builder: &Builder) -> Result<(), ConfigError> {
+    let Err(fault) = serde_yaml::from_str::<IgnoredAny>(text) else { return Ok(()) };
+    let Some(at) = fault.location() else { return Ok(()) };
+    let mark = Mark { file: Arc::clone(&builder.file), line: at.line(), column: at.column() };
+    Err(ConfigError::new(mark.place(""), format!("not YAML: {fault}")))
 }
 
 /// A collection that is still open.
