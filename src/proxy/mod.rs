@@ -20,8 +20,8 @@ use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 pub use stage::Ctx;
@@ -48,7 +48,33 @@ pub struct Gateway {
 }
 
 /// The proxy of one data-plane thread.
-pub struct Proxy(pub Arc<Gateway>);
+pub struct Proxy {
+    gateway: Arc<Gateway>,
+    pulse: Once,
+}
+
+impl Proxy {
+    /// A proxy for one more thread.
+    #[must_use]
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        Self { gateway, pulse: Once::new() }
+    }
+
+    /// Keeps a near timer in this thread's runtime. Each read has a far one, and a timer that is nearer
+    /// than all others wakes the runtime by a system call; with the pulse none is.
+    fn pulse(&self) {
+        self.pulse.call_once(|| {
+            drop(tokio::spawn(async {
+                let mut pulse = tokio::time::interval(PULSE);
+                loop {
+                    pulse.tick().await;
+                }
+            }));
+        });
+    }
+}
+
+const PULSE: Duration = Duration::from_secs(1);
 
 #[async_trait]
 impl ProxyHttp for Proxy {
@@ -66,11 +92,12 @@ impl ProxyHttp for Proxy {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
-        phases::request::run(&self.0, session, ctx).await
+        self.pulse();
+        phases::request::run(&self.gateway, session, ctx).await
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {
-        phases::upstream_peer::run(&self.0, session, ctx).await
+        phases::upstream_peer::run(&self.gateway, session, ctx).await
     }
 
     async fn upstream_request_filter(
@@ -99,7 +126,7 @@ impl ProxyHttp for Proxy {
         response: &mut ResponseHeader,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        phases::upstream_response::receive(&self.0, response, ctx)
+        phases::upstream_response::receive(&self.gateway, response, ctx)
     }
 
     async fn response_filter(
@@ -118,11 +145,11 @@ impl ProxyHttp for Proxy {
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<Option<Duration>> {
-        phases::response_body::run(&self.0, body, end, ctx).map(|()| None)
+        phases::response_body::run(&self.gateway, body, end, ctx).map(|()| None)
     }
 
     fn fail_to_connect(&self, _: &mut Session, _: &HttpPeer, ctx: &mut Ctx, error: Box<Error>) -> Box<Error> {
-        phases::failure::connecting(&self.0, ctx, error)
+        phases::failure::connecting(&self.gateway, ctx, error)
     }
 
     fn error_while_proxy(
@@ -133,7 +160,7 @@ impl ProxyHttp for Proxy {
         ctx: &mut Ctx,
         reused: bool,
     ) -> Box<Error> {
-        phases::failure::proxying(&self.0, ctx, error, reused)
+        phases::failure::proxying(&self.gateway, ctx, error, reused)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
@@ -141,7 +168,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Ctx) {
-        phases::logging::run(&self.0, session, ctx).await;
+        phases::logging::run(&self.gateway, session, ctx).await;
     }
 
     // Pingora's lines name paths, which may hold a client's key; what matters is in our own log.

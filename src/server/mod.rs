@@ -122,7 +122,7 @@ fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Dur
     server.bootstrap();
     for _ in 0..workers {
         let mut service =
-            pingora_proxy::http_proxy_service(&server.configuration, Proxy(Arc::clone(gateway)));
+            pingora_proxy::http_proxy_service(&server.configuration, Proxy::new(Arc::clone(gateway)));
         service.threads = Some(1);
         // Pingora would keep a read buffer of 64 KiB for each connection, above its own body buffer.
         let unbuffered = L4BufferSettings::default().read(0);
