@@ -2,7 +2,7 @@
 
 use super::arguments::Serve;
 use super::logging;
-use crate::config::{self, Compiled, Env, Overrides};
+use crate::config::{self, Compiled, Env, Overrides, Status};
 use crate::server::{self, Reload};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -29,6 +29,9 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
     };
     for warning in &compiled.warnings {
         log::warn!("{warning}");
+    }
+    for row in compiled.audit.iter().filter(|row| row.status != Status::Honoured) {
+        log::warn!("{row}");
     }
     let reload: Reload = Box::new(move || load(&path, &overrides).map(|compiled| compiled.config));
     match server::run(compiled.config, reload) {
