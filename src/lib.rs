@@ -15,7 +15,7 @@
 //! | 5 | [`proxy`], [`control`] |
 //! | 4 | [`runtime`] |
 //! | 3 | [`config`], [`upstream`] |
-//! | 2 | [`endpoints`], [`providers`], [`telemetry`], [`simulator`] |
+//! | 2 | [`endpoints`], [`providers`], [`store`], [`telemetry`], [`simulator`] |
 //! | 1 | [`auth`], [`dialects`], [`metering`], [`routing`] |
 //! | 0 | [`domain`] |
 //!
@@ -48,6 +48,7 @@ pub mod routing;
 pub mod endpoints;
 pub mod providers;
 pub mod simulator;
+pub mod store;
 pub mod telemetry;
 
 pub mod config;

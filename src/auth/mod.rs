@@ -7,4 +7,4 @@ mod place;
 mod verifier;
 
 pub use place::{Presented, presented};
-pub use verifier::{Principal, Role, Verifier};
+pub use verifier::{ADMIN_USER, Candidate, Claim, Principal, Role, Verifier, digest};

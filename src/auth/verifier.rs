@@ -1,19 +1,49 @@
 //! From a presented key to a principal.
 
 use super::Presented;
-use crate::domain::{ApiError, ErrorKind, Secret};
+use crate::domain::{ApiError, ErrorKind, KeyDigest, KeyFacts, Secret, UserRole};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 /// What a principal may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
-    /// Everything: the master key.
+    /// Everything: the master key, or a key of an admin.
     ProxyAdmin,
-    /// Model calls only: anyone, when no master key is configured.
+    /// Reads everything: a key of a viewer.
+    ProxyAdminViewer,
+    /// Model calls and its own keys.
     InternalUser,
+    /// Model calls, and reading its own.
+    InternalUserViewer,
+    /// A key without an owner: model calls only.
+    Unknown,
+}
+
+impl Role {
+    /// LiteLLM's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ProxyAdmin => "proxy_admin",
+            Self::ProxyAdminViewer => "proxy_admin_viewer",
+            Self::InternalUser => "internal_user",
+            Self::InternalUserViewer => "internal_user_viewer",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl From<UserRole> for Role {
+    fn from(role: UserRole) -> Self {
+        match role {
+            UserRole::ProxyAdmin => Self::ProxyAdmin,
+            UserRole::ProxyAdminViewer => Self::ProxyAdminViewer,
+            UserRole::InternalUser => Self::InternalUser,
+            UserRole::InternalUserViewer => Self::InternalUserViewer,
+        }
+    }
 }
 
 /// Who is calling.
@@ -23,7 +53,66 @@ pub struct Principal {
     pub key_hash: Arc<str>,
     /// What it may do.
     pub role: Role,
+    /// The virtual key; `None` for the master key and for anybody when there is none.
+    pub key: Option<Arc<KeyFacts>>,
 }
+
+impl Principal {
+    /// LiteLLM's `user_id` of whoever calls: the key's owner, or the admin's own.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&str> {
+        match &self.key {
+            Some(key) => key.user_id.as_deref(),
+            None => Some(ADMIN_USER),
+        }
+    }
+}
+
+/// The user that the master key acts as.
+pub const ADMIN_USER: &str = "default_user_id";
+
+/// What a presented key turned out to be.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// Somebody who is known without looking further.
+    Known(Principal),
+    /// A virtual key, if there is one with that digest.
+    Virtual(Candidate),
+}
+
+/// A key that must be looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its digest.
+    pub digest: KeyDigest,
+    /// Its last characters, as refusals show them.
+    tail: [char; 4],
+}
+
+impl Candidate {
+    fn new(key: &str) -> Self {
+        let mut tail = ['*'; 4];
+        if key.len() >= SHOWN_FROM {
+            tail.iter_mut().rev().zip(key.chars().rev()).for_each(|(place, c)| *place = c);
+        }
+        Self { digest: digest(key), tail }
+    }
+
+    /// What is said when nobody knows the key. Its digest is repeated, and nothing is found by presenting that.
+    #[must_use]
+    pub fn unknown(&self) -> ApiError {
+        let tail: String = self.tail.iter().collect();
+        let words = format!(
+            "Invalid proxy server token passed. Received API Key = sk-...{tail}, Key Hash (Token) ={}. \
+             Unable to find token in cache or `LiteLLM_VerificationTokenTable`",
+            self.digest
+        );
+        refuse(ErrorKind::UnknownKey, &words)
+    }
+}
+
+/// A shorter key shows none of its characters.
+const SHOWN_FROM: usize = 12;
 
 /// Knows the master key.
 #[derive(Clone, Debug)]
@@ -36,20 +125,26 @@ impl Verifier {
     /// A verifier for this master key; without one everybody is an internal user.
     #[must_use]
     pub fn new(master: Option<Secret>) -> Self {
-        let anonymous = Principal { key_hash: Arc::from("None"), role: Role::InternalUser };
-        let master = master.map(|key| {
-            let principal = Principal { key_hash: hash(key.expose()), role: Role::ProxyAdmin };
-            (key, principal)
+        let anonymous = Principal { key_hash: Arc::from("None"), role: Role::InternalUser, key: None };
+        let master = master.map(|secret| {
+            let key_hash = Arc::from(digest(secret.expose()).to_hex());
+            (secret, Principal { key_hash, role: Role::ProxyAdmin, key: None })
         });
         Self { master, anonymous }
     }
 
-    /// Says who is calling.
+    /// Whether keys are asked for at all.
+    #[must_use]
+    pub const fn is_on(&self) -> bool {
+        self.master.is_some()
+    }
+
+    /// Says who is calling, or which virtual key must be looked up.
     ///
     /// # Errors
-    /// LiteLLM's refusals: no key, a malformed one, one without `sk-`, one that nobody knows.
-    pub fn check(&self, presented: Presented<'_>) -> Result<Principal, ApiError> {
-        let Some((master, principal)) = &self.master else { return Ok(self.anonymous.clone()) };
+    /// LiteLLM's refusals: no key, a malformed one, one without `sk-`.
+    pub fn check(&self, presented: Presented<'_>) -> Result<Claim, ApiError> {
+        let Some((master, principal)) = &self.master else { return Ok(Claim::Known(self.anonymous.clone())) };
         let key = match presented {
             Presented::Nothing => return Err(refuse(ErrorKind::NoKey, "No api key passed in.")),
             Presented::Malformed => {
@@ -59,38 +154,24 @@ impl Verifier {
             Presented::Key(key) => key,
         };
         if bool::from(master.expose().as_bytes().ct_eq(key.as_bytes())) {
-            return Ok(principal.clone());
+            return Ok(Claim::Known(principal.clone()));
         }
         if !key.starts_with("sk-") {
             let words = "LiteLLM Virtual Key expected. Received=****, expected to start with 'sk-'.";
             return Err(refuse(ErrorKind::NotAVirtualKey, words));
         }
-        Err(refuse(ErrorKind::UnknownKey, &unknown_key(key)))
+        Ok(Claim::Virtual(Candidate::new(key)))
     }
+}
+
+/// LiteLLM's digest of a key: sha256.
+#[must_use]
+pub fn digest(key: &str) -> KeyDigest {
+    KeyDigest::new(Sha256::digest(key.as_bytes()).into())
 }
 
 fn refuse(kind: ErrorKind, words: &str) -> ApiError {
     ApiError::new(kind, format!("Authentication Error, {words}"))
-}
-
-fn unknown_key(key: &str) -> String {
-    let digest = hash(key);
-    let last: String = key.chars().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
-    format!(
-        "Invalid proxy server token passed. Received API Key = sk-...{last}, Key Hash (Token) ={digest}. \
-         Unable to find token in cache or `LiteLLM_VerificationTokenTable`"
-    )
-}
-
-/// LiteLLM's digest of a key: sha256 in lower-case hex.
-fn hash(key: &str) -> Arc<str> {
-    let digest = Sha256::digest(key.as_bytes());
-    let mut hex = String::with_capacity(64);
-    for byte in digest {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    Arc::from(hex)
 }
 
 #[cfg(test)]
@@ -101,9 +182,16 @@ mod tests {
         Verifier::new(Secret::new("sk-master"))
     }
 
+    fn known(claim: Claim) -> Principal {
+        match claim {
+            Claim::Known(principal) => principal,
+            Claim::Virtual(_) => panic!("it would be looked up"),
+        }
+    }
+
     #[test]
     fn the_master_key_is_admin_and_its_hash_is_not_a_key() {
-        let principal = verifier().check(Presented::Key("sk-master")).unwrap();
+        let principal = known(verifier().check(Presented::Key("sk-master")).unwrap());
         assert_eq!(principal.role, Role::ProxyAdmin);
         let digest = principal.key_hash.to_string();
         assert_eq!(verifier().check(Presented::Key(&digest)).unwrap_err().kind, ErrorKind::NotAVirtualKey);
@@ -112,13 +200,24 @@ mod tests {
     #[test]
     fn the_hash_is_litellms() {
         let known = "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b";
-        assert_eq!(&*hash("sk-1234"), known);
+        assert_eq!(digest("sk-1234").to_hex(), known);
+    }
+
+    #[test]
+    fn what_is_looked_up_is_the_digest_of_what_was_sent() {
+        let stored = digest("sk-1");
+        let sent = format!("sk-{stored}");
+        let Claim::Virtual(found) = verifier().check(Presented::Key(&sent)).unwrap() else {
+            panic!("not looked up")
+        };
+        assert_ne!(found.digest, stored);
     }
 
     #[test]
     fn refusals_never_repeat_the_key() {
-        for key in ["sk-canary-secret-value", "canary-secret-value"] {
-            let error = verifier().check(Presented::Key(key)).unwrap_err();
+        let error = verifier().check(Presented::Key("canary-secret-value")).unwrap_err();
+        let unknown = Candidate::new("sk-canary-secret-value").unknown();
+        for error in [error, unknown] {
             assert_eq!(error.status(), 401);
             assert!(!error.message.contains("canary"), "{}", error.message);
         }
@@ -129,6 +228,6 @@ mod tests {
     #[test]
     fn without_a_master_key_everybody_is_an_internal_user() {
         let open = Verifier::new(None);
-        assert_eq!(open.check(Presented::Nothing).unwrap().role, Role::InternalUser);
+        assert_eq!(known(open.check(Presented::Nothing).unwrap()).role, Role::InternalUser);
     }
 }

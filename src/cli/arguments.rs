@@ -39,6 +39,9 @@ pub(super) struct Serve {
     /// Data-plane threads [default: one for each core]
     #[arg(long, value_name = "N", visible_alias = "num_workers", env = "NUM_WORKERS")]
     pub(super) workers: Option<usize>,
+    /// Folder for the database file and the journal [default: the platform's, or $STATE_DIRECTORY]
+    #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
     /// Serve on a public address even without a master key, or with a sample one
     #[arg(long)]
     pub(super) allow_insecure: bool,

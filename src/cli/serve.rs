@@ -19,6 +19,7 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
         workers: arguments.workers,
         allow_insecure: arguments.allow_insecure,
         access_log: None,
+        data_dir: arguments.data_dir.clone(),
     };
     let compiled = match load(&path, &overrides) {
         Ok(compiled) => compiled,

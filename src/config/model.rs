@@ -2,6 +2,7 @@
 
 use crate::domain::Secret;
 use crate::providers::Target;
+use crate::store::DatabaseSettings;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,6 +32,10 @@ pub struct ServerConfig {
     pub workers: usize,
     /// The admin key; without one every request is accepted as an internal user.
     pub master_key: Option<Secret>,
+    /// Where keys and spending are kept.
+    pub database: DatabaseSettings,
+    /// The folder for what this process writes: its journal, and the SQLite file.
+    pub data_dir: PathBuf,
     /// Extra header that may carry the client's key, checked first (`litellm_key_header_name`).
     pub key_header: Option<String>,
     /// Largest request body, in bytes.

@@ -54,7 +54,7 @@ fn seed_0_is_served_with_its_pool_as_its_generated_twin_is() {
         status(&pooled, "litellm_settings.callbacks: custom_callbacks.my_prometheus_logger"),
         Status::Honoured
     );
-    assert_eq!(status(&pooled, "general_settings.database_connection_timeout"), Status::Unsupported);
+    assert_eq!(status(&pooled, "general_settings.database_connection_timeout"), Status::Honoured);
     assert!(pooled.warnings.is_empty(), "{:?}", pooled.warnings);
     assert_eq!(seed("seed0.yaml", &keys[1..2]).config.targets.len(), 5);
 }
@@ -112,7 +112,7 @@ fn seed_4_reads_ports_that_are_text() {
         ("OPENAI_API_KEY", "o"),
         ("ANTHROPIC_API_KEY", "a"),
         ("PROXY_MASTER_KEY", KEY),
-        ("DATABASE_URL", "x"),
+        ("DATABASE_URL", "postgresql://u:p@pooler:5432/litellm?schema=litellm"),
     ];
     let compiled = seed("seed4.yaml", &vars);
     assert_eq!(compiled.config.server.master_key.as_ref().unwrap().expose(), KEY);

@@ -3,7 +3,7 @@
 use super::Control;
 use super::respond::Failed;
 use super::routes::Access;
-use crate::auth;
+use crate::auth::{self, Claim};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -21,7 +21,13 @@ pub(super) async fn gate(
     };
     if !open {
         let presented = auth::presented(request.headers(), snapshot.config.server.key_header.as_deref());
-        match snapshot.verifier.check(presented) {
+        let claim = snapshot.verifier.check(presented);
+        let principal = match claim {
+            Ok(Claim::Known(principal)) => Ok(principal),
+            Ok(Claim::Virtual(candidate)) => control.directory.principal(&candidate).await,
+            Err(error) => Err(error),
+        };
+        match principal {
             Ok(principal) => drop(request.extensions_mut().insert(principal)),
             Err(error) => return Failed(error).into_response(),
         }

@@ -12,7 +12,8 @@ pub mod routes;
 #[cfg(test)]
 mod tests;
 
-use crate::runtime::RuntimeHandle;
+use crate::runtime::{Directory, RuntimeHandle};
+use crate::store::Store;
 use crate::telemetry::Telemetry;
 use axum::Router;
 use std::sync::Arc;
@@ -23,6 +24,10 @@ use std::sync::atomic::AtomicBool;
 pub struct Control {
     /// The present snapshot.
     pub runtime: Arc<RuntimeHandle>,
+    /// Keys and those they belong to, as requests see them.
+    pub directory: Arc<Directory>,
+    /// The database.
+    pub store: Store,
     /// Metrics.
     pub telemetry: Arc<Telemetry>,
     /// Set when the process is going away.

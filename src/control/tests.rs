@@ -3,7 +3,8 @@
 use super::routes::{self, Access};
 use super::{Control, router};
 use crate::config::{Env, Overrides, parse_and_compile};
-use crate::runtime::{RuntimeHandle, Snapshot};
+use crate::runtime::{Directory, RuntimeHandle, Snapshot};
+use crate::store::{DatabaseSettings, Store};
 use crate::telemetry::{Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
 use axum::Router;
@@ -13,6 +14,7 @@ use sha2::{Digest, Sha256};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
+use tokio::runtime::Handle;
 use tower::ServiceExt;
 
 const MASTER: &str = "sk-master-of-the-table";
@@ -23,8 +25,14 @@ async fn control(more: &str) -> Router {
     let compiled = parse_and_compile(&yaml, &Env::of(&[]), &Overrides::default()).unwrap();
     let upstreams = Upstreams::new(Instant::now(), Probe::Off, Duration::MAX);
     let snapshot = Snapshot::prepare(compiled.config, &upstreams, 1).await.unwrap();
+    let mut settings = DatabaseSettings::sqlite(":memory:".into());
+    // Each connection would have a memory of its own.
+    settings.connections = 1;
+    let store = Store::open(&settings).await.unwrap();
     router(Control {
         runtime: Arc::new(RuntimeHandle::new(snapshot)),
+        directory: Arc::new(Directory::new(store.clone(), Handle::current())),
+        store,
         telemetry: Arc::new(Telemetry::start(Target::Off).unwrap()),
         draining: Arc::new(AtomicBool::new(false)),
         log_level: log::LevelFilter::Info,

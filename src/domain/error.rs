@@ -19,6 +19,36 @@ pub enum ErrorKind {
     UnknownKey,
     /// The key may not call this route.
     AdminOnly,
+    /// The key was switched off.
+    BlockedKey,
+    /// The key's time is over.
+    ExpiredKey,
+    /// The key is of a kind, or has a list of routes, that excludes this route.
+    RouteDenied,
+    /// The caller may not see or change this thing of somebody else.
+    Forbidden,
+    /// The key's own list of models excludes this one.
+    KeyModelDenied,
+    /// Its team's list does.
+    TeamModelDenied,
+    /// Its user's list does.
+    UserModelDenied,
+    /// Its organization's list does.
+    OrganizationModelDenied,
+    /// Money is used up.
+    BudgetExceeded,
+    /// A limit of requests, tokens or slots of a key or of whom it belongs to.
+    RateLimited,
+    /// What is asked for is not there.
+    Missing,
+    /// A name is taken that must be unique.
+    Conflict,
+    /// The body of an admin call has a field of the wrong type, or lacks one.
+    Unprocessable,
+    /// The database cannot be asked.
+    DatabaseAway,
+    /// Spending cannot be written down, so nothing may be spent.
+    LedgerFull,
     /// The body names a destination or credential of its own.
     BannedParam,
     /// The model is not configured.
@@ -79,6 +109,29 @@ impl ErrorKind {
             Self::NoKey | Self::MalformedKey | Self::NotAVirtualKey | Self::AdminOnly => {
                 row(401, Some("auth_error"), NONE, "ProxyException")
             }
+            Self::BlockedKey => row(401, Some("auth_error"), NONE, "ProxyException"),
+            Self::ExpiredKey => row(400, Some("expired_key"), NONE, "ProxyException"),
+            Self::RouteDenied => row(403, Some("auth_error"), NONE, "ProxyException"),
+            Self::Forbidden => row(403, Some("auth_error"), NONE, "ProxyException"),
+            Self::KeyModelDenied => {
+                row(401, Some("key_model_access_denied"), Some("model"), "ProxyException")
+            }
+            Self::TeamModelDenied => {
+                row(401, Some("team_model_access_denied"), Some("model"), "ProxyException")
+            }
+            Self::UserModelDenied => {
+                row(401, Some("user_model_access_denied"), Some("model"), "ProxyException")
+            }
+            Self::OrganizationModelDenied => {
+                row(401, Some("org_model_access_denied"), Some("model"), "ProxyException")
+            }
+            Self::BudgetExceeded => row(400, Some("budget_exceeded"), None, "BudgetExceededError"),
+            Self::RateLimited => row(429, NONE, NONE, "RateLimitError"),
+            Self::Missing => row(404, Some("not_found_error"), None, "NotFound"),
+            Self::Conflict => row(409, Some("bad_request_error"), None, "Conflict"),
+            Self::Unprocessable => row(422, Some("invalid_request_error"), None, "UnprocessableEntity"),
+            Self::DatabaseAway => row(503, Some("no_db_connection"), None, "ServiceUnavailableError"),
+            Self::LedgerFull => row(503, Some("service_unavailable"), None, "ServiceUnavailableError"),
             Self::UnknownKey => row(401, Some("token_not_found_in_db"), Some("key"), "ProxyException"),
             Self::BannedParam => row(401, Some("auth_error"), NONE, "ProxyException"),
             Self::UnknownModel => row(400, NONE, NONE, "BadRequestError"),

@@ -55,6 +55,36 @@ impl CallId {
     }
 }
 
+/// The id of one usage record: 128 bits that begin with the time, so that records sort by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RecordId(u128);
+
+impl RecordId {
+    /// Makes an id from a time in unix milliseconds and 80 random bits or more.
+    #[must_use]
+    pub const fn new(unix_ms: u64, random: u128) -> Self {
+        Self((unix_ms as u128) << 80 | random & ((1 << 80) - 1))
+    }
+
+    /// The id whose bits these are.
+    #[must_use]
+    pub const fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// The bits.
+    #[must_use]
+    pub const fn bits(self) -> u128 {
+        self.0
+    }
+}
+
+impl fmt::Display for RecordId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

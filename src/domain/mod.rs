@@ -4,22 +4,33 @@
 //! ids, money, secrets, usage, failures, the usage record and the one error a client can be shown.
 
 pub mod attempt;
+pub mod charge;
+pub mod digest;
+pub mod entity;
 pub mod error;
 pub mod failure;
 pub mod id;
 pub mod money;
+pub mod period;
 pub mod prices;
 pub mod record;
 pub mod secret;
 pub mod usage;
 
 pub use attempt::{EndpointKind, HostPort, Scheme};
+pub use charge::{Charge, CounterId, Scope};
+pub use digest::KeyDigest;
+pub use entity::{
+    BudgetTerms, CustomerFacts, KeyFacts, MemberFacts, OrganizationFacts, RateTerms, TeamFacts, UserFacts,
+    UserRole,
+};
 pub use error::{ApiError, ErrorKind};
 pub use failure::{Failure, FaultClass, UpstreamClass};
-pub use id::{CallId, TargetId};
+pub use id::{CallId, RecordId, TargetId};
 pub use money::{Money, TokenPrice};
+pub use period::{BadPeriod, Period, PeriodUnit};
 pub use prices::Prices;
-pub use record::{AttemptRecord, Outcome, Timings, UsageRecord};
+pub use record::{AttemptRecord, Attribution, Content, Outcome, Timings, UsageRecord};
 pub use secret::Secret;
 pub use usage::{Usage, UsageSource};
 

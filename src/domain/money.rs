@@ -48,6 +48,14 @@ impl Money {
         self.0 as f64 / PICO_PER_DOLLAR
     }
 
+    /// Reads an amount in US dollars; `None` if it is negative, not a number or over 9 million USD.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
+    pub fn from_dollars(dollars: f64) -> Option<Self> {
+        (dollars.is_finite() && (0.0..=9e6).contains(&dollars))
+            .then(|| Self((dollars * PICO_PER_DOLLAR).round() as i64))
+    }
+
     /// Whether nothing was spent.
     #[must_use]
     pub const fn is_zero(self) -> bool {

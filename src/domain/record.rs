@@ -1,6 +1,7 @@
 //! The one record that a finished call leaves behind, for the access log, metrics and later the ledger.
 
-use super::{CallId, EndpointKind, Money, TargetId, UpstreamClass, Usage, UsageSource};
+use super::{CallId, Charge, EndpointKind, Money, RecordId, TargetId, UpstreamClass, Usage, UsageSource};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -43,11 +44,57 @@ pub struct Timings {
     pub end: Duration,
 }
 
-/// Everything known about a finished call. It holds no prompt, no answer and no secret.
+/// Whose call it was, and which counters it is charged to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Attribution {
+    /// The key's alias.
+    pub key_alias: Option<Arc<str>>,
+    /// The key's owner.
+    pub user_id: Option<Arc<str>>,
+    /// The key's team.
+    pub team_id: Option<Arc<str>>,
+    /// That team's alias.
+    pub team_alias: Option<Arc<str>>,
+    /// The key's organization.
+    pub organization_id: Option<Arc<str>>,
+    /// The end user that the client named.
+    pub customer: Option<Arc<str>>,
+    /// Labels of the request, the key and the team.
+    pub tags: Vec<Arc<str>>,
+    /// The conversation that the client says the call belongs to.
+    pub session_id: Option<Arc<str>>,
+    /// Where the call came from.
+    pub ip: Option<IpAddr>,
+    /// The counters that the cost is added to.
+    pub charges: Vec<Charge>,
+}
+
+/// What was said, kept only when the configuration asks for it. It never goes to a log or a metric.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Content {
+    /// The request body, JSON.
+    pub request: String,
+    /// The answer, JSON, or the joined text of a stream.
+    pub response: String,
+}
+
+impl std::fmt::Debug for Content {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[content]")
+    }
+}
+
+/// Everything known about a finished call. It holds no secret, and no prompt or answer unless `content` was asked for.
 #[derive(Clone, Debug)]
 pub struct UsageRecord {
-    /// The call's id, unique.
+    /// Unique, so that a record that is written twice counts once.
+    pub id: RecordId,
+    /// The call's id: ours, or the client's own.
     pub call_id: CallId,
+    /// The `id` of the answer (`chatcmpl-…`), as the client saw it.
+    pub response_id: Option<Arc<str>>,
+    /// Whose call it was; `None` if nobody known.
+    pub attribution: Option<Box<Attribution>>,
     /// When the request arrived.
     pub arrived: SystemTime,
     /// Which API was called.
@@ -80,8 +127,12 @@ pub struct UsageRecord {
     pub usage_source: UsageSource,
     /// What the call cost.
     pub cost: Money,
+    /// Names the prices that `cost` was computed with.
+    pub price_version: Option<u64>,
     /// Whether the deployment has prices; without them `cost` is zero because it is unknown.
     pub priced: bool,
     /// When things happened.
     pub timings: Timings,
+    /// What was said, if it is to be kept.
+    pub content: Option<Box<Content>>,
 }

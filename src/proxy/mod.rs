@@ -11,7 +11,7 @@ mod respond;
 mod settle;
 mod stage;
 
-use crate::runtime::RuntimeHandle;
+use crate::runtime::{Directory, RuntimeHandle};
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -37,6 +37,8 @@ pub trait ControlPlane: Send + Sync {
 pub struct Gateway {
     /// The present snapshot.
     pub runtime: Arc<RuntimeHandle>,
+    /// Keys and those they belong to.
+    pub directory: Arc<Directory>,
     /// Metrics and access log.
     pub telemetry: Arc<Telemetry>,
     /// Everything that is not a model call.

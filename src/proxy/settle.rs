@@ -4,11 +4,11 @@ use super::phases::response_body::estimated;
 use super::stage::{Admitted, Attempt, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
 use crate::dialects::openai;
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{Money, Outcome, Timings, UpstreamClass, Usage, UsageRecord, UsageSource};
+use crate::domain::{Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource};
 use crate::metering;
 use crate::upstream::Deployment;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The status that stands for a client that left before it was answered.
 const CLIENT_LEFT: u16 = 499;
@@ -116,7 +116,10 @@ fn answered(
 
 fn blank(caller: Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord {
     UsageRecord {
+        id: record_id(caller.arrived_at),
         call_id: caller.call_id,
+        response_id: None,
+        attribution: None,
         arrived: caller.arrived_at,
         endpoint: caller.kind,
         route: Arc::from(caller.route),
@@ -133,9 +136,16 @@ fn blank(caller: Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord
         usage: Usage::default(),
         usage_source: UsageSource::Absent,
         cost: Money::ZERO,
+        price_version: None,
         priced: false,
         timings: Timings::default(),
+        content: None,
     }
+}
+
+fn record_id(arrived: SystemTime) -> RecordId {
+    let since = arrived.duration_since(UNIX_EPOCH).unwrap_or_default();
+    RecordId::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), fastrand::u128(..))
 }
 
 impl UsageRecord {

@@ -4,11 +4,14 @@
 //! strategy and deployments. It never changes; a reload prepares a new one (which may fail) and swaps
 //! it in (which may not). A request loads it once and keeps it to its end.
 
+mod directory;
 mod group;
 mod handle;
 mod names;
+mod shelf;
 mod snapshot;
 
+pub use directory::Directory;
 pub use group::{Group, Pick};
 pub use handle::RuntimeHandle;
 pub use names::Resolution;

@@ -6,6 +6,7 @@
 //! fifth of the CPU for each request.
 
 mod bridge;
+mod database;
 mod lifecycle;
 mod services;
 
@@ -14,7 +15,8 @@ pub use lifecycle::Reload;
 use crate::config::{AccessLogTarget, Config, HealthCheck};
 use crate::control::{self, Control};
 use crate::proxy::{Gateway, Proxy};
-use crate::runtime::{PrepareError, RuntimeHandle, Snapshot};
+use crate::runtime::{Directory, PrepareError, RuntimeHandle, Snapshot};
+use crate::store::StoreError;
 use crate::telemetry::{StartError, Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
 use bridge::Bridge;
@@ -47,6 +49,9 @@ pub enum ServeError {
     /// The configuration cannot be made ready.
     #[error(transparent)]
     Prepare(#[from] PrepareError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Database(#[from] StoreError),
     /// Metrics or access log.
     #[error(transparent)]
     Telemetry(#[from] StartError),
@@ -84,12 +89,17 @@ fn compose(
     let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
+    let store = control_runtime.block_on(database::open(&config.server.database))?;
+    let directory = Arc::new(Directory::new(store.clone(), control_runtime.handle().clone()));
+    control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory)));
     let snapshot = control_runtime.block_on(Snapshot::prepare(config, &upstreams, 1))?;
     services::publish(&telemetry, &snapshot);
     let runtime = Arc::new(RuntimeHandle::new(snapshot));
     let draining = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {
         runtime: Arc::clone(&runtime),
+        directory: Arc::clone(&directory),
+        store,
         telemetry: Arc::clone(&telemetry),
         draining: Arc::clone(&draining),
         log_level: log::max_level(),
@@ -106,7 +116,14 @@ fn compose(
         Arc::clone(&telemetry),
     ));
     let bridge = Arc::new(Bridge::new(control, control_runtime.handle().clone()));
-    Ok(Arc::new(Gateway { runtime, telemetry, control: bridge, draining, spent: AtomicI64::new(0) }))
+    Ok(Arc::new(Gateway {
+        runtime,
+        directory,
+        telemetry,
+        control: bridge,
+        draining,
+        spent: AtomicI64::new(0),
+    }))
 }
 
 /// Returns when a signal has ended the serving; the threads go with the process.

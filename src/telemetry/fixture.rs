@@ -1,7 +1,7 @@
 //! Records to test with.
 
 use crate::domain::{
-    AttemptRecord, CallId, EndpointKind, Money, Outcome, TargetId, Timings, UpstreamClass, Usage,
+    AttemptRecord, CallId, EndpointKind, Money, Outcome, RecordId, TargetId, Timings, UpstreamClass, Usage,
     UsageRecord, UsageSource,
 };
 use crate::telemetry::TargetLabels;
@@ -30,6 +30,11 @@ pub(super) fn attempt(id: &str, failure: Option<UpstreamClass>, status: u16, ms:
 /// A plain answer by deployment `a` of group `glm`: 11 and 7 tokens, 250 ms of which 240 upstream.
 pub(super) fn success() -> UsageRecord {
     UsageRecord {
+        id: RecordId::new(1_750_000_000_123, 1),
+        response_id: Some("chatcmpl-1".into()),
+        attribution: None,
+        price_version: None,
+        content: None,
         call_id: CallId::new("3f1c0a52-0000-4000-8000-000000000001"),
         arrived: SystemTime::UNIX_EPOCH + Duration::from_millis(1_750_000_000_123),
         endpoint: EndpointKind::ChatCompletions,

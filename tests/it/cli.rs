@@ -62,7 +62,7 @@ async fn the_files_of_the_repository_are_checked() {
 async fn the_table_tells_what_becomes_of_each_key() {
     let folder = tempfile::tempdir().unwrap();
     let text = "model_list:\n  - model_name: m\n    litellm_params: {model: openai/m, api_base: 'http://127.0.0.1:1/v1', api_key: k}\n\
-                litellm_settings:\n  num_retry: 2\n  set_verbose: true\n  cache: true\ngeneral_settings:\n  database_url: x\n";
+                litellm_settings:\n  num_retry: 2\n  set_verbose: true\n  cache: true\ngeneral_settings:\n  alerting: x\n";
     fs::write(folder.path().join("c.yaml"), text).unwrap();
     let (code, said) = check(folder.path(), &["c.yaml"]).await;
     assert_eq!(code, 0);
@@ -74,7 +74,7 @@ async fn the_table_tells_what_becomes_of_each_key() {
     assert!(row("model_list[0].model_name").contains("2:5"), "line and column: {said}");
     assert!(row("litellm_settings.num_retry").contains("unknown"), "{said}");
     assert!(row("litellm_settings.num_retry").contains("did you mean \"num_retries\"?"), "{said}");
-    assert!(row("general_settings.database_url").contains("unsupported"), "{said}");
+    assert!(row("general_settings.alerting").contains("unsupported"), "{said}");
     assert_eq!(check(folder.path(), &["c.yaml", "--strict"]).await.0, 2);
 }
 

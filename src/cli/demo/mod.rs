@@ -10,6 +10,7 @@ use crate::server;
 use crate::simulator::Simulator;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -34,7 +35,11 @@ enum DemoError {
 
 pub(super) fn run(arguments: &Demo) -> ExitCode {
     logging::quiet();
-    match demonstrate(arguments, &mut io::stdout()) {
+    let folder = std::env::temp_dir().join(format!("tollgate-demo-{}", uuid::Uuid::new_v4().simple()));
+    let shown = demonstrate(arguments, &folder, &mut io::stdout());
+    // Whether or not it was made.
+    drop(std::fs::remove_dir_all(&folder));
+    match shown {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");
@@ -43,11 +48,11 @@ pub(super) fn run(arguments: &Demo) -> ExitCode {
     }
 }
 
-fn demonstrate(arguments: &Demo, out: &mut impl Write) -> Result<(), DemoError> {
+fn demonstrate(arguments: &Demo, folder: &Path, out: &mut impl Write) -> Result<(), DemoError> {
     let simulator = Simulator::start_thread(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), config::script())?;
     let address = free_address(arguments.port)?;
     let key = format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
-    let config = compile(&config::yaml(&simulator.base_url(), &key), address)?;
+    let config = compile(&config::yaml(&simulator.base_url(), &key), address, folder)?;
     let server =
         thread::spawn(move || server::run(config, Box::new(|| Err("the demo has no file".to_owned()))));
     if !client::wait_until_up(address, START, || server.is_finished()) {
@@ -75,11 +80,12 @@ fn free_address(port: u16) -> io::Result<SocketAddr> {
     taken.or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))?.local_addr()
 }
 
-fn compile(yaml: &str, address: SocketAddr) -> Result<Config, DemoError> {
+fn compile(yaml: &str, address: SocketAddr, folder: &Path) -> Result<Config, DemoError> {
     let overrides = Overrides {
         host: Some(address.ip()),
         port: Some(address.port()),
         access_log: Some(AccessLogTarget::Off),
+        data_dir: Some(folder.to_owned()),
         ..Overrides::default()
     };
     let compiled = crate::config::parse_and_compile(yaml, &Env::of(&[]), &overrides);

@@ -1,6 +1,7 @@
 //! From the file's tree and the environment to a [`Config`]: pure, and every fault at once.
 
 mod aliases;
+mod database;
 mod deployment;
 mod environment;
 mod master_key;
@@ -18,6 +19,7 @@ use super::resolve::{Unset, resolve};
 use super::tree::{Entry, Node, Value};
 use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Warning};
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 pub(crate) use environment::may_be_set;
 pub(crate) use router::STRATEGIES;
@@ -35,6 +37,8 @@ pub struct Overrides {
     pub allow_insecure: bool,
     /// Where the access log goes.
     pub access_log: Option<AccessLogTarget>,
+    /// The folder for this process's own files.
+    pub data_dir: Option<PathBuf>,
 }
 
 /// A configuration that can be used, and what there is to say about it.

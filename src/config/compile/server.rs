@@ -3,7 +3,7 @@
 use super::super::field::{Field, Report, Section};
 use super::super::tree::Value;
 use super::super::{AccessLogTarget, Env, HealthCheck, Place, ServerConfig, did_you_mean};
-use super::{Overrides, Sections, master_key};
+use super::{Overrides, Sections, database, master_key};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -30,8 +30,11 @@ pub(super) fn compile(
     let access_log = own.field("access_log").and_then(|f| access_log(&f, report));
     let drain = own.field("drain_timeout").and_then(|f| f.seconds(report));
     let metrics_key = sections.litellm.field("require_auth_for_metrics_endpoint");
+    let data_dir = database::folder(overrides, env);
     ServerConfig {
         host,
+        database: database::compile(sections, env, &data_dir, report),
+        data_dir,
         port,
         workers: overrides.workers.or(workers).unwrap_or_default(),
         master_key: master_key::compile(sections, env, host, allow_insecure, report),

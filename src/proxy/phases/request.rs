@@ -1,6 +1,6 @@
 //! A request came in: who is calling, what is asked, and may it be served.
 
-use crate::auth::{self, Principal};
+use crate::auth::{self, Claim, Principal};
 use crate::dialects::openai::request as openai;
 use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
@@ -62,7 +62,13 @@ async fn model_call(
     };
     let key_header = snapshot.config.server.key_header.as_deref();
     let presented = auth::presented(&session.req_header().headers, key_header);
-    let principal = match snapshot.verifier.check(presented) {
+    let claim = snapshot.verifier.check(presented);
+    let principal = match claim {
+        Ok(Claim::Known(principal)) => Ok(principal),
+        Ok(Claim::Virtual(candidate)) => gateway.directory.principal(&candidate).await,
+        Err(error) => Err(error),
+    };
+    let principal = match principal {
         Ok(principal) => principal,
         Err(error) => return refuse(session, ctx, Refused::new(caller, error, None)).await,
     };

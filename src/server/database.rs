@@ -1,0 +1,71 @@
+//! The database at the start, and what other processes change in it.
+
+use crate::runtime::Directory;
+use crate::store::{DatabaseSettings, Store, StoreError};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Time between two looks at what others changed.
+const LOOK: Duration = Duration::from_millis(300);
+/// A change may show so late; transactions of ours are far shorter.
+const OVERLAP: Duration = Duration::from_secs(10);
+/// Changes are kept so long.
+const KEEP: Duration = Duration::from_secs(600);
+/// Looks between two sweeps of old changes.
+const SWEEP: u32 = 200;
+
+/// Opens the database. A file must be usable; a server that is away is waited for while traffic is served.
+pub(super) async fn open(settings: &DatabaseSettings) -> Result<Store, StoreError> {
+    let store = Store::connect(settings)?;
+    match store.migrate().await {
+        Ok(()) => Ok(store),
+        Err(StoreError::Away(why)) if !store.is_file() => {
+            log::error!("the database is away, virtual keys are not known until it is back: {why}");
+            tokio::spawn(migrate_later(store.clone()));
+            Ok(store)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn migrate_later(store: Store) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        match store.migrate().await {
+            Ok(()) => return log::info!("the database is there"),
+            Err(StoreError::Away(_)) => {}
+            Err(error) => log::error!("the database cannot be used: {error}"),
+        }
+    }
+}
+
+/// Forgets what others change, within a second, for ever.
+pub(super) async fn follow(store: Store, directory: Arc<Directory>) {
+    let mut seen: HashSet<i64> = HashSet::new();
+    let mut away = false;
+    for look in 0u32.. {
+        tokio::time::sleep(LOOK).await;
+        match store.changes(OVERLAP).await {
+            Ok(changes) => {
+                // What was missed while the database was away is unknown.
+                if std::mem::take(&mut away) {
+                    directory.forget_all();
+                }
+                changes.iter().filter(|change| !seen.contains(&change.seq)).for_each(|change| {
+                    directory.changed(&change.kind, &change.id);
+                });
+                seen = changes.iter().map(|change| change.seq).collect();
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    log::warn!("changes in the database cannot be followed: {error}");
+                }
+            }
+        }
+        if look % SWEEP == 0 {
+            // What is not swept now is swept later.
+            drop(store.prune_changes(KEEP).await);
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What changed lately, told to every process on the same database.
+
+use super::db::{Store, StoreError, on};
+use sqlx::Row;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// One changed row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Counts the changes; those of one transaction may show later than higher ones of another.
+    pub seq: i64,
+    /// The `Table::kind`.
+    pub kind: String,
+    /// The row's id.
+    pub id: String,
+}
+
+pub(super) const NOTE: &str = "INSERT INTO tollgate_change (at_ms, kind, id) VALUES ($1, $2, $3)";
+pub(super) const SINCE: &str =
+    "SELECT seq, kind, id FROM tollgate_change WHERE at_ms >= $1 ORDER BY seq LIMIT 10000";
+pub(super) const PRUNE: &str = "DELETE FROM tollgate_change WHERE at_ms < $1";
+
+/// Notes a change in a transaction.
+macro_rules! note {
+    ($transaction:ident, $kind:expr, $id:expr) => {
+        sqlx::query($crate::store::changes::NOTE)
+            .bind($crate::store::changes::now_ms())
+            .bind($kind)
+            .bind($id)
+            .execute(&mut *$transaction)
+            .await?
+    };
+}
+pub(super) use note;
+
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+impl Store {
+    /// The changes of the last `window`, at most 10,000. A reader asks with an overlap and skips what it has seen,
+    /// because a slow transaction's change appears late.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn changes(&self, window: Duration) -> Result<Vec<Change>, StoreError> {
+        let since = now_ms().saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
+        on!(&self.db, pool => {
+            let rows = sqlx::query(SINCE).bind(since).fetch_all(pool).await?;
+            let read = |row: &_| Ok(Change { seq: Row::try_get(row, 0)?, kind: Row::try_get(row, 1)?, id: Row::try_get(row, 2)? });
+            rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(StoreError::from)
+        })
+    }
+
+    /// Forgets changes older than `age`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn prune_changes(&self, age: Duration) -> Result<(), StoreError> {
+        let before = now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        on!(&self.db, pool => sqlx::query(PRUNE).bind(before).execute(pool).await.map(drop))
+            .map_err(StoreError::from)
+    }
+}

@@ -1,0 +1,181 @@
+//! The pools, and the one macro that runs a statement on either.
+
+use super::migrate;
+use super::settings::{DatabaseSettings, Target};
+use crate::domain::Secret;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{PgPool, SqlitePool};
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// The database. Cloning shares the pool.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) db: Db,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Db {
+    Postgres(PgPool),
+    Sqlite(SqlitePool),
+}
+
+/// Why the database did not do what it was asked. No message holds a bound value or a credential.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// It cannot be reached, or has no free connection.
+    #[error("the database cannot be reached: {0}")]
+    Away(String),
+    /// A row with that id or that unique value is there already.
+    #[error("{0} is taken")]
+    Taken(String),
+    /// The disk is full.
+    #[error("the disk of the database is full")]
+    Full,
+    /// The schema was made by a release this one cannot work with.
+    #[error("the database has schema {found}, this release works with {known}: use a newer release")]
+    Newer {
+        /// What is there.
+        found: String,
+        /// What is known.
+        known: String,
+    },
+    /// The folder or the file of the database cannot be made.
+    #[error("cannot make {0}: {1}")]
+    File(String, String),
+    /// Anything else.
+    #[error("the database refused: {0}")]
+    Refused(String),
+}
+
+/// Runs one expression with `$pool` bound to the pool of whichever database it is.
+macro_rules! on {
+    ($db:expr, $pool:ident => $body:expr) => {
+        match $db {
+            $crate::store::db::Db::Postgres($pool) => $body,
+            $crate::store::db::Db::Sqlite($pool) => $body,
+        }
+    };
+}
+pub(super) use on;
+
+/// A writer of SQLite waits so long for another.
+const BUSY: Duration = Duration::from_secs(10);
+/// No statement of ours takes longer; one that does holds others up.
+const STATEMENT_TIMEOUT: &str = "30000";
+
+impl Store {
+    /// Connects, and brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the caller decides whether to go on without.
+    pub async fn open(settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        let store = Self::connect(settings)?;
+        migrate::run(&store.db).await?;
+        Ok(store)
+    }
+
+    /// Connects at the first use, and leaves the schema alone.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the settings make no sense.
+    pub fn connect(settings: &DatabaseSettings) -> Result<Self, StoreError> {
+        let db = match &settings.target {
+            Target::Sqlite(file) => Db::Sqlite(sqlite(file, settings)?),
+            Target::Postgres { url, schema } => Db::Postgres(postgres(url, schema.as_deref(), settings)?),
+        };
+        Ok(Self { db })
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn migrate(&self) -> Result<(), StoreError> {
+        migrate::run(&self.db).await
+    }
+
+    /// Asks for an answer, for readiness.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        on!(&self.db, pool => sqlx::query("SELECT 1").execute(pool).await.map(drop)).map_err(StoreError::from)
+    }
+
+    /// Whether this is SQLite: a file of this process alone.
+    #[must_use]
+    pub const fn is_file(&self) -> bool {
+        matches!(self.db, Db::Sqlite(_))
+    }
+
+    /// Gives all connections back.
+    pub async fn close(&self) {
+        on!(&self.db, pool => pool.close().await);
+    }
+}
+
+fn sqlite(file: &Path, settings: &DatabaseSettings) -> Result<SqlitePool, StoreError> {
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| StoreError::File(folder.display().to_string(), error.to_string()))?;
+    }
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .busy_timeout(BUSY)
+        .foreign_keys(false);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(settings.connections)
+        .acquire_timeout(settings.pool_timeout)
+        .connect_lazy_with(options);
+    Ok(pool)
+}
+
+/// Statements are not cached by name: behind a pooler the next one may run on another connection.
+fn postgres(url: &Secret, schema: Option<&str>, settings: &DatabaseSettings) -> Result<PgPool, StoreError> {
+    let mut options = PgConnectOptions::from_str(url.expose())
+        .map_err(|_| StoreError::Refused("the database URL cannot be read".to_owned()))?
+        .statement_cache_capacity(0)
+        .application_name("tollgate");
+    if let Some(schema) = schema {
+        options = options.options([("search_path", schema)]);
+    }
+    let pool = PgPoolOptions::new()
+        .max_connections(settings.connections)
+        .acquire_timeout(settings.pool_timeout)
+        .connect_lazy_with(options.options([("statement_timeout", STATEMENT_TIMEOUT)]));
+    Ok(pool)
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match error {
+            sqlx::Error::Database(fault) => refused(fault.as_ref()),
+            sqlx::Error::PoolTimedOut => Self::Away("no free connection in time".to_owned()),
+            sqlx::Error::PoolClosed => Self::Away("it is closed".to_owned()),
+            sqlx::Error::Io(fault) => Self::Away(fault.to_string()),
+            sqlx::Error::Tls(fault) => Self::Away(fault.to_string()),
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
+fn refused(fault: &dyn sqlx::error::DatabaseError) -> StoreError {
+    if fault.is_unique_violation() {
+        return StoreError::Taken("that value".to_owned());
+    }
+    match fault.code().as_deref() {
+        // SQLITE_FULL; Postgres: disk_full.
+        Some("13" | "53100") => StoreError::Full,
+        // Postgres: too many connections, going away, starting up; SQLITE_CANTOPEN, SQLITE_IOERR.
+        Some("53300" | "57P01" | "57P02" | "57P03" | "14" | "10") => {
+            StoreError::Away(fault.message().to_owned())
+        }
+        _ => StoreError::Refused(fault.message().to_owned()),
+    }
+}

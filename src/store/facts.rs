@@ -1,0 +1,359 @@
+//! From documents to what a request needs to know.
+
+use super::changes::now_ms;
+use super::db::{Store, StoreError, on};
+use super::table::{BUDGETS, CUSTOMERS, Doc, KEYS, MEMBERS, ORGANIZATIONS, TEAMS, Table, USERS};
+use crate::domain::{
+    BudgetTerms, CustomerFacts, KeyDigest, KeyFacts, MemberFacts, Money, OrganizationFacts, Period,
+    RateTerms, TeamFacts, UserFacts, UserRole,
+};
+use jiff::Timestamp;
+use serde_json::Value;
+use sqlx::Row;
+use std::sync::Arc;
+
+pub(super) const SUCCESSOR: &str =
+    "SELECT successor, until_ms FROM tollgate_retired_key WHERE id = $1 AND until_ms > $2";
+pub(super) const RETIRE: &str = "INSERT INTO tollgate_retired_key (id, successor, until_ms) VALUES ($1, $2, $3) \
+    ON CONFLICT (id) DO UPDATE SET successor = excluded.successor, until_ms = excluded.until_ms";
+
+/// Reads one value of a document; a wrong type is as if it were absent.
+pub struct Facts<'a>(pub &'a Doc);
+
+impl Facts<'_> {
+    /// A text that is not empty.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Arc<str>> {
+        self.0.get(name)?.as_str().filter(|text| !text.is_empty()).map(Arc::from)
+    }
+
+    /// A list of texts.
+    #[must_use]
+    pub fn texts(&self, name: &str) -> Vec<Arc<str>> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).map(Arc::from).collect()
+    }
+
+    /// A truth; false if absent.
+    #[must_use]
+    pub fn truth(&self, name: &str) -> bool {
+        self.0.get(name).and_then(Value::as_bool).unwrap_or_default()
+    }
+
+    /// A whole number, also one written as a float.
+    #[must_use]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    pub fn count(&self, name: &str) -> Option<u64> {
+        let value = self.0.get(name)?;
+        value.as_u64().or_else(|| value.as_f64().filter(|n| (0.0..1e15).contains(n)).map(|n| n as u64))
+    }
+
+    /// Dollars.
+    #[must_use]
+    pub fn money(&self, name: &str) -> Option<Money> {
+        self.0.get(name)?.as_f64().and_then(Money::from_dollars)
+    }
+
+    /// A time in ISO form, in unix milliseconds.
+    #[must_use]
+    pub fn time(&self, name: &str) -> Option<i64> {
+        self.0.get(name)?.as_str()?.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+    }
+
+    /// An object.
+    #[must_use]
+    pub fn object(&self, name: &str) -> Option<&Doc> {
+        self.0.get(name)?.as_object()
+    }
+
+    /// Limits on speed.
+    #[must_use]
+    pub fn rates(&self) -> RateTerms {
+        RateTerms {
+            rpm: self.count("rpm_limit"),
+            tpm: self.count("tpm_limit"),
+            parallel: self.count("max_parallel_requests"),
+        }
+    }
+
+    /// The budget. `anchored` is for those whose periods run from their first day, not by the calendar.
+    #[must_use]
+    pub fn budget(&self, anchored: bool) -> BudgetTerms {
+        let metadata = self.object("metadata").map(Facts);
+        let increase = metadata
+            .as_ref()
+            .and_then(|own| Some((own.money("temp_budget_increase")?, own.time("temp_budget_expiry")?)));
+        BudgetTerms {
+            max: self.money("max_budget"),
+            soft: self.money("soft_budget"),
+            period: self.period("budget_duration"),
+            anchor: if anchored { self.time("budget_reset_at") } else { None },
+            increase,
+        }
+    }
+
+    fn period(&self, name: &str) -> Option<Period> {
+        self.0.get(name)?.as_str()?.parse().ok()
+    }
+
+    /// Limits on speed for single models, kept as `model_rpm_limit` and its like here or in the metadata.
+    #[must_use]
+    pub fn model_rates(&self) -> Vec<(Arc<str>, RateTerms)> {
+        let mut found: Vec<(Arc<str>, RateTerms)> = Vec::new();
+        let places = [Some(self.0), self.object("metadata")];
+        for place in places.into_iter().flatten() {
+            for (name, set) in [
+                ("model_rpm_limit", (|rates, n| rates.rpm = Some(n)) as fn(&mut RateTerms, u64)),
+                ("model_tpm_limit", |rates, n| rates.tpm = Some(n)),
+            ] {
+                for (model, limit) in place.get(name).and_then(Value::as_object).into_iter().flatten() {
+                    let Some(limit) = limit.as_u64() else { continue };
+                    let at = found.iter().position(|(known, _)| **known == **model).unwrap_or_else(|| {
+                        found.push((Arc::from(model.as_str()), RateTerms::default()));
+                        found.len() - 1
+                    });
+                    set(&mut found[at].1, limit);
+                }
+            }
+        }
+        found
+    }
+
+    /// `budget_limits`: further budgets, each with its duration as slot.
+    fn windows(&self) -> Vec<(Arc<str>, BudgetTerms)> {
+        let list = self.0.get("budget_limits").and_then(Value::as_array);
+        let read = |entry: &Value| {
+            let entry = Facts(entry.as_object()?);
+            Some((entry.text("budget_duration")?, entry.budget(false)))
+        };
+        list.into_iter().flatten().filter_map(read).collect()
+    }
+
+    /// `model_max_budget`: `{"gpt-4o": {"budget_limit": 5, "time_period": "1d"}}`, or `{"gpt-4o": 5}`.
+    fn model_budgets(&self) -> Vec<(Arc<str>, BudgetTerms)> {
+        let read = |value: &Value| match value {
+            Value::Object(terms) => {
+                let terms = Facts(terms);
+                Some(BudgetTerms {
+                    max: terms.money("budget_limit").or_else(|| terms.money("max_budget")),
+                    period: terms.period("time_period").or_else(|| terms.period("budget_duration")),
+                    ..BudgetTerms::default()
+                })
+            }
+            number => {
+                let max = number.as_f64().and_then(Money::from_dollars)?;
+                Some(BudgetTerms { max: Some(max), ..BudgetTerms::default() })
+            }
+        };
+        let budgets = self.object("model_max_budget").into_iter().flatten();
+        budgets.filter_map(|(model, value)| Some((Arc::from(model.as_str()), read(value)?))).collect()
+    }
+
+    fn aliases(&self, name: &str) -> Vec<(Arc<str>, Arc<str>)> {
+        let pairs = self.object(name).into_iter().flatten();
+        pairs.filter_map(|(from, to)| Some((Arc::from(from.as_str()), Arc::from(to.as_str()?)))).collect()
+    }
+
+    fn tags(&self) -> Vec<Arc<str>> {
+        self.object("metadata").map(|metadata| Facts(metadata).texts("tags")).unwrap_or_default()
+    }
+
+    fn key(&self, digest: KeyDigest) -> KeyFacts {
+        let permissions = self.object("permissions").map(Facts);
+        let metadata = self.object("metadata").map(Facts);
+        let ips = metadata.map(|own| own.texts("allowed_ips")).unwrap_or_default();
+        KeyFacts {
+            digest,
+            name: self.text("key_name").unwrap_or_else(|| Arc::from("sk-...")),
+            alias: self.text("key_alias"),
+            user_id: self.text("user_id"),
+            team_id: self.text("team_id"),
+            organization_id: self.text("organization_id"),
+            models: self.texts("models"),
+            aliases: self.aliases("aliases"),
+            expires: self.time("expires"),
+            blocked: self.truth("blocked"),
+            rates: self.rates(),
+            model_rates: self.model_rates(),
+            budget: self.budget(false),
+            windows: self.windows(),
+            model_budgets: self.model_budgets(),
+            allowed_routes: self.texts("allowed_routes"),
+            reads_spend: permissions.is_some_and(|own| own.truth("get_spend_routes")),
+            allowed_ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
+            tags: self.tags(),
+        }
+    }
+
+    fn user(&self, id: &str) -> UserFacts {
+        UserFacts {
+            id: Arc::from(id),
+            role: self.text("user_role").and_then(|role| UserRole::from_name(&role)).unwrap_or_default(),
+            models: self.texts("models"),
+            rates: self.rates(),
+            budget: self.budget(false),
+        }
+    }
+
+    fn team(&self, id: &str, member: Option<&Doc>) -> TeamFacts {
+        let members = self.0.get("members_with_roles").and_then(Value::as_array).into_iter().flatten();
+        let admins = members.filter_map(|entry| {
+            let entry = Facts(entry.as_object()?);
+            (entry.text("role").as_deref() == Some("admin")).then(|| entry.text("user_id")).flatten()
+        });
+        let member = member.map(Facts);
+        TeamFacts {
+            id: Arc::from(id),
+            alias: self.text("team_alias"),
+            organization_id: self.text("organization_id"),
+            models: self.texts("models"),
+            aliases: self.aliases("model_aliases"),
+            blocked: self.truth("blocked"),
+            admins: admins.chain(self.texts("admins")).collect(),
+            rates: self.rates(),
+            model_rates: self.model_rates(),
+            budget: self.budget(false),
+            member_rates: member.as_ref().map(Facts::rates).unwrap_or_default(),
+            member_budget: member.map(|own| own.budget(false)).unwrap_or_default(),
+            tags: self.tags(),
+        }
+    }
+}
+
+impl Store {
+    /// The key of that digest, or the one that replaced it while the old one may still be used.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn key_facts(&self, digest: &KeyDigest) -> Result<Option<KeyFacts>, StoreError> {
+        let id = digest.to_hex();
+        if let Some(doc) = self.with_budget(&KEYS, &id).await? {
+            return Ok(Some(Facts(&doc).key(*digest)));
+        }
+        let found: Option<(String, i64)> = on!(&self.db, pool => {
+            let row = sqlx::query(SUCCESSOR).bind(&id).bind(now_ms()).fetch_optional(pool).await?;
+            row.map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?
+        });
+        let Some((successor, until)) = found else { return Ok(None) };
+        let Some(successor) = KeyDigest::from_hex(&successor) else { return Ok(None) };
+        let doc = self.with_budget(&KEYS, &successor.to_hex()).await?;
+        Ok(doc.map(|doc| {
+            let facts = Facts(&doc).key(successor);
+            KeyFacts { expires: Some(facts.expires.map_or(until, |expires| expires.min(until))), ..facts }
+        }))
+    }
+
+    /// Lets a replaced key stand for its successor until a time, in unix milliseconds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn retire_key(
+        &self,
+        old: &KeyDigest,
+        successor: &KeyDigest,
+        until_ms: i64,
+    ) -> Result<(), StoreError> {
+        on!(&self.db, pool => {
+            sqlx::query(RETIRE).bind(old.to_hex()).bind(successor.to_hex()).bind(until_ms).execute(pool).await.map(drop)
+        })
+        .map_err(StoreError::from)
+    }
+
+    /// The user of that id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn user_facts(&self, id: &str) -> Result<Option<UserFacts>, StoreError> {
+        Ok(self.with_budget(&USERS, id).await?.map(|doc| Facts(&doc).user(id)))
+    }
+
+    /// The team of that id, with what holds for each of its members (`team_member_budget_id` in its metadata).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn team_facts(&self, id: &str) -> Result<Option<TeamFacts>, StoreError> {
+        let Some(doc) = self.with_budget(&TEAMS, id).await? else { return Ok(None) };
+        let member = Facts(&doc).object("metadata").and_then(|own| Facts(own).text("team_member_budget_id"));
+        let member = match member {
+            Some(budget) => self.get(&BUDGETS, &budget).await?,
+            None => None,
+        };
+        Ok(Some(Facts(&doc).team(id, member.as_ref())))
+    }
+
+    /// What holds for one user within one team.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn member_facts(&self, user: &str, team: &str) -> Result<Option<MemberFacts>, StoreError> {
+        let doc = self.with_budget(&MEMBERS, &member_id(user, team)).await?;
+        Ok(doc.map(|doc| MemberFacts { rates: Facts(&doc).rates(), budget: Facts(&doc).budget(false) }))
+    }
+
+    /// The end user of that id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn customer_facts(&self, id: &str) -> Result<Option<CustomerFacts>, StoreError> {
+        let doc = self.with_budget(&CUSTOMERS, id).await?;
+        Ok(doc.map(|doc| {
+            let facts = Facts(&doc);
+            CustomerFacts {
+                id: Arc::from(id),
+                blocked: facts.truth("blocked"),
+                default_model: facts.text("default_model"),
+                rates: facts.rates(),
+                budget: facts.budget(true),
+            }
+        }))
+    }
+
+    /// The organization of that id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn organization_facts(&self, id: &str) -> Result<Option<OrganizationFacts>, StoreError> {
+        let doc = self.with_budget(&ORGANIZATIONS, id).await?;
+        Ok(doc.map(|doc| {
+            let facts = Facts(&doc);
+            OrganizationFacts {
+                id: Arc::from(id),
+                models: facts.texts("models"),
+                rates: facts.rates(),
+                budget: facts.budget(false),
+            }
+        }))
+    }
+
+    /// A document whose limits are completed by the budget it names; its own come first.
+    async fn with_budget(&self, table: &Table, id: &str) -> Result<Option<Doc>, StoreError> {
+        let Some(mut doc) = self.get(table, id).await? else { return Ok(None) };
+        if let Some(budget) = Facts(&doc).text("budget_id") {
+            let terms = self.get(&BUDGETS, &budget).await?.unwrap_or_default();
+            for name in BUDGET_FIELDS {
+                let unset = doc.get(name).is_none_or(Value::is_null);
+                if let (true, Some(value)) = (unset, terms.get(name)) {
+                    doc.insert(name.to_owned(), value.clone());
+                }
+            }
+        }
+        Ok(Some(doc))
+    }
+}
+
+/// The id of a user within a team.
+#[must_use]
+pub fn member_id(user: &str, team: &str) -> String {
+    format!("{user}\n{team}")
+}
+
+const BUDGET_FIELDS: [&str; 8] = [
+    "max_budget",
+    "soft_budget",
+    "max_parallel_requests",
+    "tpm_limit",
+    "rpm_limit",
+    "model_max_budget",
+    "budget_duration",
+    "budget_reset_at",
+];

@@ -1,0 +1,28 @@
+//! Floor 2: the database, SQLite or PostgreSQL, behind one set of statements.
+//!
+//! Entities are documents in LiteLLM's shapes with generated columns for what is searched ([`Table`]); money is
+//! integers in counters of its own. Every statement is text known at build time, or put together from such
+//! text, with bound values; a test prepares all of them on both databases. Nothing of the data plane
+//! is called from here, and nothing here is called on a data-plane thread.
+
+mod changes;
+mod db;
+mod facts;
+mod migrate;
+mod query;
+mod settings;
+mod spend;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use changes::Change;
+pub use db::{Store, StoreError};
+pub use facts::{Facts, member_id};
+pub use query::{Filter, Listing, Order, Query};
+pub use settings::{DatabaseSettings, InvalidUrl, Target};
+pub use spend::Spent;
+pub use table::{
+    ALL as TABLES, BUDGETS, CREDENTIALS, CUSTOMERS, Doc, KEYS, MEMBERS, MODELS, ORGANIZATIONS, SETTINGS,
+    TEAMS, Table, USERS,
+};

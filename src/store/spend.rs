@@ -1,0 +1,68 @@
+//! The counters of spent money.
+
+use super::db::{Store, StoreError, on};
+use crate::domain::{CounterId, Money, Scope};
+use sqlx::Row;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A counter's value and the period it is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Spent in the period.
+    pub amount: Money,
+    /// When the period ends, in unix milliseconds; 0 without a period.
+    pub period_end: i64,
+}
+
+pub(super) const OF_ENTITY: &str =
+    "SELECT slot, period_end, spent FROM tollgate_spend WHERE scope = $1 AND id = $2";
+pub(super) const SET: &str = "INSERT INTO tollgate_spend (scope, id, slot, period_end, spent) VALUES ($1, $2, $3, $4, $5) \
+    ON CONFLICT (scope, id, slot) DO UPDATE SET period_end = excluded.period_end, spent = excluded.spent";
+pub(super) const FORGET: &str = "DELETE FROM tollgate_spend WHERE scope = $1 AND id = $2";
+
+impl Store {
+    /// All counters of one thing, by slot.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn spent(&self, scope: Scope, id: &str) -> Result<HashMap<Arc<str>, Spent>, StoreError> {
+        on!(&self.db, pool => {
+            let rows = sqlx::query(OF_ENTITY).bind(scope.as_str()).bind(id).fetch_all(pool).await?;
+            let read = |row: &_| {
+                let slot: String = Row::try_get(row, 0)?;
+                let spent = Spent { period_end: Row::try_get(row, 1)?, amount: Money::from_pico(Row::try_get(row, 2)?) };
+                Ok((Arc::from(slot), spent))
+            };
+            rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(StoreError::from)
+        })
+    }
+
+    /// Sets a counter, whatever it was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn set_spent(&self, counter: &CounterId, spent: Spent) -> Result<(), StoreError> {
+        on!(&self.db, pool => {
+            sqlx::query(SET)
+                .bind(counter.scope.as_str())
+                .bind(&*counter.id)
+                .bind(&*counter.slot)
+                .bind(spent.period_end)
+                .bind(spent.amount.pico())
+                .execute(pool)
+                .await
+                .map(drop)
+        })
+        .map_err(StoreError::from)
+    }
+
+    /// Removes all counters of one thing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn forget_spent(&self, scope: Scope, id: &str) -> Result<(), StoreError> {
+        on!(&self.db, pool => sqlx::query(FORGET).bind(scope.as_str()).bind(id).execute(pool).await.map(drop))
+            .map_err(StoreError::from)
+    }
+}

@@ -1,0 +1,165 @@
+//! One story on both databases, and every statement prepared on both.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test that cannot go on fails")]
+
+use super::db::Db;
+use super::{
+    DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, facts,
+    query, spend,
+};
+use crate::domain::{CounterId, KeyDigest, Money, Scope};
+use serde_json::{Value, json};
+use sqlx::Executor;
+use std::sync::Arc;
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Both databases, each empty: a file, and a schema of its own on the server that `tests/run` starts.
+pub(super) async fn both() -> Vec<(Store, Option<TempDir>)> {
+    let folder = TempDir::new().unwrap();
+    let file = Store::open(&DatabaseSettings::sqlite(folder.path().join("t.db"))).await.unwrap();
+    let mut stores = vec![(file, Some(folder))];
+    match std::env::var("TOLLGATE_TEST_DATABASE_URL") {
+        Ok(url) => stores.push((server(&url).await, None)),
+        Err(_) => eprintln!("TOLLGATE_TEST_DATABASE_URL is not set: Postgres is left out"),
+    }
+    stores
+}
+
+async fn server(url: &str) -> Store {
+    let schema = format!("t{}", uuid::Uuid::new_v4().simple());
+    let plain = Store::connect(&DatabaseSettings::postgres(url).unwrap()).unwrap();
+    let Db::Postgres(pool) = &plain.db else { panic!("a server is meant") };
+    pool.execute(format!("CREATE SCHEMA {schema}").as_str()).await.unwrap();
+    let glue = if url.contains('?') { '&' } else { '?' };
+    Store::open(&DatabaseSettings::postgres(&format!("{url}{glue}schema={schema}")).unwrap()).await.unwrap()
+}
+
+fn doc(value: Value) -> Doc {
+    value.as_object().cloned().unwrap()
+}
+
+#[tokio::test]
+async fn a_document_is_added_found_changed_and_removed() {
+    for (store, _folder) in both().await {
+        for (id, alias) in [("a", "50%_off"), ("b", "50xyoff"), ("c", "Ünï")] {
+            store.insert(&KEYS, id, doc(json!({"key_alias": alias, "user_id": "u1"}))).await.unwrap();
+        }
+        let taken = store.insert(&KEYS, "d", doc(json!({"key_alias": "Ünï"}))).await;
+        assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+        let taken = store.insert(&KEYS, "a", doc(json!({}))).await;
+        assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+        let search = |filter| Query { filters: vec![filter], limit: 10, ..Query::default() };
+        let found =
+            store.list(&KEYS, &search(Filter::Contains("key_alias", "50%_".to_owned()))).await.unwrap();
+        assert_eq!((found.total, found.rows[0].0.as_str()), (1, "a"));
+        let order = Some(Order { column: "key_alias", descending: true });
+        let page = Query { order, limit: 1, offset: 1, ..Query::default() };
+        let found = store.list(&KEYS, &page).await.unwrap();
+        assert_eq!((found.total, found.rows.len()), (3, 1));
+        let edited = store
+            .edit(&KEYS, "a", |doc| {
+                doc.insert("user_id".to_owned(), json!("u2"));
+                Ok::<_, StoreError>(())
+            })
+            .await
+            .unwrap();
+        assert_eq!(edited.unwrap()["user_id"], "u2");
+        assert!(store.delete(&KEYS, "b").await.unwrap());
+        assert!(!store.delete(&KEYS, "b").await.unwrap());
+        assert!(store.get(&KEYS, "b").await.unwrap().is_none());
+        let changed = store.changes(Duration::from_secs(60)).await.unwrap();
+        assert_eq!(changed.first().map(|c| (c.kind.as_str(), c.id.as_str())), Some(("key", "a")));
+        store.prune_changes(Duration::ZERO).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_read_with_its_budget_and_its_successor() {
+    for (store, _folder) in both().await {
+        let (old, new) = (KeyDigest::new([1; 32]), KeyDigest::new([2; 32]));
+        let budget = json!({"max_budget": 1.5, "budget_duration": "1d", "rpm_limit": 7});
+        store.insert(&super::BUDGETS, "b1", doc(budget)).await.unwrap();
+        let key = json!({"budget_id": "b1", "rpm_limit": 3, "models": ["m"], "max_budget": null,
+            "metadata": {"model_rpm_limit": {"m": 2}, "tags": ["t"]}, "expires": "2030-01-01T00:00:00.000000+00:00"});
+        store.insert(&KEYS, &new.to_hex(), doc(key)).await.unwrap();
+        let facts = store.key_facts(&new).await.unwrap().unwrap();
+        assert_eq!((facts.rates.rpm, facts.budget.max), (Some(3), Money::from_dollars(1.5)));
+        assert_eq!(facts.model_rates[0].1.rpm, Some(2));
+        assert_eq!(facts.expires, Some(1_893_456_000_000));
+        assert!(store.key_facts(&old).await.unwrap().is_none());
+        store.retire_key(&old, &new, i64::MAX).await.unwrap();
+        assert_eq!(store.key_facts(&old).await.unwrap().unwrap().digest, new);
+    }
+}
+
+#[tokio::test]
+async fn counters_are_set_and_read() {
+    for (store, _folder) in both().await {
+        let counter = CounterId { scope: Scope::Key, id: Arc::from("k"), slot: Arc::from("") };
+        let spent = Spent { amount: Money::from_pico(i64::MAX), period_end: 5 };
+        store.set_spent(&counter, Spent::default()).await.unwrap();
+        store.set_spent(&counter, spent).await.unwrap();
+        assert_eq!(store.spent(Scope::Key, "k").await.unwrap()[""], spent);
+        store.forget_spent(Scope::Key, "k").await.unwrap();
+        assert!(store.spent(Scope::Key, "k").await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
+    for (store, _folder) in both().await {
+        let (one, two) = tokio::join!(store.migrate(), store.migrate());
+        one.unwrap();
+        two.unwrap();
+        let newer = "INSERT INTO tollgate_schema (major, minor, name) VALUES (1, 999, 'later')";
+        super::db::on!(&store.db, pool => pool.execute(newer).await.map(drop)).unwrap();
+        store.migrate().await.unwrap();
+        let much = "INSERT INTO tollgate_schema (major, minor, name) VALUES (2, 1, 'other')";
+        super::db::on!(&store.db, pool => pool.execute(much).await.map(drop)).unwrap();
+        let refused = store.migrate().await.unwrap_err().to_string();
+        assert!(refused.contains("schema 2.001"), "{refused}");
+    }
+}
+
+/// Everything that is ever sent to a database.
+fn statements() -> Vec<String> {
+    let filters = || {
+        let column = TABLES[0].columns[0];
+        vec![
+            Filter::Is(column, String::new()),
+            Filter::OneOf(column, vec![String::new(); 2]),
+            Filter::Contains(column, String::new()),
+            Filter::Missing(column),
+            Filter::Id(String::new()),
+        ]
+    };
+    let order = Some(Order { column: KEYS.columns[0], descending: true });
+    let search = Query { filters: filters(), any: vec![filters(), filters()], order, limit: 1, offset: 1 };
+    let fixed = [
+        changes::NOTE,
+        changes::SINCE,
+        changes::PRUNE,
+        facts::SUCCESSOR,
+        facts::RETIRE,
+        spend::OF_ENTITY,
+        spend::SET,
+        spend::FORGET,
+    ];
+    let tables = TABLES.iter().flat_map(|t| [t.get, t.insert, t.update, t.delete].map(str::to_owned));
+    let searches = TABLES
+        .iter()
+        .flat_map(|t| [query::page(t, &Query::default()).sql, query::count(t, &Query::default()).sql]);
+    let full = [query::page(&KEYS, &search).sql, query::count(&KEYS, &search).sql];
+    fixed.iter().map(|&sql| sql.to_owned()).chain(tables).chain(searches).chain(full).collect()
+}
+
+#[tokio::test]
+async fn every_statement_is_prepared_on_both() {
+    for (store, _folder) in both().await {
+        for sql in statements() {
+            let prepared = super::db::on!(&store.db, pool => pool.prepare(&sql).await.map(drop));
+            assert!(prepared.is_ok(), "{sql}: {prepared:?}");
+        }
+    }
+}
