@@ -99,6 +99,8 @@ pub struct ModelInfo {
     pub max_tokens: Option<u64>,
     /// What a token costs; `None` if nobody said.
     pub prices: Option<Prices>,
+    /// Names that lists of models may name it by.
+    pub access_groups: Vec<String>,
     /// The section as written, echoed by `/model/info`.
     pub raw: Map<String, Value>,
 }

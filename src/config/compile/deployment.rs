@@ -197,6 +197,7 @@ fn model_info(params: &Section<'_>, info: &Section<'_>, report: &mut Report) -> 
             max_output_tokens: info.field("max_output_tokens").and_then(|f| f.count(report)),
             max_tokens: info.field("max_tokens").and_then(|f| f.count(report)),
             prices,
+            access_groups: info.field("access_groups").map(|f| f.texts(report)).unwrap_or_default(),
             raw: info.node().map(Node::to_json_map).unwrap_or_default(),
         }
     })

@@ -11,6 +11,7 @@ mod prices;
 mod provider;
 mod router;
 mod server;
+mod spending;
 mod targets;
 
 use super::audit::{self, AuditRow};
@@ -68,6 +69,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         tollgate: Section::of(&root, "", "tollgate", &mut report),
     };
     let server = server::compile(&sections, &env, overrides, &mut report);
+    let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
@@ -75,7 +77,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, router, targets, aliases };
+    let config = Config { server, spending, router, targets, aliases };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
