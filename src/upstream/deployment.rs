@@ -70,10 +70,10 @@ impl Deployment {
         Ok(Self { target, endpoint, state, labels, heads })
     }
 
-    /// The upstream request's head for this API, without a length.
+    /// The upstream request's head for this API and a body of so many bytes, or none.
     #[must_use]
-    pub fn head(&self, kind: EndpointKind) -> Option<&RequestHeader> {
-        self.heads.of(kind)
+    pub fn head(&self, kind: EndpointKind, length: Option<usize>) -> Option<RequestHeader> {
+        self.heads.of(kind, length)
     }
 
     /// Takes one of the deployment's parallel slots; `None` if all are taken.

@@ -4,12 +4,12 @@
 
 use crate::domain::EndpointKind;
 use crate::providers::Target;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora::http::RequestHeader;
-use std::collections::HashMap;
 
 /// One head for each operation.
-pub(super) struct Heads(HashMap<EndpointKind, RequestHeader>);
+pub(super) struct Heads([(EndpointKind, Parts); 3]);
 
 impl Heads {
     /// Makes the heads of a deployment.
@@ -17,16 +17,21 @@ impl Heads {
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
     pub(super) fn new(target: &Target) -> pingora::Result<Self> {
-        let kinds = [EndpointKind::ChatCompletions, EndpointKind::Completions, EndpointKind::Embeddings];
-        kinds
-            .into_iter()
-            .map(|kind| Ok((kind, head(target, kind)?)))
-            .collect::<pingora::Result<_>>()
-            .map(Self)
+        let head = |kind| head(target, kind).map(|head| (kind, Parts::from(head)));
+        Ok(Self([
+            head(EndpointKind::ChatCompletions)?,
+            head(EndpointKind::Completions)?,
+            head(EndpointKind::Embeddings)?,
+        ]))
     }
 
-    pub(super) fn of(&self, kind: EndpointKind) -> Option<&RequestHeader> {
-        self.0.get(&kind)
+    /// The head for a body of so many bytes, or for none.
+    pub(super) fn of(&self, kind: EndpointKind, length: Option<usize>) -> Option<RequestHeader> {
+        let mut head = self.0.iter().find(|(own, _)| *own == kind)?.1.clone();
+        if let Some(length) = length {
+            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
+        }
+        Some(head.into())
     }
 }
 

@@ -1,8 +1,7 @@
 //! A whole answer: what it cost, and under which name it is given.
 
-use super::encode::put_text;
 use super::{choices, tokens};
-use crate::dialects::json::{Members, Span, text};
+use crate::dialects::json::{Members, Span, put_text, text};
 use crate::domain::Usage;
 use bytes::Bytes;
 

@@ -1,9 +1,8 @@
 //! An event stream: relayed as it comes, with the meter teed off.
 
-use super::encode::put_text;
 use super::upstream_error::read_event_failure;
 use super::{choices, tokens};
-use crate::dialects::json::{Members, Span, text};
+use crate::dialects::json::{Members, Span, put_text, text};
 use crate::dialects::sse::{self, MAX_EVENT, Splitter, TooLong};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, Failure, Usage};

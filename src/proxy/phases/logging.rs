@@ -9,11 +9,9 @@ use std::sync::atomic::Ordering;
 /// Pingora's `logging`, which runs on every ending. Only here is a whole answer's cost known while its
 /// head can still be written.
 pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx) {
-    let delivered = match &ctx.stage {
-        Stage::Holding(hold) => match &hold.answer {
-            Some(answer) => respond::held(gateway, session, hold, answer).await.is_ok(),
-            None => false,
-        },
+    let delivered = match &mut ctx.stage {
+        Stage::Holding(hold) if hold.answer.is_some() => respond::held(gateway, session, hold).await.is_ok(),
+        Stage::Holding(_) => false,
         // A refusal that cost no retry left the connection in order, and is sent from here too.
         Stage::Refused(refused) if !refused.client_gone && !respond::is_answered(session) => {
             respond::refusal(session, refused).await.is_ok()

@@ -9,7 +9,7 @@ use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Caller, Controls, Ctx, Progress, Refused, Stage};
 use crate::proxy::{Gateway, respond};
 use crate::runtime::Snapshot;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
 use std::borrow::Cow;
@@ -173,7 +173,8 @@ fn unknown_model(snapshot: &Snapshot, kind: EndpointKind, requested: &str) -> Ap
 }
 
 fn call_id(headers: &HeaderMap) -> CallId {
-    text(headers, "x-litellm-call-id").and_then(CallId::from_client).unwrap_or_else(|| {
+    const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+    text(headers, &CALL_ID).and_then(CallId::from_client).unwrap_or_else(|| {
         let mut buffer = uuid::Uuid::encode_buffer();
         CallId::new(uuid::Uuid::new_v4().hyphenated().encode_lower(&mut buffer))
     })
@@ -181,19 +182,22 @@ fn call_id(headers: &HeaderMap) -> CallId {
 
 /// A header beats the body.
 fn controls(headers: &HeaderMap, request: &openai::Request) -> Controls {
+    const RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
+    const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
+    const STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
     let body = request.controls();
     Controls {
-        num_retries: text(headers, "x-litellm-num-retries").and_then(|n| n.parse().ok()).or(body.num_retries),
-        timeout: seconds(headers, "x-litellm-timeout").or(body.timeout),
-        stream_timeout: seconds(headers, "x-litellm-stream-timeout").or(body.stream_timeout),
+        num_retries: text(headers, &RETRIES).and_then(|n| n.parse().ok()).or(body.num_retries),
+        timeout: seconds(headers, &TIMEOUT).or(body.timeout),
+        stream_timeout: seconds(headers, &STREAM_TIMEOUT).or(body.stream_timeout),
     }
 }
 
-fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
+fn seconds(headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
     let seconds: f64 = text(headers, name)?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok().filter(|d| !d.is_zero())
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

@@ -87,13 +87,13 @@ fn stream_options(attempt: &Attempt) -> StreamOptions {
 /// Pingora's `response_filter`: the head that the client gets. A held or captured answer has its head
 /// turned into an informational one, which the session was told to ignore: the real head follows
 /// from `logging`, or another attempt does.
-pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
+pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
     if response.status.is_informational() {
         return Ok(());
     }
-    match &ctx.stage {
+    match &mut ctx.stage {
         Stage::Relaying(relay) => {
-            *response = head::relayed(session, relay)?;
+            *response = head::relayed(session, relay);
             Ok(())
         }
         _ => response.set_status(StatusCode::PROCESSING),
