@@ -16,7 +16,7 @@
 //! | 4 | [`runtime`] |
 //! | 3 | [`config`], [`upstream`] |
 //! | 2 | [`endpoints`], [`providers`], [`store`], [`telemetry`], [`simulator`] |
-//! | 1 | [`auth`], [`dialects`], [`metering`], [`routing`] |
+//! | 1 | [`auth`], [`dialects`], [`limits`], [`metering`], [`routing`] |
 //! | 0 | [`domain`] |
 //!
 //! Floors 0 and 1 have no I/O, no clock and no async: time and random draws are handed in.
@@ -42,6 +42,7 @@ pub mod domain;
 
 pub mod auth;
 pub mod dialects;
+pub mod limits;
 pub mod metering;
 pub mod routing;
 
