@@ -1,26 +1,17 @@
-//! The permission table: each route of the control plane and who may call it.
+//! The permission table: each route of the control plane, its methods, and who may call it.
 
-use super::{Control, api};
-use axum::routing::{MethodRouter, get};
+use super::api;
+use super::verbs::{Verbs, get};
 
-/// What it takes to call a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing.
-    Public,
-    /// Any valid key.
-    Key,
-    /// Any valid key, if the configuration asks for one (`require_auth_for_metrics_endpoint`).
-    KeyIfConfigured,
-}
+pub use crate::auth::Access;
 
-/// A row of the table.
+/// A row of the table. A path may have several rows, each with methods of its own.
 pub struct Route {
     /// axum's pattern.
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
-    pub(super) handler: fn() -> MethodRouter<Control>,
+    pub(super) handler: fn() -> Verbs,
 }
 
 /// All routes.
