@@ -4,6 +4,7 @@ use super::routes::{self, Access, Route};
 use super::{Control, routed, router};
 use crate::auth::digest;
 use crate::config::{Env, Overrides, parse_and_compile};
+use crate::limits::Meters;
 use crate::runtime::{Directory, RuntimeHandle, Snapshot};
 use crate::store::{DatabaseSettings, KEYS, Store, USERS};
 use crate::telemetry::{Target, Telemetry};
@@ -26,14 +27,16 @@ async fn control(more: &str) -> Control {
     let yaml = format!("{YAML}{more}");
     let compiled = parse_and_compile(&yaml, &Env::of(&[]), &Overrides::default()).unwrap();
     let upstreams = Upstreams::new(Instant::now(), Probe::Off, Duration::MAX);
-    let snapshot = Snapshot::prepare(compiled.config, &upstreams, 1).await.unwrap();
     let mut settings = DatabaseSettings::sqlite(":memory:".into());
     // Each connection would have a memory of its own.
     settings.connections = 1;
     let store = Store::open(&settings).await.unwrap();
+    let meters = Arc::new(Meters::new(60_000, 100));
+    let directory = Directory::new(store.clone(), Handle::current(), meters);
+    let snapshot = Snapshot::prepare(compiled.config, &upstreams, &directory, 1).await.unwrap();
     Control {
         runtime: Arc::new(RuntimeHandle::new(snapshot)),
-        directory: Arc::new(Directory::new(store.clone(), Handle::current())),
+        directory: Arc::new(directory),
         store,
         telemetry: Arc::new(Telemetry::start(Target::Off).unwrap()),
         draining: Arc::new(AtomicBool::new(false)),

@@ -3,7 +3,7 @@
 use super::services;
 use crate::config::Config;
 use crate::proxy::Gateway;
-use crate::runtime::{RuntimeHandle, Snapshot};
+use crate::runtime::{Directory, RuntimeHandle, Snapshot};
 use crate::telemetry::Telemetry;
 use crate::upstream::Upstreams;
 use async_trait::async_trait;
@@ -72,6 +72,7 @@ pub(super) async fn reload_on_hangup(
     reload: Reload,
     runtime: Arc<RuntimeHandle>,
     upstreams: Arc<Upstreams>,
+    directory: Arc<Directory>,
     telemetry: Arc<Telemetry>,
 ) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
@@ -79,7 +80,9 @@ pub(super) async fn reload_on_hangup(
         telemetry.access_log.reopen();
         let generation = runtime.load().generation + 1;
         let prepared = match reload() {
-            Ok(config) => Snapshot::prepare(config, &upstreams, generation).await.map_err(|e| e.to_string()),
+            Ok(config) => {
+                Snapshot::prepare(config, &upstreams, &directory, generation).await.map_err(|e| e.to_string())
+            }
             Err(faults) => Err(faults),
         };
         match prepared {

@@ -14,6 +14,7 @@ pub use lifecycle::Reload;
 
 use crate::config::{AccessLogTarget, Config, HealthCheck};
 use crate::control::{self, Control};
+use crate::limits::Meters;
 use crate::proxy::{Gateway, Proxy};
 use crate::runtime::{Directory, PrepareError, RuntimeHandle, Snapshot};
 use crate::store::StoreError;
@@ -36,6 +37,11 @@ use std::time::{Duration, Instant};
 const POOL: usize = 512;
 /// Pingora's own bound on attempts, above any plan of ours.
 const ATTEMPTS: usize = 64;
+
+/// Limits of speed are for so many milliseconds (LiteLLM's `LITELLM_RATE_LIMIT_WINDOW_SIZE`).
+const WINDOW_MS: i64 = 60_000;
+/// Counters that are kept of each kind; those in use are never dropped.
+const MOST_COUNTERS: usize = 200_000;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -90,9 +96,13 @@ fn compose(
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let store = control_runtime.block_on(database::open(&config.server.database))?;
-    let directory = Arc::new(Directory::new(store.clone(), control_runtime.handle().clone()));
+    let directory = Arc::new(Directory::new(
+        store.clone(),
+        control_runtime.handle().clone(),
+        Arc::new(Meters::new(WINDOW_MS, MOST_COUNTERS)),
+    ));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory)));
-    let snapshot = control_runtime.block_on(Snapshot::prepare(config, &upstreams, 1))?;
+    let snapshot = control_runtime.block_on(Snapshot::prepare(config, &upstreams, &directory, 1))?;
     services::publish(&telemetry, &snapshot);
     let runtime = Arc::new(RuntimeHandle::new(snapshot));
     let draining = Arc::new(AtomicBool::new(false));
@@ -113,6 +123,7 @@ fn compose(
         reload,
         Arc::clone(&runtime),
         upstreams,
+        Arc::clone(&directory),
         Arc::clone(&telemetry),
     ));
     let bridge = Arc::new(Bridge::new(control, control_runtime.handle().clone()));
