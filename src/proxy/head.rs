@@ -51,13 +51,15 @@ const PREFIX: &str = "llm_provider-";
 pub(super) fn passed(headers: &HeaderMap, target: &Target) -> PassedHeaders {
     let mut passed = Vec::with_capacity(headers.len() + 4);
     for (name, value) in headers.iter().take(PASSED_AT_MOST) {
-        if is_private(name) || value.len() > PASSED_BYTES || names_secret(value, target) {
+        let usual = PREFIXED.get(name);
+        if (usual.is_none() && is_private(name)) || value.len() > PASSED_BYTES || names_secret(value, target)
+        {
             continue;
         }
         if name.as_str().starts_with("x-ratelimit-") {
             passed.push((name.clone(), value.clone()));
         }
-        if let Some(name) = PREFIXED.get(name).cloned().or_else(|| prefixed(name)) {
+        if let Some(name) = usual.cloned().or_else(|| prefixed(name)) {
             passed.push((name, value.clone()));
         }
     }
@@ -68,7 +70,8 @@ fn prefixed(name: &HeaderName) -> Option<HeaderName> {
     HeaderName::try_from(format!("{PREFIX}{name}")).ok()
 }
 
-/// The prefixed forms of what providers usually send: making one anew costs ten times a look-up.
+/// The prefixed forms of what providers usually send, none of it private: making one anew costs ten times
+/// a look-up.
 static PREFIXED: Lazy<HeaderMap<HeaderName>> = Lazy::new(|| {
     let name = |name: &&'static str| HeaderName::from_static(name);
     USUAL.iter().map(name).filter_map(|name| Some((name.clone(), prefixed(&name)?))).collect()

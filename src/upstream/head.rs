@@ -28,9 +28,10 @@ impl Heads {
     /// The head for a body of so many bytes, or for none.
     pub(super) fn of(&self, kind: EndpointKind, length: Option<usize>) -> Option<RequestHeader> {
         let mut head = self.0.iter().find(|(own, _)| *own == kind)?.1.clone();
-        if let Some(length) = length {
-            head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
-        }
+        match length {
+            Some(length) => head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length)),
+            None => head.headers.remove(header::CONTENT_LENGTH),
+        };
         Some(head.into())
     }
 }
@@ -47,6 +48,8 @@ fn head(target: &Target, kind: EndpointKind) -> pingora::Result<RequestHeader> {
     if let Some(key) = &target.api_key {
         head.insert_header(header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?)?;
     }
+    // Its place: the value comes with the body.
+    head.insert_header(header::CONTENT_LENGTH, HeaderValue::from_static("0"))?;
     for (name, value) in &target.params.extra_headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("a header name"))?;
         head.insert_header(name, secret(value.expose())?)?;
