@@ -7,7 +7,8 @@ use ahash::RandomState;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-const SHARDS: usize = 64;
+/// One for each value of a byte of the hash.
+const SHARDS: usize = 256;
 /// How long a counter is kept that nobody uses, in milliseconds.
 const IDLE: i64 = 600_000;
 
@@ -108,7 +109,7 @@ impl<T: Counter> Registry<T> {
 
     fn shard(&self, id: &CounterId) -> MutexGuard<'_, Shard<T>> {
         let [.., byte] = self.hasher.hash_one(id).to_le_bytes();
-        lock(&self.shards[usize::from(byte) % SHARDS])
+        lock(&self.shards[usize::from(byte)])
     }
 
     fn get(&self, id: &CounterId, now: i64, make: impl FnOnce() -> T) -> Arc<T> {

@@ -16,7 +16,9 @@ mod gate;
 mod meters;
 mod permit;
 mod policy;
+mod rate;
 mod refusal;
+mod standing;
 mod window;
 
 #[cfg(test)]
@@ -27,7 +29,9 @@ pub use calendar::{UnknownZone, Zone, period_end};
 pub use estimate::{Learned, output_estimate};
 pub use gate::{Descriptor, Gate, Purse};
 pub use meters::Meters;
-pub use permit::{Ask, Permit, Settled, Share, SoftCrossing, Standing, admit};
+pub use permit::{Ask, Permit, admit};
 pub use policy::Unpriced;
+pub use rate::{Left, Load, RateKind, TooFast};
 pub use refusal::Refusal;
-pub use window::{Left, Load, RateHold, RateKind, TooFast, Window};
+pub use standing::{Settled, Share, SoftCrossing, Standing};
+pub use window::{RateHold, Window};

@@ -1,8 +1,10 @@
 //! The leave to make one call: taken at all gates or at none, given back whatever happens.
 
 use super::refusal::Refusal;
-use super::{Descriptor, Expected, Gate, Left, MoneyHold, Purse, RateHold, Window};
-use crate::domain::{Charge, CounterId, Money, RateTerms};
+use super::{
+    Expected, Gate, Left, MoneyHold, Purse, RateHold, Settled, Share, SoftCrossing, Standing, Window,
+};
+use crate::domain::{Charge, Money, RateTerms};
 use smallvec::SmallVec;
 use std::mem;
 use std::sync::Arc;
@@ -14,47 +16,6 @@ pub struct Ask {
     pub tokens: u64,
     /// About how much money.
     pub cost: Expected,
-}
-
-/// A limit and what is left of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Share {
-    /// The limit.
-    pub limit: u64,
-    /// What is left.
-    pub remaining: u64,
-}
-
-/// How a caller stands after its request was let through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// Whose limits these are.
-    pub descriptor: Descriptor,
-    /// Requests in the window, if they are limited.
-    pub requests: Option<Share>,
-    /// Tokens in the window, if they are limited.
-    pub tokens: Option<Share>,
-}
-
-/// A soft budget that a call reached, first in its period.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SoftCrossing {
-    /// The counter.
-    pub counter: CounterId,
-    /// The soft budget.
-    pub soft: Money,
-    /// What is spent.
-    pub spent: Money,
-}
-
-/// What became of a call's money.
-#[derive(Debug, Default)]
-#[must_use = "the charges are to be written"]
-pub struct Settled {
-    /// The counters it is charged to.
-    pub charges: SmallVec<[Charge; 6]>,
-    /// The soft budgets it reached.
-    pub crossed: SmallVec<[SoftCrossing; 1]>,
 }
 
 /// The leave to make one call. Dropped, it gives back slots, tokens and money; the request stays counted.

@@ -4,11 +4,13 @@
 //! A call reserves what it will about cost and settles what it did cost. So a burst cannot pass a budget by more
 //! than one call, and a guess that is too high cannot close a budget on which nothing is under way.
 
-use crate::domain::{BudgetTerms, CounterId, Money};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod state;
 
-/// How late the clock of one request can be against another's, in milliseconds.
-const LATE: i64 = 1000;
+pub use state::{Balance, Overspent};
+
+use crate::domain::{BudgetTerms, CounterId, Money};
+use state::State;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// When a budget is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,36 +28,6 @@ pub enum Expected {
     Free,
     /// About this much; zero if the price is unknown.
     About(Money),
-}
-
-/// Why a budget let nobody through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Overspent {
-    /// What was spent in the period.
-    pub spent: Money,
-    /// What is promised to calls under way.
-    pub reserved: Money,
-    /// The budget, with its increase.
-    pub max: Money,
-}
-
-/// What an account counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Balance {
-    /// Spent in the period, as the database has it.
-    pub base: Money,
-    /// Spent in the period, not in the database yet.
-    pub pending: Money,
-    /// Promised to calls under way.
-    pub reserved: Money,
-}
-
-impl Balance {
-    /// What was spent in the period.
-    #[must_use]
-    pub const fn spent(self) -> Money {
-        self.base.saturating_add(self.pending)
-    }
 }
 
 /// What one call holds of an account, until it is given to [`Account::settle`] or [`Account::release`].
@@ -80,23 +52,6 @@ impl MoneyHold {
 pub struct Account {
     counter: CounterId,
     state: Mutex<State>,
-}
-
-/// Amounts are in pico-dollars, times in unix milliseconds.
-#[derive(Debug, Default)]
-struct State {
-    base: i64,
-    pending: i64,
-    reserved: i64,
-    /// 0 without a period.
-    period_end: i64,
-    /// Grows whenever the counter begins anew, so that late settlements find out that their period is over.
-    epoch: u64,
-    /// What the database had at first: a soft budget below it was reported then.
-    at_first: i64,
-    loaded: bool,
-    warned: bool,
-    used_at: i64,
 }
 
 impl Account {
@@ -223,68 +178,5 @@ impl Account {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    const fn balance(&self) -> Balance {
-        Balance {
-            base: Money::from_pico(self.base),
-            pending: Money::from_pico(self.pending),
-            reserved: Money::from_pico(self.reserved),
-        }
-    }
-
-    fn affords(&self, max: i64, refuses: Refuses, amount: i64) -> bool {
-        let spent = self.base.saturating_add(self.pending);
-        let open = match refuses {
-            Refuses::AtMax => spent < max,
-            Refuses::AboveMax => max > 0 && spent <= max,
-        };
-        let promised = spent.saturating_add(self.reserved).saturating_add(amount);
-        open && max > 0 && (self.reserved == 0 || promised <= max)
-    }
-
-    const fn begin(&mut self, period_end: i64) {
-        self.epoch = self.epoch.wrapping_add(1);
-        self.period_end = period_end;
-        self.base = 0;
-        self.pending = 0;
-        self.reserved = 0;
-        self.at_first = 0;
-        self.warned = false;
-    }
-
-    /// Comes into the period that ends at `period_end`. If the last one is over, the counter begins anew; if not, the
-    /// terms were changed, and what was spent stays spent.
-    const fn enter(&mut self, now: i64, period_end: i64) {
-        let late = period_end != 0 && period_end < self.period_end && period_end <= now.saturating_add(LATE);
-        if period_end == self.period_end || late {
-            return;
-        }
-        if self.period_end != 0 && now >= self.period_end {
-            self.begin(period_end);
-            return;
-        }
-        self.base = self.base.saturating_add(self.pending);
-        self.pending = 0;
-        self.period_end = period_end;
-    }
-
-    /// Takes over the database's total, if it is of this period or a later one; whether it was.
-    const fn learn(&mut self, total: i64, period_end: i64) -> bool {
-        self.loaded = true;
-        if period_end != 0 && self.period_end != 0 {
-            if period_end < self.period_end {
-                return false;
-            }
-            if period_end > self.period_end {
-                self.begin(period_end);
-            }
-        } else if period_end != 0 {
-            self.period_end = period_end;
-        }
-        self.base = total;
-        true
     }
 }
