@@ -55,6 +55,7 @@ pub mod telemetry;
 pub mod config;
 pub mod upstream;
 
+pub mod ledger;
 pub mod runtime;
 
 pub mod control;

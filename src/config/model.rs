@@ -1,6 +1,7 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
 use crate::domain::{BudgetTerms, Period, RateTerms, Secret};
+use crate::limits::Unpriced;
 use crate::providers::Target;
 use crate::store::DatabaseSettings;
 use std::net::IpAddr;
@@ -83,16 +84,6 @@ pub struct SpendingConfig {
     pub needs_customer: bool,
     /// How spending is written down.
     pub ledger: LedgerConfig,
-}
-
-/// What becomes of a call whose key has a budget and whose model has no price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Unpriced {
-    /// It is refused.
-    Deny,
-    /// It is served, and its record says that the cost is unknown.
-    #[default]
-    AllowAndFlag,
 }
 
 /// How spending is written down.

@@ -32,6 +32,19 @@ pub enum Descriptor {
 }
 
 impl Descriptor {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::ApiKey,
+        Self::User,
+        Self::Team,
+        Self::TeamMember,
+        Self::EndUser,
+        Self::ModelPerKey,
+        Self::ModelPerTeam,
+        Self::Organization,
+        Self::Global,
+    ];
+
     /// The word in messages and in the names of headers.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -235,7 +235,7 @@ fn answer(
     if is_cross_origin(session) {
         head.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
-    for (name, value) in passed {
+    for (name, value) in admitted.limits.iter().cloned().chain(passed) {
         head.append(name, value);
     }
     let (mut parts, ()) = http::Response::new(()).into_parts();
@@ -269,6 +269,9 @@ pub(super) fn refusal(
     }
     if let Some(timeout) = refused.timeout {
         head.insert_header(TIMEOUT, text(&format!("{:?}", timeout.as_secs_f64())))?;
+    }
+    for (name, value) in &refused.headers {
+        head.append_header(name.clone(), value.clone())?;
     }
     allow_origin(&mut head, session)?;
     Ok(head)

@@ -15,7 +15,6 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Sends an error as a whole answer.
@@ -32,18 +31,17 @@ pub(super) async fn last_refusal(session: &mut Session, refused: &Refused) -> Re
 }
 
 /// Sends a held answer with its cost in the head.
-pub(super) async fn held(gateway: &Gateway, session: &mut Session, hold: &mut Hold) -> Result<()> {
+pub(super) async fn held(session: &mut Session, hold: &mut Hold) -> Result<()> {
     let Some(HeldAnswer { body, usage, upstream_end, .. }) = &mut hold.answer else {
         return Error::e_explain(ErrorType::InternalError, "no answer is held");
     };
     let attempt = &hold.attempt;
     let cost = settle::cost(&attempt.deployment, usage);
-    let spent = gateway.spent.fetch_add(cost.pico(), Ordering::Relaxed).saturating_add(cost.pico());
     let body = std::mem::take(body);
     let weighed = Weighed {
         length: body.len(),
         cost,
-        key_spend: crate::domain::Money::from_pico(spent),
+        key_spend: attempt.admitted.standing.spent(settle::unix_ms(attempt.admitted.caller.arrived_at)),
         total: Instant::now().saturating_duration_since(attempt.admitted.caller.arrived),
         upstream: upstream_end.saturating_duration_since(attempt.started),
     };

@@ -2,9 +2,9 @@
 
 use super::directory::Directory;
 use super::known::Counters;
-use crate::config::{Config, Unpriced};
+use crate::config::Config;
 use crate::domain::{ApiError, BudgetTerms, Charge, ErrorKind, Money, RateTerms, Scope};
-use crate::limits::{Descriptor, Expected, Gate, Purse};
+use crate::limits::{Descriptor, Expected, Gate, Purse, Unpriced};
 use std::net::IpAddr;
 use std::sync::Arc;
 

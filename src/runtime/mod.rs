@@ -15,7 +15,7 @@ mod snapshot;
 mod standing;
 
 pub use directory::Directory;
-pub use group::{Group, Pick};
+pub use group::{Estimate, Group, Pick};
 pub use handle::RuntimeHandle;
 pub use house::House;
 pub use known::Known;

@@ -4,8 +4,8 @@ use super::directory::Directory;
 use super::known::Known;
 use crate::auth::{self, Asked, Candidate, Principal};
 use crate::domain::{
-    ApiError, Attribution, CustomerFacts, ErrorKind, KeyFacts, MemberFacts, OrganizationFacts, TeamFacts,
-    UserFacts,
+    ApiError, Attribution, CustomerFacts, ErrorKind, KeyFacts, MemberFacts, Money, OrganizationFacts,
+    TeamFacts, UserFacts,
 };
 use crate::limits::Gate;
 use smallvec::SmallVec;
@@ -169,6 +169,14 @@ impl Standing {
         gates.extend(self.customer.as_ref().map(|customer| &customer.gate));
         gates.extend(&self.bare);
         gates
+    }
+
+    /// What the key has spent in its period, at `now` (unix milliseconds).
+    #[must_use]
+    pub fn spent(&self, now: i64) -> Money {
+        let gate = self.key.as_ref().map(|key| &key.gate).or(self.bare.as_ref());
+        let purse = gate.and_then(|gate| gate.purses().first());
+        purse.map_or(Money::ZERO, |purse| purse.account().balance(now, purse.period_end(now)).spent())
     }
 
     /// Whether anybody's money is limited, so that a price must be known.

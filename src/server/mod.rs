@@ -28,7 +28,7 @@ use pingora::server::{RunArgs, Server};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -133,7 +133,7 @@ fn compose(
         telemetry,
         control: bridge,
         draining,
-        spent: AtomicI64::new(0),
+        ledger: Arc::new(crate::ledger::Ledger),
     }))
 }
 

@@ -1,9 +1,10 @@
 //! Limits and budgets of the gateway itself, and how spending is written down.
 
 use super::super::field::{Field, Report, Section};
-use super::super::model::{LedgerConfig, SpendingConfig, Unpriced};
+use super::super::model::{LedgerConfig, SpendingConfig};
 use super::Sections;
 use crate::domain::{BudgetTerms, Money, Period, RateTerms};
+use crate::limits::Unpriced;
 use std::net::IpAddr;
 
 const JOURNAL_BYTES: u64 = 1 << 30;

@@ -4,13 +4,15 @@ use crate::domain::Outcome;
 use crate::proxy::stage::{Ctx, Stage};
 use crate::proxy::{Gateway, respond, settle};
 use pingora_proxy::Session;
-use std::sync::atomic::Ordering;
 
 /// Pingora's `logging`, which runs on every ending. Only here is a whole answer's cost known while its
 /// head can still be written.
 pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx) {
     let delivered = match &mut ctx.stage {
-        Stage::Holding(hold) if hold.answer.is_some() => respond::held(gateway, session, hold).await.is_ok(),
+        Stage::Holding(hold) if hold.answer.is_some() => {
+            settle::book_held(gateway, hold);
+            respond::held(session, hold).await.is_ok()
+        }
         Stage::Holding(_) => false,
         // A refusal that cost no retry left the connection in order, and is sent from here too.
         Stage::Refused(refused) if !refused.client_gone && !respond::is_answered(session) => {
@@ -18,11 +20,7 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
         }
         _ => true,
     };
-    let held = matches!(ctx.stage, Stage::Holding(_));
-    let Some(record) = settle::record(ctx.take(), delivered) else { return };
-    if !held {
-        gateway.spent.fetch_add(record.cost.pico(), Ordering::Relaxed);
-    }
+    let Some(record) = settle::record(gateway, ctx.take(), delivered) else { return };
     if let Outcome::Interrupted(class) = &record.outcome {
         log::warn!("call {}: the upstream broke off in mid-answer: {class:?}", record.call_id.as_str());
     }
