@@ -14,7 +14,8 @@ mod settings;
 mod spend;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod usage;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};
@@ -26,3 +27,4 @@ pub use table::{
     ALL as TABLES, BUDGETS, CREDENTIALS, CUSTOMERS, Doc, KEYS, MEMBERS, MODELS, ORGANIZATIONS, SETTINGS,
     TEAMS, Table, USERS,
 };
+pub use usage::{Booked, Booking, CounterTotal, Progress};

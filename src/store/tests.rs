@@ -5,7 +5,7 @@
 use super::db::Db;
 use super::{
     DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, facts,
-    query, spend,
+    query, spend, usage,
 };
 use crate::domain::{CounterId, KeyDigest, Money, Scope};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Both databases, each empty: a file, and a schema of its own on the server that `tests/run` starts.
-pub(super) async fn both() -> Vec<(Store, Option<TempDir>)> {
+pub(crate) async fn both() -> Vec<(Store, Option<TempDir>)> {
     let folder = TempDir::new().unwrap();
     let file = Store::open(&DatabaseSettings::sqlite(folder.path().join("t.db"))).await.unwrap();
     let mut stores = vec![(file, Some(folder))];
@@ -157,7 +157,7 @@ fn statements() -> Vec<String> {
 #[tokio::test]
 async fn every_statement_is_prepared_on_both() {
     for (store, _folder) in both().await {
-        for sql in statements() {
+        for sql in statements().into_iter().chain(usage::statements(store.is_file())) {
             let prepared = super::db::on!(&store.db, pool => pool.prepare(&sql).await.map(drop));
             assert!(prepared.is_ok(), "{sql}: {prepared:?}");
         }
