@@ -5,6 +5,7 @@
 //! probes, reloads and the admin API. A pool for each core beat one shared by work-stealing threads by a
 //! fifth of the CPU for each request.
 
+mod books;
 mod bridge;
 mod database;
 mod lifecycle;
@@ -58,6 +59,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] StoreError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] crate::ledger::OpenError),
     /// Metrics or access log.
     #[error(transparent)]
     Telemetry(#[from] StartError),
@@ -79,9 +83,10 @@ pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let workers = workers(config.server.workers);
     let drain = config.server.drain_timeout;
-    let gateway = compose(config, reload, &control_runtime)?;
+    let gateway = compose(config, reload, workers, &control_runtime)?;
     log::info!("listening on http://{address} with {workers} data-plane threads");
     serve(address, workers, &gateway, drain);
+    gateway.ledger.close(books::CLOSE);
     gateway.telemetry.access_log.close();
     control_runtime.shutdown_background();
     Ok(())
@@ -90,21 +95,23 @@ pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
 fn compose(
     config: Config,
     reload: Reload,
+    workers: usize,
     control_runtime: &tokio::runtime::Runtime,
 ) -> Result<Arc<Gateway>, ServeError> {
     let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let store = control_runtime.block_on(database::open(&config.server.database))?;
-    let directory = Arc::new(Directory::new(
-        store.clone(),
-        control_runtime.handle().clone(),
-        Arc::new(Meters::new(WINDOW_MS, MOST_COUNTERS)),
-    ));
+    let meters = Arc::new(Meters::new(WINDOW_MS, MOST_COUNTERS));
+    control_runtime.spawn(books::prune(Arc::clone(&meters)));
+    let control_handle = control_runtime.handle().clone();
+    let directory = Arc::new(Directory::new(store.clone(), control_handle.clone(), Arc::clone(&meters)));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory)));
     let snapshot = control_runtime.block_on(Snapshot::prepare(config, &upstreams, &directory, 1))?;
     services::publish(&telemetry, &snapshot);
     let runtime = Arc::new(RuntimeHandle::new(snapshot));
+    let config = &runtime.load().config;
+    let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
     let draining = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {
         runtime: Arc::clone(&runtime),
@@ -126,15 +133,8 @@ fn compose(
         Arc::clone(&directory),
         Arc::clone(&telemetry),
     ));
-    let bridge = Arc::new(Bridge::new(control, control_runtime.handle().clone()));
-    Ok(Arc::new(Gateway {
-        runtime,
-        directory,
-        telemetry,
-        control: bridge,
-        draining,
-        ledger: Arc::new(crate::ledger::Ledger),
-    }))
+    let bridge = Arc::new(Bridge::new(control, control_handle));
+    Ok(Arc::new(Gateway { runtime, directory, telemetry, control: bridge, draining, ledger }))
 }
 
 /// Returns when a signal has ended the serving; the threads go with the process.
