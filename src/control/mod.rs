@@ -12,7 +12,7 @@ pub mod routes;
 #[cfg(test)]
 mod tests;
 
-use crate::runtime::{Directory, RuntimeHandle};
+use crate::runtime::{Directory, Reloader, RuntimeHandle};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use axum::Router;
@@ -26,6 +26,8 @@ pub struct Control {
     pub runtime: Arc<RuntimeHandle>,
     /// Keys and those they belong to, as requests see them.
     pub directory: Arc<Directory>,
+    /// Makes a new snapshot when deployments of the database change.
+    pub reloader: Arc<Reloader>,
     /// The database.
     pub store: Store,
     /// Metrics.

@@ -3,7 +3,7 @@
 use super::routes::{self, Access};
 use super::{Control, router};
 use crate::config::{Env, Overrides, parse_and_compile};
-use crate::runtime::{Directory, RuntimeHandle, Snapshot};
+use crate::runtime::{Directory, Reloader};
 use crate::store::{DatabaseSettings, Store};
 use crate::telemetry::{Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
@@ -24,13 +24,15 @@ async fn control(more: &str) -> Router {
     let yaml = format!("{YAML}{more}");
     let compiled = parse_and_compile(&yaml, &Env::of(&[]), &Overrides::default()).unwrap();
     let upstreams = Upstreams::new(Instant::now(), Probe::Off, Duration::MAX);
-    let snapshot = Snapshot::prepare(compiled.config, &upstreams, 1).await.unwrap();
     let mut settings = DatabaseSettings::sqlite(":memory:".into());
     // Each connection would have a memory of its own.
     settings.connections = 1;
     let store = Store::open(&settings).await.unwrap();
+    let starting = Reloader::start(compiled.config, store.clone(), Arc::new(upstreams), Box::new(|_| {}));
+    let reloader = Arc::new(starting.await.unwrap());
     router(Control {
-        runtime: Arc::new(RuntimeHandle::new(snapshot)),
+        runtime: reloader.runtime(),
+        reloader,
         directory: Arc::new(Directory::new(store.clone(), Handle::current())),
         store,
         telemetry: Arc::new(Telemetry::start(Target::Off).unwrap()),

@@ -8,6 +8,7 @@ mod directory;
 mod group;
 mod handle;
 mod names;
+mod reloader;
 mod shelf;
 mod snapshot;
 
@@ -15,4 +16,5 @@ pub use directory::Directory;
 pub use group::{Group, Pick};
 pub use handle::RuntimeHandle;
 pub use names::Resolution;
+pub use reloader::{ReloadError, Reloader};
 pub use snapshot::{PrepareError, Snapshot};

@@ -15,6 +15,7 @@ mod spend;
 mod table;
 #[cfg(test)]
 mod tests;
+mod vault;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};
@@ -26,3 +27,4 @@ pub use table::{
     ALL as TABLES, BUDGETS, CREDENTIALS, CUSTOMERS, Doc, KEYS, MEMBERS, MODELS, ORGANIZATIONS, SETTINGS,
     TEAMS, Table, USERS,
 };
+pub use vault::{SealError, Vault, is_sealed};

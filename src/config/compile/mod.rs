@@ -11,6 +11,8 @@ mod prices;
 mod provider;
 mod router;
 mod server;
+mod shown;
+mod stored;
 mod targets;
 
 use super::audit::{self, AuditRow};
@@ -23,6 +25,7 @@ use std::path::PathBuf;
 
 pub(crate) use environment::may_be_set;
 pub(crate) use router::STRATEGIES;
+pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +78,8 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, router, targets, aliases };
+    let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut Report::default());
+    let config = Config { server, router, targets, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
