@@ -6,7 +6,9 @@
 
 mod api;
 mod gate;
+mod input;
 mod preflight;
+mod records;
 mod respond;
 pub mod routes;
 #[cfg(test)]

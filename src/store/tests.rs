@@ -101,6 +101,8 @@ async fn counters_are_set_and_read() {
         store.set_spent(&counter, Spent::default()).await.unwrap();
         store.set_spent(&counter, spent).await.unwrap();
         assert_eq!(store.spent(Scope::Key, "k").await.unwrap()[""], spent);
+        let among = store.spent_among(Scope::Key, &["k", "none"]).await.unwrap();
+        assert_eq!((among.len(), among["k"]), (1, spent));
         store.forget_spent(Scope::Key, "k").await.unwrap();
         assert!(store.spent(Scope::Key, "k").await.unwrap().is_empty());
     }
@@ -151,7 +153,8 @@ fn statements() -> Vec<String> {
         .iter()
         .flat_map(|t| [query::page(t, &Query::default()).sql, query::count(t, &Query::default()).sql]);
     let full = [query::page(&KEYS, &search).sql, query::count(&KEYS, &search).sql];
-    fixed.iter().map(|&sql| sql.to_owned()).chain(tables).chain(searches).chain(full).collect()
+    let fixed = fixed.iter().map(|&sql| sql.to_owned()).chain([spend::among(2)]);
+    fixed.chain(tables).chain(searches).chain(full).collect()
 }
 
 #[tokio::test]
