@@ -52,7 +52,6 @@ impl Params {
             }
         }
     }
-
 }
 
 fn fault(name: &str, kind: &str, words: &str, input: Option<&str>) -> Refusal {
