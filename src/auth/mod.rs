@@ -1,10 +1,17 @@
-//! Floor 1: where a key may stand in a request, and whom it stands for.
+//! Floor 1: where a key may stand in a request, whom it stands for, and what that principal may do.
 //!
 //! Only headers count, never the body and never `Host`. The master key is compared in constant time;
 //! a stored digest is never accepted as a key, because the digest of what was sent is what is looked up.
 
+mod access;
+#[cfg(test)]
+mod fixture;
+pub mod grant;
 mod place;
+mod routes;
 mod verifier;
 
+pub use access::{Access, may, usable};
 pub use place::{Presented, presented};
+pub use routes::{covers, route_allowed, within};
 pub use verifier::{ADMIN_USER, Candidate, Claim, Principal, Role, Verifier, digest};

@@ -58,12 +58,13 @@ pub struct Principal {
 }
 
 impl Principal {
-    /// LiteLLM's `user_id` of whoever calls: the key's owner, or the admin's own.
+    /// LiteLLM's `user_id` of whoever calls: the key's owner, or the master key's own. Without a master key
+    /// nobody has one.
     #[must_use]
     pub fn user_id(&self) -> Option<&str> {
         match &self.key {
             Some(key) => key.user_id.as_deref(),
-            None => Some(ADMIN_USER),
+            None => (self.role == Role::ProxyAdmin).then_some(ADMIN_USER),
         }
     }
 }

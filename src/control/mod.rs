@@ -13,11 +13,13 @@ mod respond;
 pub mod routes;
 #[cfg(test)]
 mod tests;
+mod verbs;
 
 use crate::runtime::{Directory, Reloader, RuntimeHandle};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use axum::Router;
+use axum::routing::MethodRouter;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -42,10 +44,15 @@ pub struct Control {
 
 /// The whole control plane.
 pub fn router(control: Control) -> Router {
+    routed(control, |route| (route.handler)().router)
+}
+
+/// Each row of the table behind its gate.
+fn routed(control: Control, handler: impl Fn(&routes::Route) -> MethodRouter<Control>) -> Router {
     let mut router = Router::new();
     for route in routes::ALL {
-        let gated = axum::middleware::from_fn_with_state((control.clone(), route.access), gate::gate);
-        router = router.route(route.path, (route.handler)().layer(gated));
+        let gated = axum::middleware::from_fn_with_state((control.clone(), route), gate::gate);
+        router = router.route(route.path, handler(route).layer(gated));
     }
     router
         .fallback(respond::unknown)

@@ -1,26 +1,17 @@
-//! The permission table: each route of the control plane and who may call it.
+//! The permission table: each route of the control plane, its methods, and who may call it.
 
-use super::{Control, api};
-use axum::routing::{MethodRouter, delete, get, patch, post};
+use super::api;
+use super::verbs::{Verbs, delete, get, patch, post};
 
-/// What it takes to call a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Nothing.
-    Public,
-    /// Any valid key.
-    Key,
-    /// Any valid key, if the configuration asks for one (`require_auth_for_metrics_endpoint`).
-    KeyIfConfigured,
-}
+pub use crate::auth::Access;
 
-/// A row of the table.
+/// A row of the table. A path may have several rows, each with methods of its own.
 pub struct Route {
     /// axum's pattern.
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
-    pub(super) handler: fn() -> MethodRouter<Control>,
+    pub(super) handler: fn() -> Verbs,
 }
 
 /// All routes.
@@ -37,39 +28,63 @@ pub static ALL: &[Route] = &[
     Route { path: "/test", access: Access::Public, handler: || get(api::test) },
     Route { path: "/v1/models", access: Access::Key, handler: || get(api::models::list::run) },
     Route { path: "/v1/models/{*id}", access: Access::Key, handler: || get(api::models::retrieve::run) },
-    Route { path: "/budget/delete", access: Access::Key, handler: || post(api::budgets::delete::run) },
-    Route { path: "/budget/info", access: Access::Key, handler: || post(api::budgets::info::run) },
-    Route { path: "/budget/list", access: Access::Key, handler: || get(api::budgets::list::run) },
-    Route { path: "/budget/new", access: Access::Key, handler: || post(api::budgets::new::run) },
-    Route { path: "/budget/settings", access: Access::Key, handler: || get(api::budgets::settings::run) },
-    Route { path: "/budget/update", access: Access::Key, handler: || post(api::budgets::update::run) },
-    Route { path: "/customer/block", access: Access::Key, handler: || post(api::customers::block::block) },
-    Route { path: "/customer/delete", access: Access::Key, handler: || post(api::customers::delete::run) },
-    Route { path: "/customer/info", access: Access::Key, handler: || get(api::customers::info::run) },
-    Route { path: "/customer/list", access: Access::Key, handler: || get(api::customers::list::run) },
-    Route { path: "/customer/new", access: Access::Key, handler: || post(api::customers::new::run) },
+    Route { path: "/budget/delete", access: Access::Admin, handler: || post(api::budgets::delete::run) },
+    Route { path: "/budget/info", access: Access::AdminOrViewer, handler: || post(api::budgets::info::run) },
+    Route { path: "/budget/list", access: Access::AdminOrViewer, handler: || get(api::budgets::list::run) },
+    Route { path: "/budget/new", access: Access::Admin, handler: || post(api::budgets::new::run) },
+    Route {
+        path: "/budget/settings",
+        access: Access::AdminOrViewer,
+        handler: || get(api::budgets::settings::run),
+    },
+    Route { path: "/budget/update", access: Access::Admin, handler: || post(api::budgets::update::run) },
+    Route { path: "/customer/block", access: Access::Admin, handler: || post(api::customers::block::block) },
+    Route { path: "/customer/delete", access: Access::Admin, handler: || post(api::customers::delete::run) },
+    Route {
+        path: "/customer/info",
+        access: Access::AdminOrViewer,
+        handler: || get(api::customers::info::run),
+    },
+    Route {
+        path: "/customer/list",
+        access: Access::AdminOrViewer,
+        handler: || get(api::customers::list::run),
+    },
+    Route { path: "/customer/new", access: Access::Admin, handler: || post(api::customers::new::run) },
     Route {
         path: "/customer/unblock",
         access: Access::Key,
         handler: || post(api::customers::block::unblock),
     },
-    Route { path: "/customer/update", access: Access::Key, handler: || post(api::customers::update::run) },
-    Route { path: "/end_user/block", access: Access::Key, handler: || post(api::customers::block::block) },
-    Route { path: "/end_user/delete", access: Access::Key, handler: || post(api::customers::delete::run) },
-    Route { path: "/end_user/info", access: Access::Key, handler: || get(api::customers::info::run) },
-    Route { path: "/end_user/list", access: Access::Key, handler: || get(api::customers::list::run) },
-    Route { path: "/end_user/new", access: Access::Key, handler: || post(api::customers::new::run) },
+    Route { path: "/customer/update", access: Access::Admin, handler: || post(api::customers::update::run) },
+    Route { path: "/end_user/block", access: Access::Admin, handler: || post(api::customers::block::block) },
+    Route { path: "/end_user/delete", access: Access::Admin, handler: || post(api::customers::delete::run) },
+    Route {
+        path: "/end_user/info",
+        access: Access::AdminOrViewer,
+        handler: || get(api::customers::info::run),
+    },
+    Route {
+        path: "/end_user/list",
+        access: Access::AdminOrViewer,
+        handler: || get(api::customers::list::run),
+    },
+    Route { path: "/end_user/new", access: Access::Admin, handler: || post(api::customers::new::run) },
     Route {
         path: "/end_user/unblock",
         access: Access::Key,
         handler: || post(api::customers::block::unblock),
     },
-    Route { path: "/end_user/update", access: Access::Key, handler: || post(api::customers::update::run) },
-    Route { path: "/model/delete", access: Access::Key, handler: || post(api::models::delete::run) },
+    Route { path: "/end_user/update", access: Access::Admin, handler: || post(api::customers::update::run) },
+    Route { path: "/model/delete", access: Access::Admin, handler: || post(api::models::delete::run) },
     Route { path: "/model/info", access: Access::Key, handler: || get(api::models::info::run) },
-    Route { path: "/model/new", access: Access::Key, handler: || post(api::models::new::run) },
-    Route { path: "/model/update", access: Access::Key, handler: || post(api::models::update::run) },
-    Route { path: "/model/{id}/update", access: Access::Key, handler: || patch(api::models::update::patch) },
+    Route { path: "/model/new", access: Access::Admin, handler: || post(api::models::new::run) },
+    Route { path: "/model/update", access: Access::Admin, handler: || post(api::models::update::run) },
+    Route {
+        path: "/model/{id}/update",
+        access: Access::Admin,
+        handler: || patch(api::models::update::patch),
+    },
     Route { path: "/model_group/info", access: Access::Key, handler: || get(api::models::group_info::run) },
     Route { path: "/v1/model/info", access: Access::Key, handler: || get(api::models::info::run) },
     Route { path: "/v2/model/info", access: Access::Key, handler: || get(api::models::info::paged) },
@@ -78,25 +93,29 @@ pub static ALL: &[Route] = &[
         access: Access::Key,
         handler: || delete(api::organizations::delete::run),
     },
-    Route { path: "/organization/info", access: Access::Key, handler: || get(api::organizations::info::run) },
-    Route { path: "/organization/list", access: Access::Key, handler: || get(api::organizations::list::run) },
+    Route { path: "/organization/info", access: Access::Own, handler: || get(api::organizations::info::run) },
+    Route { path: "/organization/list", access: Access::Own, handler: || get(api::organizations::list::run) },
     Route {
         path: "/organization/member_add",
         access: Access::Key,
         handler: || post(api::organizations::member_add::run),
     },
-    Route { path: "/organization/new", access: Access::Key, handler: || post(api::organizations::new::run) },
+    Route {
+        path: "/organization/new",
+        access: Access::Admin,
+        handler: || post(api::organizations::new::run),
+    },
     Route {
         path: "/organization/update",
         access: Access::Key,
         handler: || patch(api::organizations::update::run),
     },
-    Route { path: "/team/available", access: Access::Key, handler: || get(api::teams::available::run) },
-    Route { path: "/team/block", access: Access::Key, handler: || post(api::teams::block::block) },
-    Route { path: "/team/delete", access: Access::Key, handler: || post(api::teams::delete::run) },
-    Route { path: "/team/info", access: Access::Key, handler: || get(api::teams::info::run) },
-    Route { path: "/team/list", access: Access::Key, handler: || get(api::teams::list::plain) },
-    Route { path: "/team/member_add", access: Access::Key, handler: || post(api::teams::member_add::run) },
+    Route { path: "/team/available", access: Access::Own, handler: || get(api::teams::available::run) },
+    Route { path: "/team/block", access: Access::Admin, handler: || post(api::teams::block::block) },
+    Route { path: "/team/delete", access: Access::Admin, handler: || post(api::teams::delete::run) },
+    Route { path: "/team/info", access: Access::Own, handler: || get(api::teams::info::run) },
+    Route { path: "/team/list", access: Access::Own, handler: || get(api::teams::list::plain) },
+    Route { path: "/team/member_add", access: Access::Manage, handler: || post(api::teams::member_add::run) },
     Route {
         path: "/team/member_delete",
         access: Access::Key,
@@ -107,23 +126,27 @@ pub static ALL: &[Route] = &[
         access: Access::Key,
         handler: || post(api::teams::member_update::run),
     },
-    Route { path: "/team/model/add", access: Access::Key, handler: || post(api::teams::model::add) },
-    Route { path: "/team/model/delete", access: Access::Key, handler: || post(api::teams::model::delete) },
-    Route { path: "/team/new", access: Access::Key, handler: || post(api::teams::new::run) },
-    Route { path: "/team/unblock", access: Access::Key, handler: || post(api::teams::block::unblock) },
-    Route { path: "/team/update", access: Access::Key, handler: || post(api::teams::update::run) },
-    Route { path: "/v2/team/list", access: Access::Key, handler: || get(api::teams::list::paged) },
+    Route { path: "/team/model/add", access: Access::Admin, handler: || post(api::teams::model::add) },
+    Route { path: "/team/model/delete", access: Access::Admin, handler: || post(api::teams::model::delete) },
+    Route { path: "/team/new", access: Access::Admin, handler: || post(api::teams::new::run) },
+    Route { path: "/team/unblock", access: Access::Admin, handler: || post(api::teams::block::unblock) },
+    Route { path: "/team/update", access: Access::Manage, handler: || post(api::teams::update::run) },
+    Route { path: "/v2/team/list", access: Access::Own, handler: || get(api::teams::list::paged) },
     Route {
         path: "/user/available_roles",
         access: Access::Key,
         handler: || get(api::users::available_roles::run),
     },
-    Route { path: "/user/bulk_update", access: Access::Key, handler: || post(api::users::bulk_update::run) },
-    Route { path: "/user/delete", access: Access::Key, handler: || post(api::users::delete::run) },
-    Route { path: "/user/info", access: Access::Key, handler: || get(api::users::info::run) },
-    Route { path: "/user/list", access: Access::Key, handler: || get(api::users::list::run) },
-    Route { path: "/user/new", access: Access::Key, handler: || post(api::users::new::run) },
-    Route { path: "/user/update", access: Access::Key, handler: || post(api::users::update::run) },
-    Route { path: "/v2/user/info", access: Access::Key, handler: || get(api::users::info::flat) },
-    Route { path: "/tollgate/salt/rotate", access: Access::Key, handler: || post(api::salt::run) },
+    Route {
+        path: "/user/bulk_update",
+        access: Access::Admin,
+        handler: || post(api::users::bulk_update::run),
+    },
+    Route { path: "/user/delete", access: Access::Admin, handler: || post(api::users::delete::run) },
+    Route { path: "/user/info", access: Access::Own, handler: || get(api::users::info::run) },
+    Route { path: "/user/list", access: Access::Own, handler: || get(api::users::list::run) },
+    Route { path: "/user/new", access: Access::Admin, handler: || post(api::users::new::run) },
+    Route { path: "/user/update", access: Access::Manage, handler: || post(api::users::update::run) },
+    Route { path: "/v2/user/info", access: Access::Own, handler: || get(api::users::info::flat) },
+    Route { path: "/tollgate/salt/rotate", access: Access::Admin, handler: || post(api::salt::run) },
 ];

@@ -10,6 +10,7 @@ mod db;
 mod facts;
 mod migrate;
 mod query;
+mod rotate;
 mod settings;
 mod spend;
 mod table;

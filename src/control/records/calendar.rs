@@ -3,7 +3,7 @@
 use crate::domain::{Period, PeriodUnit};
 use jiff::civil::{DateTime, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Span, Timestamp, ToSpan, Unit};
+use jiff::{Span, Timestamp, Unit};
 
 /// The end of the period that runs at `now`, by the calendar in UTC: `1d` is the next midnight, `7d` the next
 /// Monday, `30d` the first of the next month.
@@ -21,8 +21,8 @@ pub(super) fn aligned_end(period: Period, now: Timestamp) -> Option<Timestamp> {
             .ok()
             .map(|day| day.to_datetime(jiff::civil::Time::midnight())),
         (PeriodUnit::Day, 30) => first_of_month(at, 1),
-        (PeriodUnit::Day, _) => midnight.checked_add(count.days()).ok(),
-        (PeriodUnit::Week, _) => midnight.checked_add(count.weeks()).ok(),
+        (PeriodUnit::Day, _) => midnight.checked_add(Span::new().try_days(count).ok()?).ok(),
+        (PeriodUnit::Week, _) => midnight.checked_add(Span::new().try_weeks(count).ok()?).ok(),
         (PeriodUnit::Month, _) => first_of_month(at, count),
     };
     end?.to_zoned(TimeZone::UTC).ok().map(|end| end.timestamp())
@@ -31,30 +31,31 @@ pub(super) fn aligned_end(period: Period, now: Timestamp) -> Option<Timestamp> {
 fn after(midnight: DateTime, at: DateTime, unit: i64, count: i64) -> Option<DateTime> {
     let step = unit.checked_mul(count)?;
     let since = at.since((Unit::Second, midnight)).ok()?.get_seconds();
-    midnight.checked_add(((since / step + 1) * step).seconds()).ok()
+    midnight.checked_add(Span::new().try_seconds((since / step + 1) * step).ok()?).ok()
 }
 
 fn first_of_month(at: DateTime, months: i64) -> Option<DateTime> {
     let first = at.date().first_of_month().to_datetime(jiff::civil::Time::midnight());
-    first.checked_add(months.months()).ok()
+    first.checked_add(Span::new().try_months(months).ok()?).ok()
 }
 
 /// `from` and one period.
 pub(in crate::control) fn plain_end(period: Period, from: Timestamp) -> Option<Timestamp> {
     let from = from.to_zoned(TimeZone::UTC);
-    from.checked_add(span(period)).ok().map(|end| end.timestamp())
+    from.checked_add(span(period)?).ok().map(|end| end.timestamp())
 }
 
-fn span(period: Period) -> Span {
-    let count = i64::from(period.count);
-    match period.unit {
-        PeriodUnit::Second => count.seconds(),
-        PeriodUnit::Minute => count.minutes(),
-        PeriodUnit::Hour => count.hours(),
-        PeriodUnit::Day => count.days(),
-        PeriodUnit::Week => count.weeks(),
-        PeriodUnit::Month => count.months(),
-    }
+fn span(period: Period) -> Option<Span> {
+    let (count, span) = (i64::from(period.count), Span::new());
+    let span = match period.unit {
+        PeriodUnit::Second => span.try_seconds(count),
+        PeriodUnit::Minute => span.try_minutes(count),
+        PeriodUnit::Hour => span.try_hours(count),
+        PeriodUnit::Day => span.try_days(count),
+        PeriodUnit::Week => span.try_weeks(count),
+        PeriodUnit::Month => span.try_months(count),
+    };
+    span.ok()
 }
 
 /// The first end after `now` of periods the first of which ends at `first`.
@@ -64,7 +65,7 @@ pub(super) fn rolled(first: Timestamp, period: Period, now: Timestamp) -> Option
     }
     let length = plain_end(period, first)?.as_second().checked_sub(first.as_second()).filter(|n| *n > 0)?;
     let missed = (now.as_second() - first.as_second()) / length + 1;
-    first.checked_add((missed.checked_mul(length)?).seconds()).ok()
+    first.checked_add(Span::new().try_seconds(missed.checked_mul(length)?).ok()?).ok()
 }
 
 #[cfg(test)]
