@@ -1,5 +1,6 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
+use super::StoredModels;
 use crate::domain::{BudgetTerms, Period, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::Target;
@@ -22,6 +23,8 @@ pub struct Config {
     pub targets: Vec<Arc<Target>>,
     /// Other names of groups.
     pub aliases: Vec<Alias>,
+    /// How deployments of the database are read.
+    pub stored: StoredModels,
 }
 
 /// Process-wide settings.

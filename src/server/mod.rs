@@ -17,7 +17,7 @@ use crate::config::{AccessLogTarget, Config, HealthCheck};
 use crate::control::{self, Control};
 use crate::limits::Meters;
 use crate::proxy::{Gateway, Proxy};
-use crate::runtime::{Directory, PrepareError, RuntimeHandle, Snapshot};
+use crate::runtime::{Directory, PrepareError, Reloader};
 use crate::store::StoreError;
 use crate::telemetry::{StartError, Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
@@ -106,33 +106,30 @@ fn compose(
     control_runtime.spawn(books::prune(Arc::clone(&meters)));
     let control_handle = control_runtime.handle().clone();
     let directory = Arc::new(Directory::new(store.clone(), control_handle.clone(), Arc::clone(&meters)));
-    control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory)));
-    let snapshot = control_runtime.block_on(Snapshot::prepare(config, &upstreams, &directory, 1))?;
-    services::publish(&telemetry, &snapshot);
-    let runtime = Arc::new(RuntimeHandle::new(snapshot));
+    let publish = {
+        let telemetry = Arc::clone(&telemetry);
+        Box::new(move |snapshot: &_| services::publish(&telemetry, snapshot))
+    };
+    let starting =
+        Reloader::start(config, store.clone(), Arc::clone(&upstreams), Arc::clone(&directory), publish);
+    let reloader = Arc::new(control_runtime.block_on(starting)?);
+    let runtime = reloader.runtime();
     let config = &runtime.load().config;
     let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
+    control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
+    control_runtime.spawn(database::follow_models(Arc::clone(&reloader)));
     let draining = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {
         runtime: Arc::clone(&runtime),
         directory: Arc::clone(&directory),
+        reloader: Arc::clone(&reloader),
         store,
         telemetry: Arc::clone(&telemetry),
         draining: Arc::clone(&draining),
         log_level: log::max_level(),
     });
-    control_runtime.spawn(services::watch(
-        Arc::clone(&upstreams),
-        Arc::clone(&runtime),
-        Arc::clone(&telemetry),
-    ));
-    control_runtime.spawn(lifecycle::reload_on_hangup(
-        reload,
-        Arc::clone(&runtime),
-        upstreams,
-        Arc::clone(&directory),
-        Arc::clone(&telemetry),
-    ));
+    control_runtime.spawn(services::watch(upstreams, Arc::clone(&runtime), Arc::clone(&telemetry)));
+    control_runtime.spawn(lifecycle::reload_on_hangup(reload, reloader, Arc::clone(&telemetry)));
     let bridge = Arc::new(Bridge::new(control, control_handle));
     Ok(Arc::new(Gateway { runtime, directory, telemetry, control: bridge, draining, ledger }))
 }

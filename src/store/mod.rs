@@ -10,12 +10,14 @@ mod db;
 mod facts;
 mod migrate;
 mod query;
+mod rotate;
 mod settings;
 mod spend;
 mod table;
 #[cfg(test)]
 pub(crate) mod tests;
 mod usage;
+mod vault;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};
@@ -28,3 +30,4 @@ pub use table::{
     TEAMS, Table, USERS,
 };
 pub use usage::{Booked, Booking, CounterTotal, Progress};
+pub use vault::{SealError, Vault, is_sealed};

@@ -17,6 +17,8 @@ pub enum Filter {
     Contains(&'static str, String),
     /// The column is empty.
     Missing(&'static str),
+    /// The column is not empty.
+    Present(&'static str),
     /// The row's id is this value.
     Id(String),
 }
@@ -155,6 +157,7 @@ fn condition(table: &Table, filter: &Filter, values: &mut Vec<String>) -> String
             format!("LOWER({column}) LIKE ${} ESCAPE '!'", values.len())
         }
         Filter::Missing(column) if known(column) => format!("{column} IS NULL"),
+        Filter::Present(column) if known(column) => format!("{column} IS NOT NULL"),
         Filter::Id(id) => {
             values.push(id.clone());
             format!("id = ${}", values.len())

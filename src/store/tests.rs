@@ -4,8 +4,8 @@
 
 use super::db::Db;
 use super::{
-    DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, facts,
-    query, spend, usage,
+    DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, query,
+    rotate, spend, usage,
 };
 use crate::domain::{CounterId, KeyDigest, Money, Scope};
 use serde_json::{Value, json};
@@ -94,6 +94,28 @@ async fn a_key_is_read_with_its_budget_and_its_successor() {
 }
 
 #[tokio::test]
+async fn a_key_is_put_in_the_place_of_another_with_what_it_spent() {
+    for (store, _folder) in both().await {
+        let [first, second, third] = [1, 2, 3].map(|byte| KeyDigest::new([byte; 32]));
+        let key = || doc(json!({"key_alias": "robot"}));
+        store.insert(&KEYS, &first.to_hex(), key()).await.unwrap();
+        let counter = CounterId { scope: Scope::Key, id: Arc::from(first.to_hex()), slot: Arc::from("") };
+        store.set_spent(&counter, Spent { amount: Money::from_pico(5), period_end: 0 }).await.unwrap();
+        assert!(store.replace_key(&first, &second, key(), Some(i64::MAX)).await.unwrap());
+        assert!(!store.replace_key(&first, &third, key(), None).await.unwrap());
+        assert_eq!(store.spent(Scope::Key, &second.to_hex()).await.unwrap()[""].amount.pico(), 5);
+        assert_eq!(store.key_facts(&first).await.unwrap().unwrap().digest, second);
+        assert!(store.replace_key(&second, &third, key(), None).await.unwrap());
+        assert_eq!(store.key_facts(&first).await.unwrap().unwrap().digest, third);
+        assert!(store.key_facts(&second).await.unwrap().is_none());
+        store.insert(&KEYS, &second.to_hex(), doc(json!({}))).await.unwrap();
+        let taken = store.replace_key(&third, &second, key(), None).await;
+        assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+        assert!(store.key_facts(&third).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
 async fn counters_are_set_and_read() {
     for (store, _folder) in both().await {
         let counter = CounterId { scope: Scope::Key, id: Arc::from("k"), slot: Arc::from("") };
@@ -101,6 +123,8 @@ async fn counters_are_set_and_read() {
         store.set_spent(&counter, Spent::default()).await.unwrap();
         store.set_spent(&counter, spent).await.unwrap();
         assert_eq!(store.spent(Scope::Key, "k").await.unwrap()[""], spent);
+        let among = store.spent_among(Scope::Key, &["k", "none"]).await.unwrap();
+        assert_eq!((among.len(), among["k"]), (1, spent));
         store.forget_spent(Scope::Key, "k").await.unwrap();
         assert!(store.spent(Scope::Key, "k").await.unwrap().is_empty());
     }
@@ -131,6 +155,7 @@ fn statements() -> Vec<String> {
             Filter::OneOf(column, vec![String::new(); 2]),
             Filter::Contains(column, String::new()),
             Filter::Missing(column),
+            Filter::Present(column),
             Filter::Id(String::new()),
         ]
     };
@@ -140,8 +165,10 @@ fn statements() -> Vec<String> {
         changes::NOTE,
         changes::SINCE,
         changes::PRUNE,
-        facts::SUCCESSOR,
-        facts::RETIRE,
+        rotate::SUCCESSOR,
+        rotate::RETIRE,
+        rotate::FOLLOW,
+        rotate::MOVE_SPENT,
         spend::OF_ENTITY,
         spend::SET,
         spend::FORGET,
@@ -151,7 +178,8 @@ fn statements() -> Vec<String> {
         .iter()
         .flat_map(|t| [query::page(t, &Query::default()).sql, query::count(t, &Query::default()).sql]);
     let full = [query::page(&KEYS, &search).sql, query::count(&KEYS, &search).sql];
-    fixed.iter().map(|&sql| sql.to_owned()).chain(tables).chain(searches).chain(full).collect()
+    let fixed = fixed.iter().map(|&sql| sql.to_owned()).chain([spend::among(2)]);
+    fixed.chain(tables).chain(searches).chain(full).collect()
 }
 
 #[tokio::test]

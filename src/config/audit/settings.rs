@@ -138,7 +138,7 @@ pub(crate) static GENERAL: &[Key] = &[
     yes("database_connection_pool_limit"),
     yes("database_connection_timeout"),
     later("completion_model"),
-    later("store_model_in_db"),
+    yes("store_model_in_db"),
     yes("store_prompts_in_spend_logs"),
     yes("disable_spend_logs"),
     later("disable_spend_updates"),
