@@ -5,8 +5,11 @@
 //! line in the table.
 
 mod api;
+mod calendar;
+mod fields;
 mod gate;
 mod preflight;
+mod refusal;
 mod respond;
 pub mod routes;
 #[cfg(test)]

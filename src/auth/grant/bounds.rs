@@ -38,7 +38,7 @@ pub(super) fn beyond(
 /// Stands for every model.
 const EVERY: [&str; 2] = ["*", "all-proxy-models"];
 /// Stands for the models of the key's team.
-const OF_TEAM: &str = "all-team-models";
+pub(super) const OF_TEAM: &str = "all-team-models";
 /// Stands for no model.
 const NONE: &str = "no-default-models";
 

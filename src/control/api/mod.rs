@@ -1,6 +1,7 @@
 //! The handlers, a folder for each resource and a file for each verb.
 
 pub(super) mod health;
+pub(super) mod keys;
 pub(super) mod metrics;
 pub(super) mod models;
 
