@@ -17,6 +17,7 @@ pub struct Route {
 /// All routes.
 pub static ALL: &[Route] = &[
     Route { path: "/", access: Access::Public, handler: || get(api::home) },
+    Route { path: "/docs", access: Access::Public, handler: || get(api::openapi::docs) },
     Route { path: "/health", access: Access::Key, handler: || get(api::health::upstreams::run) },
     Route { path: "/health/liveliness", access: Access::Public, handler: || get(api::health::alive::run) },
     Route { path: "/health/liveness", access: Access::Public, handler: || get(api::health::alive::run) },
@@ -91,6 +92,11 @@ pub static ALL: &[Route] = &[
     Route { path: "/metrics/", access: Access::KeyIfConfigured, handler: || get(api::metrics::run) },
     Route { path: "/models", access: Access::Key, handler: || get(api::models::list::run) },
     Route { path: "/models/{*id}", access: Access::Key, handler: || get(api::models::retrieve::run) },
+    Route {
+        path: "/openapi.json",
+        access: Access::Public,
+        handler: || get(api::openapi::run).about("Describe this API"),
+    },
     Route { path: "/test", access: Access::Public, handler: || get(api::test) },
     Route { path: "/v1/models", access: Access::Key, handler: || get(api::models::list::run) },
     Route { path: "/v1/models/{*id}", access: Access::Key, handler: || get(api::models::retrieve::run) },

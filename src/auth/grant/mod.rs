@@ -114,7 +114,7 @@ impl Grantor<'_> {
         let asked: Vec<Arc<str>> = new.models.iter().filter(|model| !of_team(model)).cloned().collect();
         let by_name = !asked.is_empty() && new.models != own.models;
         [
-            ("models", by_name && models_beyond(&asked, models, None)),
+            ("models", by_name && models_beyond(&asked, models, None, true)),
             ("max_budget", max != own.budget.max && max.zip(most).is_some_and(|(max, most)| max > most)),
             ("rpm_limit", over(new.rates.rpm, own.rates.rpm, rates.rpm)),
             ("tpm_limit", over(new.rates.tpm, own.rates.tpm, rates.tpm)),

@@ -4,6 +4,7 @@ pub(super) mod health;
 pub(super) mod keys;
 pub(super) mod metrics;
 pub(super) mod models;
+pub(super) mod openapi;
 
 use axum::Json;
 use serde_json::{Value, json};
