@@ -119,7 +119,8 @@ impl Directory {
     pub async fn principal(&self, candidate: &Candidate) -> Result<Principal, ApiError> {
         let Some(key) = self.key(&candidate.digest).await? else { return Err(candidate.unknown()) };
         let role = match &key.user_id {
-            Some(user) => self.user(user).await?.map_or(Role::InternalUser, |user| user.role.into()),
+            // A name that nobody made a user of gives no rights.
+            Some(user) => self.user(user).await?.map_or(Role::Unknown, |user| user.role.into()),
             None => Role::Unknown,
         };
         let facts = Arc::new(KeyFacts::clone(&key));
