@@ -18,6 +18,7 @@ mod harness;
 mod held;
 mod hostile;
 mod leaving;
+mod limits;
 mod memory;
 mod metering;
 mod outage;
