@@ -10,6 +10,7 @@
 
 mod auth;
 mod bodies;
+mod budgets;
 mod canary;
 mod cli;
 mod cooldown;
