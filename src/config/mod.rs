@@ -27,7 +27,8 @@ pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
 pub use model::{
-    AccessLogTarget, Alias, Config, HealthCheck, ModelInfo, RouterConfig, ServerConfig, Strategy,
+    AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
+    Strategy,
 };
 
 /// Reads a file with everything it includes, and compiles it.

@@ -50,8 +50,40 @@ pub struct ServerConfig {
     pub health_check: HealthCheck,
     /// Longest wait for open requests after SIGTERM.
     pub drain_timeout: Duration,
+    /// What is written down of calls.
+    pub ledger: LedgerConfig,
     /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
     pub callbacks: Vec<String>,
+}
+
+/// What is written down of calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerConfig {
+    /// Whether calls that cannot be written down are served all the same (`tollgate.ledger_on_full`).
+    pub serve_when_full: bool,
+    /// Bytes that wait for the database beyond which an alarm is raised (`tollgate.journal_max_mb`).
+    pub journal_max_bytes: u64,
+    /// Whether there is a row for each call, besides sums (`disable_spend_logs` says no).
+    pub keep_rows: bool,
+    /// Whether prompts and answers are kept (`store_prompts_in_spend_logs`).
+    pub keep_content: bool,
+    /// Rows are deleted once they are so old (`maximum_spend_logs_retention_period`); `None` is never.
+    pub retention: Option<Duration>,
+    /// Time between two deletions of old rows (`maximum_spend_logs_retention_interval`).
+    pub retention_every: Duration,
+}
+
+impl Default for LedgerConfig {
+    fn default() -> Self {
+        Self {
+            serve_when_full: false,
+            journal_max_bytes: 1 << 30,
+            keep_rows: true,
+            keep_content: false,
+            retention: None,
+            retention_every: Duration::from_secs(24 * 3600),
+        }
+    }
 }
 
 /// Where access-log lines go.

@@ -11,6 +11,7 @@ mod respond;
 mod settle;
 mod stage;
 
+use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
@@ -39,6 +40,8 @@ pub struct Gateway {
     pub runtime: Arc<RuntimeHandle>,
     /// Keys and those they belong to.
     pub directory: Arc<Directory>,
+    /// Where every call is written down before its client has all of the answer.
+    pub ledger: Arc<Ledger>,
     /// Metrics and access log.
     pub telemetry: Arc<Telemetry>,
     /// Everything that is not a model call.

@@ -18,11 +18,25 @@ use pingora_proxy::Session;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+/// An answer that is ready to be sent.
+pub(super) struct Ready(ResponseHeader, Bytes);
+
+impl Ready {
+    /// Sends it.
+    pub(super) async fn send(self, session: &mut Session) -> Result<()> {
+        whole(session, self.0, self.1).await
+    }
+}
+
 /// Sends an error as a whole answer.
 pub(super) async fn refusal(session: &mut Session, refused: &Refused) -> Result<()> {
+    ready_refusal(session, refused)?.send(session).await
+}
+
+/// An error as a whole answer.
+pub(super) fn ready_refusal(session: &Session, refused: &Refused) -> Result<Ready> {
     let body = Bytes::from(refused.error.to_json());
-    let head = head::refusal(session, refused, body.len())?;
-    whole(session, head, body).await
+    Ok(Ready(head::refusal(session, refused, body.len())?, body))
 }
 
 /// The same as the last thing on this connection, which is announced.
@@ -31,13 +45,8 @@ pub(super) async fn last_refusal(session: &mut Session, refused: &Refused) -> Re
     refusal(session, refused).await
 }
 
-/// Sends a held answer with its cost in the head.
-pub(super) async fn held(
-    gateway: &Gateway,
-    session: &mut Session,
-    hold: &Hold,
-    answer: &HeldAnswer,
-) -> Result<()> {
+/// A held answer with its cost in the head.
+pub(super) fn held(gateway: &Gateway, session: &Session, hold: &Hold, answer: &HeldAnswer) -> Result<Ready> {
     let attempt = &hold.attempt;
     let cost = settle::cost(&attempt.deployment, &answer.usage);
     let spent = gateway.spent.fetch_add(cost.pico(), Ordering::Relaxed).saturating_add(cost.pico());
@@ -49,7 +58,7 @@ pub(super) async fn held(
         upstream: answer.upstream_end.saturating_duration_since(attempt.started),
     };
     let head = head::held(session, attempt, hold.content_type.clone(), &hold.passed, &weighed)?;
-    whole(session, head, answer.body.clone()).await
+    Ok(Ready(head, answer.body.clone()))
 }
 
 /// Ends an answer that broke off under way: a stream gets an error event, anything else is left short.

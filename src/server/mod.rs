@@ -7,6 +7,7 @@
 
 mod bridge;
 mod database;
+mod ledger;
 mod lifecycle;
 mod services;
 
@@ -14,6 +15,7 @@ pub use lifecycle::Reload;
 
 use crate::config::{AccessLogTarget, Config, HealthCheck};
 use crate::control::{self, Control};
+use crate::ledger::OpenError;
 use crate::proxy::{Gateway, Proxy};
 use crate::runtime::{Directory, PrepareError, RuntimeHandle, Snapshot};
 use crate::store::StoreError;
@@ -52,6 +54,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] StoreError),
+    /// The journal cannot be kept.
+    #[error(transparent)]
+    Journal(#[from] OpenError),
     /// Metrics or access log.
     #[error(transparent)]
     Telemetry(#[from] StartError),
@@ -73,9 +78,10 @@ pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let workers = workers(config.server.workers);
     let drain = config.server.drain_timeout;
-    let gateway = compose(config, reload, &control_runtime)?;
+    let gateway = compose(config, workers, reload, &control_runtime)?;
     log::info!("listening on http://{address} with {workers} data-plane threads");
     serve(address, workers, &gateway, drain);
+    gateway.ledger.close(ledger::CLOSE_WITHIN);
     gateway.telemetry.access_log.close();
     control_runtime.shutdown_background();
     Ok(())
@@ -83,6 +89,7 @@ pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
 
 fn compose(
     config: Config,
+    workers: usize,
     reload: Reload,
     control_runtime: &tokio::runtime::Runtime,
 ) -> Result<Arc<Gateway>, ServeError> {
@@ -95,6 +102,15 @@ fn compose(
     let snapshot = control_runtime.block_on(Snapshot::prepare(config, &upstreams, 1))?;
     services::publish(&telemetry, &snapshot);
     let runtime = Arc::new(RuntimeHandle::new(snapshot));
+    let ledger = ledger::open(
+        &runtime.load().config.server,
+        workers,
+        store.clone(),
+        Arc::clone(&runtime),
+        control_runtime.handle().clone(),
+    )?;
+    let ledger = Arc::new(ledger);
+    control_runtime.spawn(ledger::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
     let draining = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {
         runtime: Arc::clone(&runtime),
@@ -119,6 +135,7 @@ fn compose(
     Ok(Arc::new(Gateway {
         runtime,
         directory,
+        ledger,
         telemetry,
         control: bridge,
         draining,

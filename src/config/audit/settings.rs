@@ -140,14 +140,14 @@ pub(crate) static GENERAL: &[Key] = &[
     later("completion_model"),
     later("store_model_in_db"),
     later("store_prompts_in_spend_logs"),
-    later("disable_spend_logs"),
+    yes("disable_spend_logs"),
     later("disable_spend_updates"),
     later("disable_reset_budget"),
     later("disable_master_key_return"),
     later("disable_error_logs"),
     later("disable_retry_on_max_parallel_request_limit_error"),
-    later("maximum_spend_logs_retention_period"),
-    later("maximum_spend_logs_retention_interval"),
+    yes("maximum_spend_logs_retention_period"),
+    yes("maximum_spend_logs_retention_interval"),
     later("maximum_spend_logs_cleanup_cron"),
     later("proxy_batch_write_at"),
     later("proxy_budget_rescheduler_min_time"),
@@ -227,6 +227,8 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("health_check"),
     yes("drain_timeout"),
     yes("allow_insecure"),
+    yes("ledger_on_full"),
+    yes("journal_max_mb"),
 ];
 
 /// `tollgate.health_check`.

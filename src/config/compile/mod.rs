@@ -4,6 +4,7 @@ mod aliases;
 mod database;
 mod deployment;
 mod environment;
+mod ledger;
 mod master_key;
 mod params;
 mod pool;

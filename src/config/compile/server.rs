@@ -3,7 +3,7 @@
 use super::super::field::{Field, Report, Section};
 use super::super::tree::Value;
 use super::super::{AccessLogTarget, Env, HealthCheck, Place, ServerConfig, did_you_mean};
-use super::{Overrides, Sections, database, master_key};
+use super::{Overrides, Sections, database, ledger, master_key};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -45,6 +45,7 @@ pub(super) fn compile(
         allow_insecure,
         health_check: health_check(own, report),
         drain_timeout: drain.unwrap_or(DRAIN),
+        ledger: ledger::compile(sections, report),
         callbacks: callbacks(&sections.litellm, report),
     }
 }
