@@ -3,6 +3,7 @@
 pub(super) mod health;
 pub(super) mod metrics;
 pub(super) mod models;
+pub(super) mod spend;
 
 use axum::Json;
 use serde_json::{Value, json};
