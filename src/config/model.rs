@@ -102,6 +102,8 @@ pub struct LedgerConfig {
     pub keeps_content: bool,
     /// How long rows are kept (`maximum_spend_logs_retention_period`).
     pub retention: Option<Period>,
+    /// Time between two deletions of old rows (`maximum_spend_logs_retention_interval`); a day if `None`.
+    pub retention_interval: Option<Period>,
 }
 
 /// Where access-log lines go.

@@ -24,13 +24,17 @@ const MASTER: &str = "sk-master-of-the-table";
 const YAML: &str = "model_list:\n  - model_name: org/m\n    litellm_params: {model: openai/m, api_base: 'http://127.0.0.1:1/v1', api_key: k}\n";
 
 async fn control(more: &str) -> Control {
-    let yaml = format!("{YAML}{more}");
-    let compiled = parse_and_compile(&yaml, &Env::of(&[]), &Overrides::default()).unwrap();
-    let upstreams = Upstreams::new(Instant::now(), Probe::Off, Duration::MAX);
     let mut settings = DatabaseSettings::sqlite(":memory:".into());
     // Each connection would have a memory of its own.
     settings.connections = 1;
     let store = Store::open(&settings).await.unwrap();
+    control_of(&format!("{YAML}{more}"), store).await
+}
+
+/// The control plane of this configuration on this database.
+pub(super) async fn control_of(yaml: &str, store: Store) -> Control {
+    let compiled = parse_and_compile(yaml, &Env::of(&[]), &Overrides::default()).unwrap();
+    let upstreams = Upstreams::new(Instant::now(), Probe::Off, Duration::MAX);
     let meters = Arc::new(Meters::new(60_000, 100));
     let directory = Arc::new(Directory::new(store.clone(), Handle::current(), meters));
     let starting = Reloader::start(

@@ -7,10 +7,12 @@ use crate::ledger::{Bookkeeper, Ledger, LedgerSettings, OnFull};
 use crate::limits::Meters;
 use crate::runtime::RuntimeHandle;
 use crate::store::Store;
+use crate::telemetry::{LedgerGauges, Telemetry};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 
+const DAY: Duration = Duration::from_secs(86_400);
 const JOURNAL: &str = "journal";
 /// Time between two looks for counters that nobody uses any more.
 const PRUNE: Duration = Duration::from_secs(60);
@@ -56,6 +58,7 @@ fn settings(config: &LedgerConfig, folder: std::path::PathBuf, lanes: usize) -> 
         alarm_bytes: config.journal_max_bytes,
         rows: config.keeps_rows,
         retention: config.retention.map(length),
+        retention_every: config.retention_interval.map_or(DAY, length),
         ..LedgerSettings::new(folder, lanes)
     }
 }
@@ -81,3 +84,24 @@ pub(super) async fn prune(meters: Arc<Meters>) {
         meters.prune(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
     }
 }
+
+/// Shows for ever how the ledger is.
+pub(super) async fn watch(ledger: Arc<Ledger>, telemetry: Arc<Telemetry>) {
+    loop {
+        let stats = ledger.stats();
+        telemetry.metrics.ledger(&LedgerGauges {
+            waiting_records: stats.appended.saturating_sub(stats.booked),
+            waiting_bytes: stats.waiting_bytes,
+            behind: stats.behind,
+            journal_bytes: stats.journal_bytes,
+            failed_writes: stats.failed_writes,
+            lost: stats.lost,
+            damaged_bytes: stats.damaged_bytes,
+            has_room: stats.room,
+        });
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+/// Time between two looks at how the ledger is.
+const LOOK: Duration = Duration::from_millis(500);

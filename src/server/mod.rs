@@ -116,6 +116,7 @@ fn compose(
     let runtime = reloader.runtime();
     let config = &runtime.load().config;
     let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
+    control_runtime.spawn(books::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
     control_runtime.spawn(database::follow_models(Arc::clone(&reloader)));
     let draining = Arc::new(AtomicBool::new(false));

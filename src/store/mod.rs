@@ -29,5 +29,8 @@ pub use table::{
     ALL as TABLES, BUDGETS, CREDENTIALS, CUSTOMERS, Doc, KEYS, MEMBERS, MODELS, ORGANIZATIONS, SETTINGS,
     TEAMS, Table, USERS,
 };
-pub use usage::{Booked, Booking, CounterTotal, Progress};
+pub use usage::{
+    Booked, Booking, CallColumn, CallOrder, CallQuery, CallRow, CounterTotal, Dimension, KeyName, MOST_CALLS,
+    Progress, Source, SumOrder, SumQuery, Sums,
+};
 pub use vault::{SealError, Vault, is_sealed};

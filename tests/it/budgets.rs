@@ -159,7 +159,7 @@ async fn a_stream_costs_what_it_said_and_a_client_that_left_pays_for_what_was_ma
         text.lines().filter_map(|line| serde_json::from_str::<Value>(line.strip_prefix("data: ")?).ok());
     let usage = events
         .filter_map(|event| event.get("usage").filter(|usage| usage.is_object()).cloned())
-        .last()
+        .next_back()
         .unwrap();
     let tokens = |name: &str| usage[name].as_f64().unwrap();
     let expected = tokens("prompt_tokens") * INPUT + tokens("completion_tokens") * OUTPUT;

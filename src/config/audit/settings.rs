@@ -147,7 +147,7 @@ pub(crate) static GENERAL: &[Key] = &[
     later("disable_error_logs"),
     later("disable_retry_on_max_parallel_request_limit_error"),
     yes("maximum_spend_logs_retention_period"),
-    later("maximum_spend_logs_retention_interval"),
+    yes("maximum_spend_logs_retention_interval"),
     later("maximum_spend_logs_cleanup_cron"),
     later("proxy_batch_write_at"),
     later("proxy_budget_rescheduler_min_time"),

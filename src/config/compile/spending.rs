@@ -142,6 +142,9 @@ fn ledger(general: &Section<'_>, own: &Section<'_>, report: &mut Report) -> Ledg
         keeps_rows: !truth("disable_spend_logs", report),
         keeps_content: truth("store_prompts_in_spend_logs", report),
         retention,
+        retention_interval: general
+            .field("maximum_spend_logs_retention_interval")
+            .and_then(|f| period(&f, report)),
     }
 }
 

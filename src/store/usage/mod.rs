@@ -6,14 +6,20 @@
 
 mod book;
 mod bulk;
+mod calls;
 mod charges;
+mod names;
 mod retention;
 mod rollup;
+mod sums;
 mod tables;
 #[cfg(test)]
 pub(super) mod tests;
 
 pub use book::{Booked, Booking, CounterTotal, Progress};
+pub use calls::{CallColumn, CallOrder, CallQuery, CallRow, MOST_CALLS};
+pub use names::KeyName;
+pub use sums::{Dimension, Source, SumOrder, SumQuery, Sums};
 
 /// Statements that are known at build time.
 #[cfg(test)]
@@ -23,6 +29,46 @@ pub(super) fn statements(is_file: bool) -> Vec<String> {
         if is_file { lists.collect::<Vec<_>>() } else { vec![bulk.arrays().to_owned()] }
     });
     let fixed = [book::KNOWN[usize::from(is_file)], book::PROGRESS_OF, book::FORGET, book::TOUCH];
-    let fixed = fixed.into_iter().chain(retention::statements(is_file)).map(str::to_owned);
-    bulk.chain(fixed).collect()
+    let fixed = fixed.into_iter().chain(retention::statements(is_file)).chain(names::statements(is_file));
+    let fixed = fixed.chain([calls::CONTENT]).map(str::to_owned);
+    bulk.chain(fixed).chain(questions()).collect()
+}
+
+/// Statements that are put together, with all that can be in them.
+#[cfg(test)]
+fn questions() -> Vec<String> {
+    use Dimension::{
+        ApiKey, Customer, Day, Model, ModelGroup, Organization, Provider, Route, Tag, Team, User,
+    };
+    let sources = [Source::Days, Source::Hours, Source::Tags];
+    let sums = sources.into_iter().flat_map(|source| {
+        let by =
+            vec![Day, Tag, ApiKey, User, Team, Organization, Customer, Model, ModelGroup, Provider, Route];
+        let only = vec![(ApiKey, vec![String::new(); 2]), (User, Vec::new())];
+        let full = SumQuery {
+            source,
+            by,
+            only,
+            known: Some(Customer),
+            order: SumOrder::Cost,
+            ..SumQuery::default()
+        };
+        [sums::statement(&full).0, sums::statement(&SumQuery { source, ..SumQuery::default() }).0]
+    });
+    use CallColumn as C;
+    let columns = [C::RequestId, C::ApiKey, C::KeyAlias, C::User, C::Team, C::Customer, C::Model, C::ModelId];
+    let columns = columns.into_iter().chain([C::ModelGroup, C::Session, C::Status]);
+    let full = CallQuery {
+        only: columns.map(|column| (column, String::new())).collect(),
+        from_ms: Some(0),
+        to_ms: Some(1),
+        min_cost: Some(0),
+        max_cost: Some(1),
+        ..CallQuery::default()
+    };
+    let orders = [CallOrder::Time, CallOrder::Cost, CallOrder::Tokens, CallOrder::Duration];
+    let pages = orders.into_iter().map(|order| calls::page(&CallQuery { order, ..full.clone() }).sql);
+    let counts = [calls::count(&full).sql, calls::count(&CallQuery::default()).sql];
+    let pages: Vec<String> = pages.collect();
+    sums.chain(pages).chain(counts).collect()
 }
