@@ -165,8 +165,8 @@ async fn every_route_lets_in_whom_its_row_says() {
             let words = format!("{method} {path} by {caller}: {status} {body}");
             assert_eq!(body == "reached", lets_in(route.access, caller, &path), "{words}");
             if body != "reached" {
-                let told = call(&real, method, &path, Some(&key)).await;
-                assert_eq!(told, (status, body), "{words}");
+                let (told, _) = call(&real, method, &path, Some(&key)).await;
+                assert_eq!(told, status, "{words}");
                 let expected = match caller {
                     "expired" => StatusCode::BAD_REQUEST,
                     "admins-llm" => StatusCode::FORBIDDEN,

@@ -17,6 +17,7 @@ mod errors;
 mod harness;
 mod held;
 mod hostile;
+mod keys;
 mod leaving;
 mod memory;
 mod metering;
