@@ -15,6 +15,9 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 
+/// The model that every target is asked for first.
+const GREETED: &str = "sim-ok";
+
 type Fallible<T> = Result<T, Box<dyn Error>>;
 
 /// Measures all scenarios wanted, printing as it goes.
@@ -28,6 +31,7 @@ pub fn run(options: &Options, targets: &[Target]) -> Fallible<Vec<Row>> {
     }
     let bench = Bench::new(options, targets)?;
     let mut models: Vec<_> = scenarios.iter().map(|scenario| scenario.model).collect();
+    models.push(GREETED);
     models.sort_unstable();
     models.dedup();
     let started: Vec<_> =
@@ -95,7 +99,7 @@ impl Bench {
     }
 
     async fn greet(&self, addr: SocketAddr) -> Fallible<()> {
-        let hello = client::request(KEY, "sim-ok", 20, false);
+        let hello = client::request(KEY, GREETED, 20, false);
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             match Client::connect(addr).await?.call(&hello).await {

@@ -7,11 +7,13 @@ mod access;
 #[cfg(test)]
 mod fixture;
 pub mod grant;
+mod models;
 mod place;
 mod routes;
 mod verifier;
 
 pub use access::{Access, may, usable};
+pub use models::{Asked, fits, lets_through};
 pub use place::{Presented, presented};
 pub use routes::{covers, route_allowed, within};
 pub use verifier::{ADMIN_USER, Candidate, Claim, Principal, Role, Verifier, digest};

@@ -1,6 +1,7 @@
 //! The headers that may carry a key, in LiteLLM's order; the first that is present decides.
 
-use http::HeaderMap;
+use http::header::AsHeaderName;
+use http::{HeaderMap, HeaderName};
 
 /// What the request brought along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,27 +15,26 @@ pub enum Presented<'a> {
 }
 
 /// Headers with an optional `Bearer ` before the key.
-const LENIENT: [&str; 1] = ["x-litellm-api-key"];
+const LENIENT: HeaderName = HeaderName::from_static("x-litellm-api-key");
 /// Headers that hold the bare key.
 const RAW: [&str; 4] = ["api-key", "x-api-key", "x-goog-api-key", "ocp-apim-subscription-key"];
 
 /// Finds the key. `extra` is the header named by `litellm_key_header_name`.
 #[must_use]
 pub fn presented<'a>(headers: &'a HeaderMap, extra: Option<&str>) -> Presented<'a> {
-    for name in extra.into_iter().chain(LENIENT) {
-        if let Some(value) = text(headers, name) {
-            return from_lenient(value);
-        }
+    let lenient = extra.and_then(|name| text(headers, name)).or_else(|| text(headers, LENIENT));
+    if let Some(value) = lenient {
+        return from_lenient(value);
     }
     if let Some(value) = headers.get(http::header::AUTHORIZATION) {
         return value.to_str().map_or(Presented::Malformed, from_authorization);
     }
-    RAW.iter().find_map(|name| text(headers, name)).map_or(Presented::Nothing, |key| {
+    RAW.iter().find_map(|name| text(headers, *name)).map_or(Presented::Nothing, |key| {
         if key.trim().is_empty() { Presented::Malformed } else { Presented::Key(key.trim()) }
     })
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 

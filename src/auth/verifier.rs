@@ -134,6 +134,15 @@ impl Verifier {
         Self { master, anonymous }
     }
 
+    /// The digest in hex that calls without a virtual key are counted under.
+    #[must_use]
+    pub const fn bare_hash(&self) -> &Arc<str> {
+        match &self.master {
+            Some((_, principal)) => &principal.key_hash,
+            None => &self.anonymous.key_hash,
+        }
+    }
+
     /// Whether keys are asked for at all.
     #[must_use]
     pub const fn is_on(&self) -> bool {

@@ -21,13 +21,14 @@ pub mod tree;
 pub mod yaml;
 
 pub use audit::{AuditRow, Status};
-pub use compile::{Compiled, Overrides, compile, parse_and_compile};
+pub use compile::{Compiled, Overrides, StoredModels, compile, parse_and_compile};
 pub use env::Env;
 pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
 pub use model::{
-    AccessLogTarget, Alias, Config, HealthCheck, ModelInfo, RouterConfig, ServerConfig, Strategy,
+    AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
+    SpendingConfig, Strategy,
 };
 
 /// Reads a file with everything it includes, and compiles it.

@@ -1,6 +1,8 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
-use crate::domain::Secret;
+use super::StoredModels;
+use crate::domain::{BudgetTerms, Period, RateTerms, Secret};
+use crate::limits::Unpriced;
 use crate::providers::Target;
 use crate::store::DatabaseSettings;
 use std::net::IpAddr;
@@ -13,12 +15,16 @@ use std::time::Duration;
 pub struct Config {
     /// Listening, authentication and process-wide limits.
     pub server: ServerConfig,
+    /// Limits and budgets of the gateway itself.
+    pub spending: SpendingConfig,
     /// Retries, timeouts and cooldown.
     pub router: RouterConfig,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
     pub targets: Vec<Arc<Target>>,
     /// Other names of groups.
     pub aliases: Vec<Alias>,
+    /// How deployments of the database are read.
+    pub stored: StoredModels,
 }
 
 /// Process-wide settings.
@@ -52,6 +58,50 @@ pub struct ServerConfig {
     pub drain_timeout: Duration,
     /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
     pub callbacks: Vec<String>,
+}
+
+/// Limits and budgets that hold for everybody, and how spending is written down.
+#[derive(Clone, Debug)]
+pub struct SpendingConfig {
+    /// Limits on the speed of all calls together.
+    pub rates: RateTerms,
+    /// The budget of all calls together (`litellm_settings.max_budget`).
+    pub budget: BudgetTerms,
+    /// The budget of each end user that has none of its own (`max_end_user_budget`).
+    pub customer_budget: BudgetTerms,
+    /// The budget row for them (`max_end_user_budget_id`).
+    pub customer_budget_id: Option<String>,
+    /// Budgets of providers (`provider_budget_config`).
+    pub provider_budgets: Vec<(String, BudgetTerms)>,
+    /// Where days, weeks and months begin; UTC if `None`.
+    pub time_zone: Option<String>,
+    /// What becomes of calls whose price nobody knows.
+    pub unpriced: Unpriced,
+    /// Addresses that may call; none means all.
+    pub allowed_ips: Vec<IpAddr>,
+    /// Addresses that may not.
+    pub blocked_ips: Vec<IpAddr>,
+    /// Whether the address before the last proxy counts (`use_x_forwarded_for`).
+    pub forwarded_for: bool,
+    /// Whether each call must name its end user (`enforce_user_param`).
+    pub needs_customer: bool,
+    /// How spending is written down.
+    pub ledger: LedgerConfig,
+}
+
+/// How spending is written down.
+#[derive(Clone, Debug)]
+pub struct LedgerConfig {
+    /// The journal's size, in bytes, from which on it is reported.
+    pub journal_max_bytes: u64,
+    /// Whether calls are served when nothing can be written down any more.
+    pub serves_when_full: bool,
+    /// Whether each call's row is kept (`disable_spend_logs`).
+    pub keeps_rows: bool,
+    /// Whether prompts and answers are kept (`store_prompts_in_spend_logs`).
+    pub keeps_content: bool,
+    /// How long rows are kept (`maximum_spend_logs_retention_period`).
+    pub retention: Option<Period>,
 }
 
 /// Where access-log lines go.

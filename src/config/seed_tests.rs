@@ -97,7 +97,7 @@ fn seed_3_loads_although_litellm_would_not_start() {
         assert_eq!(by("llama2").base_path, "/v1");
         assert_eq!(by("claude-3-sonnet").origin.host, "api.anthropic.com");
         assert_eq!(compiled.config.aliases[0].groups, ["gpt-4", "gpt-4-turbo"]);
-        assert_eq!(status(&compiled, "general_settings.allowed_ips"), Status::Unsupported);
+        assert_eq!(status(&compiled, "general_settings.allowed_ips"), Status::Honoured);
         assert_eq!(status(&compiled, "general_settings.max_budget"), Status::IgnoredByLiteLlm);
         assert!(compiled.audit.iter().all(|row| row.status != Status::Unknown), "{name}");
     }

@@ -155,7 +155,7 @@ pub struct TeamFacts {
 }
 
 /// A user's place in a team, with limits of its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemberFacts {
     /// Limits on its speed within the team.
     pub rates: RateTerms,

@@ -99,6 +99,12 @@ pub struct ModelInfo {
     pub max_tokens: Option<u64>,
     /// What a token costs; `None` if nobody said.
     pub prices: Option<Prices>,
+    /// Names that lists of models may name it by.
+    pub access_groups: Vec<String>,
     /// The section as written, echoed by `/model/info`.
     pub raw: Map<String, Value>,
+    /// What may be shown of `litellm_params`: no credential, no header.
+    pub params: Map<String, Value>,
+    /// Whether it is a row of the database and not an entry of the file.
+    pub is_stored: bool,
 }

@@ -1,19 +1,19 @@
 //! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
 
-use super::stage::{Attempt, PassedHeaders, Relay};
+use super::stage::{Attempt, Hold, PassedHeaders, Relay};
 use crate::domain::{LITELLM_VERSION, Money, Secret};
 use crate::providers::Target;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
-use std::collections::HashMap;
 use std::time::Duration;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const ZERO: HeaderValue = HeaderValue::from_static("0.0");
+const EMPTY: HeaderValue = HeaderValue::from_static("");
 
 macro_rules! names {
     ($($name:ident = $text:literal;)*) => { $(const $name: HeaderName = HeaderName::from_static($text);)* };
@@ -51,13 +51,15 @@ const PREFIX: &str = "llm_provider-";
 pub(super) fn passed(headers: &HeaderMap, target: &Target) -> PassedHeaders {
     let mut passed = Vec::with_capacity(headers.len() + 4);
     for (name, value) in headers.iter().take(PASSED_AT_MOST) {
-        if is_private(name) || value.len() > PASSED_BYTES || names_secret(value, target) {
+        let usual = PREFIXED.get(name);
+        if (usual.is_none() && is_private(name)) || value.len() > PASSED_BYTES || names_secret(value, target)
+        {
             continue;
         }
         if name.as_str().starts_with("x-ratelimit-") {
             passed.push((name.clone(), value.clone()));
         }
-        if let Some(name) = PREFIXED.get(name).cloned().or_else(|| prefixed(name)) {
+        if let Some(name) = usual.cloned().or_else(|| prefixed(name)) {
             passed.push((name, value.clone()));
         }
     }
@@ -68,8 +70,9 @@ fn prefixed(name: &HeaderName) -> Option<HeaderName> {
     HeaderName::try_from(format!("{PREFIX}{name}")).ok()
 }
 
-/// The prefixed forms of what providers usually send: making one anew costs ten times a look-up.
-static PREFIXED: Lazy<HashMap<HeaderName, HeaderName>> = Lazy::new(|| {
+/// The prefixed forms of what providers usually send, none of it private: making one anew costs ten times
+/// a look-up.
+static PREFIXED: Lazy<HeaderMap<HeaderName>> = Lazy::new(|| {
     let name = |name: &&'static str| HeaderName::from_static(name);
     USUAL.iter().map(name).filter_map(|name| Some((name.clone(), prefixed(&name)?))).collect()
 });
@@ -141,43 +144,104 @@ pub(super) struct Weighed {
     pub(super) upstream: Duration,
 }
 
+/// The headers of every answered call; their values follow in this order.
+const COMMON: [HeaderName; 8] =
+    [CONTENT_TYPE, CALL_ID, MODEL_ID, API_BASE, VERSION, GROUP, RETRIES, FALLBACKS];
+const STREAM: [HeaderName; 3] = [CACHE_CONTROL, ACCEL, TRANSFER_ENCODING];
+const WHOLE: [HeaderName; 4] = [CONTENT_LENGTH, KEY_SPEND, DURATION, OVERHEAD];
+const PRICED: [HeaderName; 5] = [COST, COST_ORIGINAL, DISCOUNT, MARGIN, MARGIN_PERCENT];
+
+/// Heads without values. A copy of one takes a fraction of the time in which its names can be hashed.
+struct Templates {
+    stream: HeaderMap,
+    whole: HeaderMap,
+    priced: HeaderMap,
+}
+
+static TEMPLATES: Lazy<Templates> = Lazy::new(|| Templates {
+    stream: template(&[&COMMON, &STREAM]),
+    whole: template(&[&COMMON, &WHOLE]),
+    priced: template(&[&COMMON, &WHOLE, &PRICED]),
+});
+
+/// Room for what a head gets beyond its template, so that a copy need not grow its index.
+const ROOM: usize = 48;
+
+fn template(names: &[&[HeaderName]]) -> HeaderMap {
+    let mut head = HeaderMap::with_capacity(ROOM);
+    head.extend(names.iter().copied().flatten().map(|name| (name.clone(), EMPTY)));
+    head
+}
+
+/// A copy of a template with these values, in the order of its names.
+fn filled(template: &HeaderMap, values: impl Iterator<Item = HeaderValue>) -> HeaderMap {
+    let mut head = template.clone();
+    head.values_mut().zip(values).for_each(|(slot, value)| *slot = value);
+    head
+}
+
 /// The head of an answer that is sent as it comes.
-pub(super) fn relayed(session: &Session, relay: &Relay) -> Result<ResponseHeader> {
-    let mut head = ResponseHeader::build_no_case(StatusCode::OK, Some(16 + relay.passed.len()))?;
-    head.insert_header(CONTENT_TYPE, relay.content_type.clone().unwrap_or(JSON))?;
-    common(&mut head, session, &relay.attempt)?;
-    head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
-    head.insert_header(ACCEL, HeaderValue::from_static("no"))?;
-    head.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
-    append(&mut head, &relay.passed)?;
-    Ok(head)
+pub(super) fn relayed(session: &Session, relay: &mut Relay) -> ResponseHeader {
+    let common = common(&relay.attempt, relay.content_type.take());
+    let stream = ["no-cache", "no", "chunked"].map(HeaderValue::from_static);
+    let head = filled(&TEMPLATES.stream, common.into_iter().chain(stream));
+    answer(head, session, &relay.attempt, std::mem::take(&mut relay.passed))
 }
 
 /// The head of a whole answer.
-pub(super) fn held(
+pub(super) fn held(session: &Session, hold: &mut Hold, weighed: &Weighed) -> ResponseHeader {
+    let common = common(&hold.attempt, hold.content_type.take());
+    let whole = [
+        HeaderValue::from(weighed.length),
+        money(weighed.key_spend),
+        milliseconds(weighed.total),
+        milliseconds(weighed.total.saturating_sub(weighed.upstream)),
+    ];
+    let values = common.into_iter().chain(whole);
+    let head = if weighed.cost.is_zero() {
+        filled(&TEMPLATES.whole, values)
+    } else {
+        let cost = money(weighed.cost);
+        filled(&TEMPLATES.priced, values.chain([cost.clone(), cost, ZERO, ZERO, ZERO]))
+    };
+    answer(head, session, &hold.attempt, std::mem::take(&mut hold.passed))
+}
+
+fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue; 8] {
+    let (admitted, labels) = (&attempt.admitted, &attempt.deployment.labels);
+    [
+        content_type.unwrap_or(JSON),
+        text(admitted.caller.call_id.as_str()),
+        labels.model_id.clone(),
+        labels.api_base.clone(),
+        HeaderValue::from_static(LITELLM_VERSION),
+        labels.group.clone(),
+        count(admitted.progress.retries),
+        HeaderValue::from_static("0"),
+    ]
+}
+
+/// Completes a head: what only some answers say, and what is passed on.
+fn answer(
+    mut head: HeaderMap,
     session: &Session,
     attempt: &Attempt,
-    content_type: Option<HeaderValue>,
-    passed: &PassedHeaders,
-    weighed: &Weighed,
-) -> Result<ResponseHeader> {
-    let mut head = ResponseHeader::build_no_case(StatusCode::OK, Some(24 + passed.len()))?;
-    head.insert_header(CONTENT_TYPE, content_type.unwrap_or(JSON))?;
-    head.insert_header(CONTENT_LENGTH, weighed.length)?;
-    common(&mut head, session, attempt)?;
-    if !weighed.cost.is_zero() {
-        let cost = text(&weighed.cost.to_string());
-        head.insert_header(COST, cost.clone())?;
-        head.insert_header(COST_ORIGINAL, cost)?;
-        head.insert_header(DISCOUNT, ZERO)?;
-        head.insert_header(MARGIN, ZERO)?;
-        head.insert_header(MARGIN_PERCENT, ZERO)?;
+    passed: PassedHeaders,
+) -> ResponseHeader {
+    let admitted = &attempt.admitted;
+    if admitted.progress.retries > 0 {
+        head.insert(MAX_RETRIES, HeaderValue::from(admitted.max_retries()));
     }
-    head.insert_header(KEY_SPEND, text(&weighed.key_spend.to_string()))?;
-    head.insert_header(DURATION, milliseconds(weighed.total))?;
-    head.insert_header(OVERHEAD, milliseconds(weighed.total.saturating_sub(weighed.upstream)))?;
-    append(&mut head, passed)?;
-    Ok(head)
+    if is_cross_origin(session) {
+        head.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    }
+    for (name, value) in admitted.limits.iter().cloned().chain(passed) {
+        head.append(name, value);
+    }
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.headers = head;
+    // Made so, and not with Pingora's own methods, which parse every name again.
+    parts.into()
 }
 
 /// The head of an error of ours.
@@ -206,42 +270,70 @@ pub(super) fn refusal(
     if let Some(timeout) = refused.timeout {
         head.insert_header(TIMEOUT, text(&format!("{:?}", timeout.as_secs_f64())))?;
     }
+    for (name, value) in &refused.headers {
+        head.append_header(name.clone(), value.clone())?;
+    }
     allow_origin(&mut head, session)?;
     Ok(head)
 }
 
-fn common(head: &mut ResponseHeader, session: &Session, attempt: &Attempt) -> Result<()> {
-    let admitted = &attempt.admitted;
-    head.insert_header(CALL_ID, text(admitted.caller.call_id.as_str()))?;
-    head.insert_header(MODEL_ID, attempt.deployment.labels.model_id.clone())?;
-    head.insert_header(API_BASE, attempt.deployment.labels.api_base.clone())?;
-    head.insert_header(VERSION, HeaderValue::from_static(LITELLM_VERSION))?;
-    head.insert_header(GROUP, attempt.deployment.labels.group.clone())?;
-    head.insert_header(RETRIES, HeaderValue::from(admitted.progress.retries))?;
-    head.insert_header(FALLBACKS, HeaderValue::from_static("0"))?;
-    if admitted.progress.retries > 0 {
-        head.insert_header(MAX_RETRIES, HeaderValue::from(admitted.max_retries()))?;
-    }
-    allow_origin(head, session)
-}
-
 /// Browsers may call the gateway; the key, not the origin, decides.
 pub(super) fn allow_origin(head: &mut ResponseHeader, session: &Session) -> Result<()> {
-    if session.get_header(ORIGIN).is_none() {
+    if !is_cross_origin(session) {
         return Ok(());
     }
     head.insert_header(ALLOW_ORIGIN, HeaderValue::from_static("*"))
 }
 
-fn append(head: &mut ResponseHeader, passed: &PassedHeaders) -> Result<()> {
-    passed.iter().try_for_each(|(name, value)| head.append_header(name.clone(), value.clone()).map(|_| ()))
+fn is_cross_origin(session: &Session) -> bool {
+    session.req_header().headers.contains_key(ORIGIN)
 }
 
+fn money(amount: Money) -> HeaderValue {
+    if amount.is_zero() { ZERO } else { text(&amount.to_string()) }
+}
+
+fn count(number: u32) -> HeaderValue {
+    if number == 0 { HeaderValue::from_static("0") } else { HeaderValue::from(number) }
+}
+
+/// With three decimals.
 fn milliseconds(duration: Duration) -> HeaderValue {
-    let micros = duration.as_micros();
-    text(&format!("{}.{:03}", micros / 1000, micros % 1000))
+    let mut digits = [b'0'; 24];
+    let mut at = digits.len();
+    let mut rest = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    while rest > 0 || at > digits.len() - 5 {
+        at -= 1;
+        if at == digits.len() - 4 {
+            digits[at] = b'.';
+            continue;
+        }
+        digits[at] += (rest % 10) as u8;
+        rest /= 10;
+    }
+    HeaderValue::from_bytes(&digits[at..]).unwrap_or(ZERO)
 }
 
 fn text(value: &str) -> HeaderValue {
-    HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::from_str(value).unwrap_or(EMPTY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_takes_its_values_in_the_order_of_its_names() {
+        let names = || COMMON.into_iter().chain(WHOLE).chain(PRICED);
+        let head = filled(&TEMPLATES.priced, names().map(|name| text(name.as_str())));
+        assert_eq!(head.len(), names().count());
+        assert!(head.iter().all(|(name, value)| name.as_str() == value));
+    }
+
+    #[test]
+    fn milliseconds_have_three_decimals() {
+        for (micros, shown) in [(0, "0.000"), (7, "0.007"), (1_000, "1.000"), (12_345_678, "12345.678")] {
+            assert_eq!(milliseconds(Duration::from_micros(micros)), shown);
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! transition consumes the old stage. Rules live below: who may call in `auth`, which deployment in
 //! `routing` and `runtime`, what bytes mean in `dialects`, what they cost in `metering`.
 
+mod admission;
 mod body;
 mod head;
 mod phases;
@@ -11,6 +12,7 @@ mod respond;
 mod settle;
 mod stage;
 
+use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
@@ -20,7 +22,7 @@ use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -45,8 +47,8 @@ pub struct Gateway {
     pub control: Arc<dyn ControlPlane>,
     /// Set when the process is going away: connections are no longer kept alive.
     pub draining: Arc<AtomicBool>,
-    /// What the master key has spent since the start, in pico-dollars.
-    pub spent: AtomicI64,
+    /// Where spending is written down.
+    pub ledger: Arc<Ledger>,
 }
 
 /// The proxy of one data-plane thread.

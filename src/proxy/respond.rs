@@ -1,21 +1,20 @@
 //! What is written to the client from here rather than relayed: errors, held answers, and whatever
 //! the control plane says.
 
+use super::Gateway;
 use super::body::{self, Body};
 use super::head::{self, Weighed};
 use super::settle;
-use super::stage::{Attempt, Hold, Meter, Refused, Relay};
-use super::{Gateway, stage::HeldAnswer};
+use super::stage::{Attempt, HeldAnswer, Hold, Meter, Refused, Relay};
 use crate::domain::{ApiError, ErrorKind};
 use crate::telemetry::DeploymentState;
 use crate::upstream::Deployment;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, StatusCode};
-use pingora::Result;
+use http::{HeaderMap, HeaderName, StatusCode};
 use pingora::http::ResponseHeader;
+use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 /// Sends an error as a whole answer.
@@ -32,24 +31,22 @@ pub(super) async fn last_refusal(session: &mut Session, refused: &Refused) -> Re
 }
 
 /// Sends a held answer with its cost in the head.
-pub(super) async fn held(
-    gateway: &Gateway,
-    session: &mut Session,
-    hold: &Hold,
-    answer: &HeldAnswer,
-) -> Result<()> {
-    let attempt = &hold.attempt;
-    let cost = settle::cost(&attempt.deployment, &answer.usage);
-    let spent = gateway.spent.fetch_add(cost.pico(), Ordering::Relaxed).saturating_add(cost.pico());
-    let weighed = Weighed {
-        length: answer.body.len(),
-        cost,
-        key_spend: crate::domain::Money::from_pico(spent),
-        total: Instant::now().saturating_duration_since(attempt.admitted.caller.arrived),
-        upstream: answer.upstream_end.saturating_duration_since(attempt.started),
+pub(super) async fn held(session: &mut Session, hold: &mut Hold) -> Result<()> {
+    let Some(HeldAnswer { body, usage, upstream_end, .. }) = &mut hold.answer else {
+        return Error::e_explain(ErrorType::InternalError, "no answer is held");
     };
-    let head = head::held(session, attempt, hold.content_type.clone(), &hold.passed, &weighed)?;
-    whole(session, head, answer.body.clone()).await
+    let attempt = &hold.attempt;
+    let cost = settle::cost(&attempt.deployment, usage);
+    let body = std::mem::take(body);
+    let weighed = Weighed {
+        length: body.len(),
+        cost,
+        key_spend: attempt.admitted.standing.spent(settle::unix_ms(attempt.admitted.caller.arrived_at)),
+        total: Instant::now().saturating_duration_since(attempt.admitted.caller.arrived),
+        upstream: upstream_end.saturating_duration_since(attempt.started),
+    };
+    let head = head::held(session, hold, &weighed);
+    whole(session, head, body).await
 }
 
 /// Ends an answer that broke off under way: a stream gets an error event, anything else is left short.
@@ -125,9 +122,10 @@ async fn whole(session: &mut Session, head: ResponseHeader, body: Bytes) -> Resu
 
 /// Notes what the upstream says is left of its quota.
 pub(super) fn note_quota(gateway: &Gateway, attempt: &Attempt, headers: &HeaderMap) {
-    let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let requests = number("x-ratelimit-remaining-requests");
-    let tokens = number("x-ratelimit-remaining-tokens");
+    const REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+    const TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
+    let number = |name: HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    let (requests, tokens) = (number(REQUESTS), number(TOKENS));
     if requests.is_some() || tokens.is_some() {
         gateway.telemetry.metrics.remaining(&attempt.deployment.target.id, requests, tokens);
     }

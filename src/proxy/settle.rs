@@ -1,10 +1,13 @@
 //! From the last stage of a call to the one record it leaves.
 
+use super::Gateway;
 use super::phases::response_body::estimated;
-use super::stage::{Admitted, Attempt, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
+use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
 use crate::dialects::openai;
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource};
+use crate::domain::{
+    Money, Outcome, Prices, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
+};
 use crate::metering;
 use crate::upstream::Deployment;
 use std::sync::Arc;
@@ -18,22 +21,161 @@ pub(super) fn cost(deployment: &Deployment, usage: &Usage) -> Money {
     deployment.target.info.prices.as_ref().map_or(Money::ZERO, |prices| metering::cost(usage, prices))
 }
 
-/// The record of a call that ended in this stage; `None` if there is nothing to account for.
-/// `delivered` is false when the client left before it had everything.
-pub(super) fn record(stage: Stage, delivered: bool) -> Option<UsageRecord> {
-    match stage {
-        Stage::Arrived | Stage::Delegated => None,
-        Stage::Refused(refused) => Some(of_refused(*refused)),
-        Stage::Relaying(relay) => Some(of_relay(*relay, delivered)),
-        Stage::Holding(hold) => Some(of_hold(*hold, delivered)),
-        Stage::Attempting(attempt) => Some(of_gone(attempt.close(None, 0))),
-        Stage::Capturing(capture) => Some(of_gone(capture.attempt.close(None, capture.status))),
-        Stage::Admitted(admitted) => Some(of_gone(admitted)),
+/// The record of a call that ended in this stage, settled and written down; `None` if there is nothing to account
+/// for. `delivered` is false when the client left before it had everything.
+pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option<UsageRecord> {
+    let record = match stage {
+        Stage::Arrived | Stage::Delegated => return None,
+        Stage::Relaying(mut relay) => {
+            book_relay(gateway, &mut relay, delivered);
+            return told(*relay.attempt, !delivered || relay.client_gone);
+        }
+        Stage::Holding(mut hold) if hold.answer.is_some() => {
+            book_held(gateway, &mut hold);
+            return told(*hold.attempt, !delivered);
+        }
+        Stage::Refused(refused) => of_refused(*refused),
+        Stage::Holding(hold) => of_gone(hold.attempt.close(None, 200)),
+        Stage::Attempting(attempt) => of_gone(attempt.close(None, 0)),
+        Stage::Capturing(capture) => of_gone(capture.attempt.close(None, capture.status)),
+        Stage::Admitted(admitted) => of_gone(admitted),
+    };
+    // A call of nobody known is no entry in anybody's books.
+    if record.key_hash.is_some() {
+        write(gateway, &record);
     }
+    Some(record)
+}
+
+/// The record that was written, as the metrics are to have it.
+fn told(attempt: Attempt, client_gone: bool) -> Option<UsageRecord> {
+    let Books::Written(mut record) = attempt.admitted.books else { return None };
+    record.timings.end = Instant::now().saturating_duration_since(attempt.admitted.caller.arrived);
+    if client_gone && record.outcome == Outcome::Completed {
+        record.outcome = Outcome::ClientGone;
+    }
+    Some(*record)
+}
+
+/// How an answered call came out.
+struct Ending {
+    timings: Timings,
+    usage: (Usage, UsageSource),
+    outcome: Outcome,
+    failure: Option<UpstreamClass>,
+    response_id: Option<Arc<str>>,
+}
+
+/// Settles a whole answer and writes it down, before the client has it.
+pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
+    let Some(HeldAnswer { usage, source, upstream_end, id, .. }) = &hold.answer else { return };
+    let since = |at: Instant| at.saturating_duration_since(hold.attempt.admitted.caller.arrived);
+    let timings = Timings {
+        upstream_start: Some(since(hold.attempt.started)),
+        first_token: None,
+        upstream_end: Some(since(*upstream_end)),
+        end: since(Instant::now()),
+    };
+    let ending = Ending {
+        timings,
+        usage: (*usage, *source),
+        outcome: Outcome::Completed,
+        failure: None,
+        response_id: id.clone(),
+    };
+    book(gateway, &mut hold.attempt, ending);
+}
+
+/// Settles an answer under way and writes it down: when its end is about to be sent, or when it broke off.
+pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) {
+    if matches!(relay.attempt.admitted.books, Books::Written(_)) {
+        return;
+    }
+    let (outcome, failure) = if let Some(fault) = &relay.interrupted {
+        (Outcome::Interrupted(fault.class), Some(fault.class))
+    } else if delivered && relay.has_ended() && !relay.client_gone {
+        (Outcome::Completed, None)
+    } else {
+        (Outcome::ClientGone, None)
+    };
+    let response_id = match &relay.meter {
+        Meter::Stream(stream) => stream.id().cloned(),
+        Meter::Tail { .. } => None,
+    };
+    let ending = Ending {
+        timings: relay.timings(Instant::now()),
+        usage: relay_usage(relay),
+        outcome,
+        failure,
+        response_id,
+    };
+    book(gateway, &mut relay.attempt, ending);
+}
+
+fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
+    let (usage, usage_source) = ending.usage;
+    let cost = cost(&attempt.deployment, &usage);
+    let attempt_record = attempt.note(ending.failure, 200);
+    let admitted = &mut attempt.admitted;
+    let mut attribution = std::mem::take(&mut admitted.attribution);
+    let permit = match std::mem::replace(&mut admitted.books, Books::Closed) {
+        Books::Open(permit) => Some(permit),
+        Books::Closed => None,
+        written @ Books::Written(_) => {
+            admitted.books = written;
+            return;
+        }
+    };
+    if let Some(permit) = permit {
+        let settled = permit.settle(usage.total().saturating_sub(usage.cached), cost);
+        attribution.charges = settled.charges.into_vec();
+        settled.crossed.iter().for_each(|crossed| {
+            log::warn!(
+                "soft budget: {} {} has spent {} of {}",
+                crossed.counter.scope,
+                crossed.counter.id,
+                crossed.spent,
+                crossed.soft
+            );
+        });
+    }
+    let group = &admitted.resolution.group;
+    group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    let provider = &attempt.deployment.labels.provider;
+    attribution.charges.extend(admitted.snapshot.house.charge(
+        provider,
+        cost,
+        unix_ms(admitted.caller.arrived_at),
+    ));
+    let mut attempts = std::mem::take(&mut admitted.progress.attempts);
+    attempts.push(attempt_record);
+    let record = UsageRecord {
+        group: Some(Arc::clone(&group.name)),
+        key_hash: Some(Arc::clone(&admitted.standing.key_hash)),
+        attribution: Some(attribution),
+        response_id: ending.response_id,
+        attempts,
+        usage,
+        usage_source,
+        cost,
+        outcome: ending.outcome,
+        timings: ending.timings,
+        ..blank(&admitted.caller, Arc::clone(&admitted.requested), admitted.request.stream())
+    }
+    .of(Some(&attempt.deployment));
+    write(gateway, &record);
+    admitted.books = Books::Written(Box::new(record));
+}
+
+/// A record that finds no room is counted and reported by the ledger; the answer was paid for, so it is sent.
+fn write(gateway: &Gateway, record: &UsageRecord) {
+    let _ = gateway.ledger.append(record);
 }
 
 fn of_refused(refused: Refused) -> UsageRecord {
-    let Refused { caller, error, key_hash, requested, group, stream, attempts, deployment, .. } = refused;
+    let Refused {
+        caller, error, key_hash, attribution, requested, group, stream, attempts, deployment, ..
+    } = refused;
     let end = Instant::now();
     let (status, outcome) = if refused.client_gone {
         (CLIENT_LEFT, Outcome::ClientGone)
@@ -41,43 +183,15 @@ fn of_refused(refused: Refused) -> UsageRecord {
         (error.status(), Outcome::Refused(error.class()))
     };
     let timings = Timings { end: end.saturating_duration_since(caller.arrived), ..Timings::default() };
-    let blank = blank(caller, requested, stream);
-    UsageRecord { group, key_hash, attempts, status, outcome, timings, ..blank }.of(deployment.as_deref())
+    let blank = blank(&caller, requested, stream);
+    UsageRecord { group, key_hash, attribution, attempts, status, outcome, timings, ..blank }
+        .of(deployment.as_deref())
 }
 
 /// A call whose client left while an upstream was being asked: nothing was produced that is known.
 fn of_gone(admitted: Box<Admitted>) -> UsageRecord {
     let error = crate::domain::ApiError::new(crate::domain::ErrorKind::InvalidRequest, "the client left");
     of_refused(Refused { client_gone: true, ..admitted.refuse(error, None) })
-}
-
-fn of_hold(hold: Hold, delivered: bool) -> UsageRecord {
-    let Some(HeldAnswer { usage, source, upstream_end, .. }) = hold.answer else {
-        return of_gone(hold.attempt.close(None, 200));
-    };
-    let attempt = *hold.attempt;
-    let since = |at: Instant| at.saturating_duration_since(attempt.admitted.caller.arrived);
-    let timings = Timings {
-        upstream_start: Some(since(attempt.started)),
-        first_token: None,
-        upstream_end: Some(since(upstream_end)),
-        end: since(Instant::now()),
-    };
-    let outcome = if delivered { Outcome::Completed } else { Outcome::ClientGone };
-    answered(attempt, timings, (usage, source), outcome, None)
-}
-
-fn of_relay(relay: Relay, delivered: bool) -> UsageRecord {
-    let timings = relay.timings(Instant::now());
-    let usage = relay_usage(&relay);
-    let (outcome, failure) = if let Some(fault) = &relay.interrupted {
-        (Outcome::Interrupted(fault.class), Some(fault.class))
-    } else if delivered && relay.complete && !relay.client_gone {
-        (Outcome::Completed, None)
-    } else {
-        (Outcome::ClientGone, None)
-    };
-    answered(*relay.attempt, timings, usage, outcome, failure)
 }
 
 fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
@@ -95,29 +209,10 @@ fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
     }
 }
 
-fn answered(
-    attempt: Attempt,
-    timings: Timings,
-    (usage, usage_source): (Usage, UsageSource),
-    outcome: Outcome,
-    failure: Option<UpstreamClass>,
-) -> UsageRecord {
-    let deployment = Arc::clone(&attempt.deployment);
-    let cost = cost(&deployment, &usage);
-    let admitted = *attempt.close(failure, 200);
-    let stream = admitted.request.stream();
-    let group = Some(Arc::clone(&admitted.resolution.group.name));
-    let key_hash = Some(Arc::clone(&admitted.principal.key_hash));
-    let attempts = admitted.progress.attempts;
-    let blank = blank(admitted.caller, admitted.requested, stream);
-    UsageRecord { group, key_hash, attempts, usage, usage_source, cost, outcome, timings, ..blank }
-        .of(Some(&deployment))
-}
-
-fn blank(caller: Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord {
+fn blank(caller: &Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord {
     UsageRecord {
         id: record_id(caller.arrived_at),
-        call_id: caller.call_id,
+        call_id: caller.call_id.clone(),
         response_id: None,
         attribution: None,
         arrived: caller.arrived_at,
@@ -144,8 +239,11 @@ fn blank(caller: Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord
 }
 
 fn record_id(arrived: SystemTime) -> RecordId {
-    let since = arrived.duration_since(UNIX_EPOCH).unwrap_or_default();
-    RecordId::new(u64::try_from(since.as_millis()).unwrap_or(u64::MAX), fastrand::u128(..))
+    RecordId::new(u64::try_from(unix_ms(arrived)).unwrap_or_default(), fastrand::u128(..))
+}
+
+pub(super) fn unix_ms(at: SystemTime) -> i64 {
+    i64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 impl UsageRecord {
@@ -156,6 +254,7 @@ impl UsageRecord {
             target: Some(deployment.target.id.clone()),
             upstream_model: Some(Arc::clone(&deployment.labels.upstream_model)),
             provider: Some(Arc::clone(&deployment.labels.provider)),
+            price_version: deployment.target.info.prices.as_ref().map(Prices::version),
             priced: deployment.target.info.prices.is_some(),
             ..self
         }

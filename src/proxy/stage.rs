@@ -1,12 +1,12 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
-use crate::auth::Principal;
 use crate::dialects::openai::{Request, StreamRelay};
 use crate::domain::{
-    ApiError, AttemptRecord, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass, Usage,
-    UsageSource,
+    ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
+    Usage, UsageRecord, UsageSource,
 };
-use crate::runtime::{Resolution, Snapshot};
+use crate::limits::Permit;
+use crate::runtime::{Resolution, Snapshot, Standing};
 use crate::telemetry::InFlightGuard;
 use crate::upstream::{Deployment, InFlight};
 use bytes::{Bytes, BytesMut};
@@ -66,12 +66,28 @@ pub(super) struct Caller {
 pub(super) struct Admitted {
     pub(super) caller: Caller,
     pub(super) snapshot: Arc<Snapshot>,
-    pub(super) principal: Principal,
+    pub(super) standing: Standing,
+    /// Whom the record is to name.
+    pub(super) attribution: Box<Attribution>,
+    /// What the head says of the caller's limits.
+    pub(super) limits: PassedHeaders,
+    pub(super) books: Books,
     pub(super) request: Request,
     pub(super) requested: Arc<str>,
     pub(super) resolution: Resolution,
     pub(super) controls: Controls,
     pub(super) progress: Progress,
+}
+
+/// How far a call is accounted for.
+#[expect(clippy::large_enum_variant, reason = "it lives in the box of its call")]
+pub(super) enum Books {
+    /// What it may take is reserved.
+    Open(Permit),
+    /// It is settled and written down; the record is still to be told to the metrics.
+    Written(Box<UsageRecord>),
+    /// Nothing is reserved, and nothing is written.
+    Closed,
 }
 
 /// What the client said about retries and timeouts.
@@ -129,6 +145,7 @@ pub(super) struct Hold {
 /// A complete held answer with what it cost to produce.
 pub(super) struct HeldAnswer {
     pub(super) body: Bytes,
+    pub(super) id: Option<Arc<str>>,
     pub(super) usage: Usage,
     pub(super) source: UsageSource,
     pub(super) upstream_end: Instant,
@@ -165,6 +182,9 @@ pub(super) struct Refused {
     pub(super) caller: Caller,
     pub(super) error: ApiError,
     pub(super) key_hash: Option<Arc<str>>,
+    pub(super) attribution: Option<Box<Attribution>>,
+    /// What the head says beyond the error.
+    pub(super) headers: PassedHeaders,
     pub(super) requested: Arc<str>,
     pub(super) group: Option<Arc<str>>,
     pub(super) stream: bool,
@@ -189,7 +209,9 @@ impl Admitted {
         Refused {
             caller: self.caller,
             error,
-            key_hash: Some(self.principal.key_hash),
+            key_hash: Some(self.standing.key_hash),
+            attribution: Some(self.attribution),
+            headers: PassedHeaders::new(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),
@@ -210,6 +232,8 @@ impl Refused {
             caller,
             error,
             key_hash,
+            attribution: None,
+            headers: PassedHeaders::new(),
             requested: Arc::from(""),
             group: None,
             stream: false,
@@ -232,19 +256,26 @@ impl Refused {
 impl Attempt {
     /// Notes how the attempt ended and gives its slot back.
     pub(super) fn close(self, failure: Option<UpstreamClass>, status: u16) -> Box<Admitted> {
+        let note = self.note(failure, status);
         let mut admitted = self.admitted;
-        admitted.progress.attempts.push(AttemptRecord {
-            target: self.deployment.target.id.clone(),
-            failure,
-            status,
-            duration: self.started.elapsed(),
-        });
+        admitted.progress.attempts.push(note);
         drop(self.slot);
         admitted
+    }
+
+    /// How the attempt ended, or is about to.
+    pub(super) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
+        let duration = self.started.elapsed();
+        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, duration }
     }
 }
 
 impl Relay {
+    /// Whether everything that the client is to have has come, though the connection may go on.
+    pub(super) fn has_ended(&self) -> bool {
+        self.complete || matches!(&self.meter, Meter::Stream(stream) if stream.is_done())
+    }
+
     /// When things happened, as distances from the arrival.
     pub(super) fn timings(&self, end: Instant) -> Timings {
         let since = |at: Instant| at.saturating_duration_since(self.attempt.admitted.caller.arrived);

@@ -1,21 +1,24 @@
-//! Who is who, in memory: keys, users, teams and customers as the database has them.
+//! Who is who, in memory: keys, users, teams and customers as the database has them, with their counters.
 //!
 //! Looking up what is known costs no lock that anybody waits under. What is not known is fetched once, on the
 //! control runtime, however many requests ask for it; a name that turned out not to exist is remembered for
 //! a moment. What is known stays usable while the database is away.
 
+use super::known::{Counters, Gates, Known};
 use super::shelf::Shelf;
 use crate::auth::{Candidate, Principal, Role};
 use crate::domain::{
-    ApiError, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, MemberFacts, OrganizationFacts, TeamFacts,
-    UserFacts,
+    ApiError, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, MemberFacts, OrganizationFacts, Scope,
+    TeamFacts, UserFacts,
 };
+use crate::limits::{Meters, Zone};
 use crate::store::{
     BUDGETS, CUSTOMERS, KEYS, MEMBERS, ORGANIZATIONS, Store, StoreError, TEAMS, USERS, member_id,
 };
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 
 /// Keys that are remembered.
@@ -29,26 +32,36 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Directory {
     store: Store,
     control: Handle,
-    keys: Shelf<KeyDigest, KeyFacts>,
-    users: Shelf<Arc<str>, UserFacts>,
-    teams: Shelf<Arc<str>, TeamFacts>,
-    members: Shelf<Arc<str>, MemberFacts>,
-    customers: Shelf<Arc<str>, CustomerFacts>,
-    organizations: Shelf<Arc<str>, OrganizationFacts>,
+    /// Every counter of the process.
+    pub meters: Arc<Meters>,
+    zone: ArcSwap<Zone>,
+    keys: Shelf<KeyDigest, Known<KeyFacts>>,
+    users: Shelf<Arc<str>, Known<UserFacts>>,
+    teams: Shelf<Arc<str>, Known<TeamFacts>>,
+    members: Shelf<Arc<str>, Known<MemberFacts>>,
+    customers: Shelf<Arc<str>, Known<CustomerFacts>>,
+    organizations: Shelf<Arc<str>, Known<OrganizationFacts>>,
     /// Whether any replaced key was ever used.
     replaced: AtomicBool,
 }
 
+/// What a look-up gives: a row with its counters, or that there is none.
+type Found<F> = Result<Option<Arc<Known<F>>>, ApiError>;
+
 macro_rules! lookup {
-    ($self:ident, $shelf:ident, $key:expr, |$store:ident, $id:ident| $fetch:expr) => {{
+    ($self:ident, $shelf:ident, $key:expr, $scope:expr, |$store:ident, $id:ident| $facts:expr,
+     |$gates:ident, $found:ident, $counters:ident| $known:expr) => {{
         if let Some(known) = $self.$shelf.known(&$key) {
             return Ok(known);
         }
-        let ($store, $id) = ($self.store.clone(), $key.clone());
         let fetched = $self.$shelf.fetch(&$key, || {
-            let ($store, $id) = ($store.clone(), $id.clone());
+            let ($store, $id, $gates) = ($self.store.clone(), $key.clone(), $self.gates());
             // A client that leaves must not cut a fetch that others wait for.
-            let task = $self.control.spawn(async move { tokio::time::timeout(PATIENCE, $fetch).await });
+            let task = $self.control.spawn(tokio::time::timeout(PATIENCE, async move {
+                let Some($found) = $facts.await? else { return Ok(None) };
+                let $counters = $store.spent($scope, &$id.to_string()).await?;
+                Ok(Some($known))
+            }));
             async move {
                 match task.await {
                     Ok(Ok(found)) => found,
@@ -63,10 +76,12 @@ macro_rules! lookup {
 impl Directory {
     /// An empty one; fetching runs on `control`.
     #[must_use]
-    pub fn new(store: Store, control: Handle) -> Self {
+    pub fn new(store: Store, control: Handle, meters: Arc<Meters>) -> Self {
         Self {
             store,
             control,
+            meters,
+            zone: ArcSwap::from_pointee(Zone::UTC),
             keys: Shelf::new(MOST_KEYS),
             users: Shelf::new(MOST_OTHERS),
             teams: Shelf::new(MOST_OTHERS),
@@ -77,73 +92,128 @@ impl Directory {
         }
     }
 
+    /// Lets days begin where it is midnight in this zone.
+    pub fn set_zone(&self, zone: Zone) {
+        if **self.zone.load() != zone {
+            self.zone.store(Arc::new(zone));
+            self.forget_all();
+        }
+    }
+
+    pub(super) fn gates(&self) -> Gates {
+        Gates { meters: Arc::clone(&self.meters), zone: Zone::clone(&self.zone.load()), now: now_ms() }
+    }
+
+    /// What the database has of somebody's counters; nothing while it is away.
+    pub(super) async fn counters(&self, scope: Scope, id: &str) -> Counters {
+        self.store.spent(scope, id).await.unwrap_or_else(|error| {
+            log::warn!("what {scope} has spent cannot be read: {error}");
+            Counters::default()
+        })
+    }
+
     /// Who presents this key.
     ///
     /// # Errors
     /// Nobody knows the key, or the database cannot be asked. Whether the key may be used is not looked at.
     pub async fn principal(&self, candidate: &Candidate) -> Result<Principal, ApiError> {
         let Some(key) = self.key(&candidate.digest).await? else { return Err(candidate.unknown()) };
-        if key.digest != candidate.digest {
-            self.replaced.store(true, Ordering::Relaxed);
-        }
         let role = match &key.user_id {
             // A name that nobody made a user of gives no rights.
             Some(user) => self.user(user).await?.map_or(Role::Unknown, |user| user.role.into()),
             None => Role::Unknown,
         };
-        Ok(Principal { key_hash: Arc::from(key.digest.to_hex()), role, key: Some(key) })
+        let facts = Arc::new(KeyFacts::clone(&key));
+        Ok(Principal { key_hash: Arc::clone(key.gate.id()), role, key: Some(facts) })
     }
 
     /// The key of this digest.
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn key(&self, digest: &KeyDigest) -> Result<Option<Arc<KeyFacts>>, ApiError> {
-        lookup!(self, keys, *digest, |store, id| store.key_facts(&id))
+    pub async fn key(&self, digest: &KeyDigest) -> Found<KeyFacts> {
+        let found = self.key_row(digest).await?;
+        if found.as_ref().is_some_and(|key| key.digest != *digest) {
+            self.replaced.store(true, Ordering::Relaxed);
+        }
+        Ok(found)
+    }
+
+    async fn key_row(&self, digest: &KeyDigest) -> Found<KeyFacts> {
+        lookup!(
+            self,
+            keys,
+            *digest,
+            Scope::Key,
+            |store, id| store.key_facts(&id),
+            |gates, facts, counters| gates.key(facts, counters)
+        )
     }
 
     /// The user of this id.
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn user(&self, id: &Arc<str>) -> Result<Option<Arc<UserFacts>>, ApiError> {
-        lookup!(self, users, id, |store, id| store.user_facts(&id))
+    pub async fn user(&self, id: &Arc<str>) -> Found<UserFacts> {
+        lookup!(self, users, id, Scope::User, |store, id| store.user_facts(&id), |gates, facts, counters| {
+            gates.user(facts, counters)
+        })
     }
 
     /// The team of this id.
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn team(&self, id: &Arc<str>) -> Result<Option<Arc<TeamFacts>>, ApiError> {
-        lookup!(self, teams, id, |store, id| store.team_facts(&id))
+    pub async fn team(&self, id: &Arc<str>) -> Found<TeamFacts> {
+        lookup!(self, teams, id, Scope::Team, |store, id| store.team_facts(&id), |gates, facts, counters| {
+            gates.team(facts, counters)
+        })
     }
 
     /// A user's place in a team.
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn member(&self, user: &str, team: &str) -> Result<Option<Arc<MemberFacts>>, ApiError> {
+    pub async fn member(&self, user: &str, team: &str) -> Found<MemberFacts> {
         let id: Arc<str> = Arc::from(member_id(user, team));
-        lookup!(self, members, id, |store, id| async move {
-            let (user, team) = id.split_once('\n').unwrap_or_default();
-            store.member_facts(user, team).await
-        })
+        lookup!(
+            self,
+            members,
+            id,
+            Scope::Member,
+            |store, id| store.member_facts(&id),
+            |gates, facts, counters| gates.member(&id, facts, counters)
+        )
     }
 
     /// The end user of this id.
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn customer(&self, id: &Arc<str>) -> Result<Option<Arc<CustomerFacts>>, ApiError> {
-        lookup!(self, customers, id, |store, id| store.customer_facts(&id))
+    pub async fn customer(&self, id: &Arc<str>) -> Found<CustomerFacts> {
+        lookup!(
+            self,
+            customers,
+            id,
+            Scope::Customer,
+            |store, id| store.customer_facts(&id),
+            |gates, facts, counters| gates.customer(facts, counters)
+        )
     }
 
     /// The organization of this id.
     ///
     /// # Errors
     /// The database cannot be asked.
-    pub async fn organization(&self, id: &Arc<str>) -> Result<Option<Arc<OrganizationFacts>>, ApiError> {
-        lookup!(self, organizations, id, |store, id| store.organization_facts(&id))
+    pub async fn organization(&self, id: &Arc<str>) -> Found<OrganizationFacts> {
+        lookup!(
+            self,
+            organizations,
+            id,
+            Scope::Organization,
+            |store, id| store.organization_facts(&id),
+            |gates, facts, counters| gates.organization(facts, counters)
+        )
     }
 
     /// Forgets what is known of a changed row, so that the next request sees it as it is now.
@@ -159,6 +229,8 @@ impl Directory {
             self.users.forget(&Arc::from(id));
         } else if kind == TEAMS.kind {
             self.teams.forget(&Arc::from(id));
+            // Members have what the team gives them.
+            self.members.forget_all();
         } else if kind == MEMBERS.kind {
             self.members.forget(&Arc::from(id));
         } else if kind == CUSTOMERS.kind {
@@ -170,7 +242,7 @@ impl Directory {
         }
     }
 
-    /// Forgets everything.
+    /// Forgets everything but the counters.
     pub fn forget_all(&self) {
         self.keys.forget_all();
         self.users.forget_all();
@@ -179,6 +251,12 @@ impl Directory {
         self.customers.forget_all();
         self.organizations.forget_all();
     }
+}
+
+/// Unix milliseconds.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn away(error: &StoreError) -> ApiError {

@@ -1,5 +1,8 @@
 //! A group: the deployments behind one public name, and the choice among them.
 
+use crate::domain::{Prices, Usage};
+use crate::limits::{Expected, Learned, output_estimate};
+use crate::metering;
 use crate::routing::{Candidate, Strategy, strategies::SimpleShuffle};
 use crate::upstream::Deployment;
 use smallvec::SmallVec;
@@ -18,8 +21,27 @@ pub struct Group {
     pub deployments: Vec<Arc<Deployment>>,
     /// Extra attempts.
     pub num_retries: u32,
+    /// Names that lists of models may name it by.
+    pub access_groups: Vec<String>,
+    /// How long its answers are.
+    pub learned: Learned,
+    /// The prices of its deployments, each once; `None` where nobody knows.
+    prices: SmallVec<[Option<Prices>; 1]>,
+    max_output: Option<u64>,
+    upstream_name: Option<String>,
     strategy: Box<dyn Strategy>,
     cursor: AtomicU64,
+}
+
+/// What a call is expected to take.
+#[derive(Clone, Copy, Debug)]
+pub struct Estimate {
+    /// Tokens, of prompt and answer.
+    pub tokens: u64,
+    /// Money, at the dearest deployment.
+    pub cost: Expected,
+    /// Whether a deployment has no price.
+    pub unpriced: bool,
 }
 
 /// What a group answers when asked for a deployment.
@@ -49,11 +71,40 @@ impl Group {
             deployments.iter().filter_map(|d| d.target.params.num_retries).max().unwrap_or(num_retries);
         Self {
             name: Arc::from(name),
-            deployments,
             num_retries,
+            access_groups: deployments
+                .iter()
+                .flat_map(|d| d.target.info.access_groups.iter().cloned())
+                .collect(),
+            learned: Learned::default(),
+            prices: prices(&deployments),
+            max_output: deployments.iter().filter_map(|d| d.target.info.max_output_tokens).max(),
+            upstream_name: deployments.first().map(|d| format!("{}/{}", d.target.provider, d.target.model)),
+            deployments,
             strategy: Box::new(SimpleShuffle::new(&candidates)),
             cursor: AtomicU64::new(fastrand::u64(..)),
         }
+    }
+
+    /// The upstream's model with the provider's prefix.
+    #[must_use]
+    pub fn upstream_name(&self) -> Option<&str> {
+        self.upstream_name.as_deref()
+    }
+
+    /// What a call will take whose prompt has so many tokens and whose answer may have `max_tokens`.
+    #[must_use]
+    pub fn expected(&self, prompt: u64, max_tokens: Option<u64>) -> Estimate {
+        let small = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+        let output =
+            output_estimate(max_tokens.map(small), self.learned.longest(), self.max_output.map(small));
+        let usage = Usage { prompt, completion: u64::from(output), ..Usage::default() };
+        let unpriced = self.prices.iter().any(Option::is_none);
+        let known = self.prices.iter().flatten().map(|prices| metering::cost(&usage, prices));
+        let dearest = known.max().unwrap_or_default();
+        let free = !unpriced && self.prices.iter().flatten().all(Prices::are_zero);
+        let cost = if free { Expected::Free } else { Expected::About(dearest) };
+        Estimate { tokens: prompt.saturating_add(u64::from(output)), cost, unpriced }
     }
 
     /// Chooses the next deployment: one that is in rotation and was not tried, else one that is in
@@ -124,4 +175,15 @@ impl Group {
         let at = self.cursor.fetch_add(GOLDEN, Ordering::Relaxed);
         (at >> 11) as f64 / (1u64 << 53) as f64
     }
+}
+
+fn prices(deployments: &[Arc<Deployment>]) -> SmallVec<[Option<Prices>; 1]> {
+    let mut found = SmallVec::new();
+    for deployment in deployments {
+        let prices = deployment.target.info.prices;
+        if !found.contains(&prices) {
+            found.push(prices);
+        }
+    }
+    found
 }

@@ -7,12 +7,20 @@
 mod directory;
 mod group;
 mod handle;
+mod house;
+mod known;
 mod names;
+mod reloader;
 mod shelf;
 mod snapshot;
+mod standing;
 
 pub use directory::Directory;
-pub use group::{Group, Pick};
+pub use group::{Estimate, Group, Pick};
 pub use handle::RuntimeHandle;
+pub use house::House;
+pub use known::Known;
 pub use names::Resolution;
+pub use reloader::{ReloadError, Reloader};
 pub use snapshot::{PrepareError, Snapshot};
+pub use standing::{GateList, Standing};

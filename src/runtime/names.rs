@@ -2,6 +2,7 @@
 //! wildcard (the most specific first), and, where no wildcard exists, a provider's own model string.
 
 use super::Group;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -60,13 +61,13 @@ impl Resolution {
     /// The model to ask an upstream for: each star of its model is replaced by what the pattern's
     /// star stood for; when there are fewer of them than in the pattern, the whole name is used.
     #[must_use]
-    pub fn upstream_model(&self, model: &str, requested: &str) -> String {
-        let stars = model.matches('*').count();
+    pub fn upstream_model<'a>(&self, model: &'a str, requested: &'a str) -> Cow<'a, str> {
+        let stars = memchr::memchr_iter(b'*', model.as_bytes()).count();
         if stars == 0 {
-            return model.to_owned();
+            return Cow::Borrowed(model);
         }
         if stars < self.captures.len() || self.captures.is_empty() {
-            return requested.to_owned();
+            return Cow::Borrowed(requested);
         }
         let mut pieces = model.split('*');
         let mut out = pieces.next().unwrap_or_default().to_owned();
@@ -74,7 +75,7 @@ impl Resolution {
             out.push_str(self.captures.get(i).map_or("", String::as_str));
             out.push_str(piece);
         }
-        out
+        Cow::Owned(out)
     }
 }
 

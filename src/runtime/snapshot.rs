@@ -1,9 +1,10 @@
 //! One configuration made ready to serve.
 
 use super::names::Names;
-use super::{Group, Resolution};
+use super::{Directory, Group, House, Resolution};
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::limits::Zone;
 use crate::upstream::{Deployment, Uncallable, Upstreams};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Knows the master key.
     pub verifier: Verifier,
+    /// What every call passes.
+    pub house: House,
     /// All deployments, in file order.
     pub deployments: Vec<Arc<Deployment>>,
     /// All groups, in order of appearance.
@@ -39,6 +42,7 @@ impl Snapshot {
     pub async fn prepare(
         config: Config,
         upstreams: &Upstreams,
+        directory: &Directory,
         generation: u64,
     ) -> Result<Self, PrepareError> {
         let deployments = upstreams.prepare(&config.targets).await?;
@@ -56,7 +60,9 @@ impl Snapshot {
         });
         let names = Names::new(&groups, aliases.collect());
         let verifier = Verifier::new(config.server.master_key.clone());
-        Ok(Self { config, generation, verifier, deployments, groups, names })
+        directory.set_zone(zone(config.spending.time_zone.as_deref()));
+        let house = House::prepare(&config, directory, verifier.bare_hash()).await;
+        Ok(Self { config, generation, verifier, house, deployments, groups, names })
     }
 
     /// Finds the group that a name stands for.
@@ -96,6 +102,11 @@ impl Snapshot {
         let first = found.first()?.target.group.clone();
         Some(Resolution::of(Group::new(&first, found, self.config.router.num_retries)))
     }
+}
+
+/// Unknown names were refused with the configuration.
+pub(crate) fn zone(name: Option<&str>) -> Zone {
+    name.and_then(|name| Zone::named(name).ok()).unwrap_or(Zone::UTC)
 }
 
 fn groups(deployments: &[Arc<Deployment>], num_retries: u32) -> Vec<Arc<Group>> {

@@ -1,7 +1,7 @@
 //! The database at the start, and what other processes change in it.
 
-use crate::runtime::Directory;
-use crate::store::{DatabaseSettings, Store, StoreError};
+use crate::runtime::{Directory, Reloader};
+use crate::store::{DatabaseSettings, MODELS, Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +40,13 @@ async fn migrate_later(store: Store) {
     }
 }
 
+/// Serves the deployments of the database as they are, for ever.
+pub(super) async fn follow_models(reloader: Arc<Reloader>) {
+    reloader.follow().await;
+}
+
 /// Forgets what others change, within a second, for ever.
-pub(super) async fn follow(store: Store, directory: Arc<Directory>) {
+pub(super) async fn follow(store: Store, directory: Arc<Directory>, reloader: Arc<Reloader>) {
     let mut seen: HashSet<i64> = HashSet::new();
     let mut away = false;
     for look in 0u32.. {
@@ -51,10 +56,13 @@ pub(super) async fn follow(store: Store, directory: Arc<Directory>) {
                 // What was missed while the database was away is unknown.
                 if std::mem::take(&mut away) {
                     directory.forget_all();
+                    reloader.models_may_have_changed();
                 }
-                changes.iter().filter(|change| !seen.contains(&change.seq)).for_each(|change| {
-                    directory.changed(&change.kind, &change.id);
-                });
+                let new = || changes.iter().filter(|change| !seen.contains(&change.seq));
+                new().for_each(|change| directory.changed(&change.kind, &change.id));
+                if new().any(|change| change.kind == MODELS.kind) {
+                    reloader.models_may_have_changed();
+                }
                 seen = changes.iter().map(|change| change.seq).collect();
             }
             Err(error) => {

@@ -238,13 +238,28 @@ impl Store {
         Ok(Some(Facts(&doc).team(id, member.as_ref())))
     }
 
-    /// What holds for one user within one team.
+    /// What holds for one user within one team ([`member_id`]): its own terms, completed by what the team gives each
+    /// member. `None` if neither says anything.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn member_facts(&self, user: &str, team: &str) -> Result<Option<MemberFacts>, StoreError> {
-        let doc = self.with_budget(&MEMBERS, &member_id(user, team)).await?;
-        Ok(doc.map(|doc| MemberFacts { rates: Facts(&doc).rates(), budget: Facts(&doc).budget(false) }))
+    pub async fn member_facts(&self, id: &str) -> Result<Option<MemberFacts>, StoreError> {
+        let (_, team) = id.split_once('\n').unwrap_or_default();
+        let given = self.team_facts(team).await?;
+        let given = given.map(|team| MemberFacts { rates: team.member_rates, budget: team.member_budget });
+        let Some(doc) = self.with_budget(&MEMBERS, id).await? else {
+            return Ok(given.filter(|given| *given != MemberFacts::default()));
+        };
+        let (rates, budget) = (Facts(&doc).rates(), Facts(&doc).budget(false));
+        let given = given.unwrap_or_default();
+        Ok(Some(MemberFacts {
+            rates: RateTerms {
+                rpm: rates.rpm.or(given.rates.rpm),
+                tpm: rates.tpm.or(given.rates.tpm),
+                parallel: rates.parallel.or(given.rates.parallel),
+            },
+            budget: if budget.max.is_some() { budget } else { given.budget },
+        }))
     }
 
     /// The end user of that id.

@@ -15,7 +15,9 @@ mod settings;
 mod spend;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod usage;
+mod vault;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};
@@ -27,3 +29,5 @@ pub use table::{
     ALL as TABLES, BUDGETS, CREDENTIALS, CUSTOMERS, Doc, KEYS, MEMBERS, MODELS, ORGANIZATIONS, SETTINGS,
     TEAMS, Table, USERS,
 };
+pub use usage::{Booked, Booking, CounterTotal, Progress};
+pub use vault::{SealError, Vault, is_sealed};

@@ -5,7 +5,7 @@
 use super::db::Db;
 use super::{
     DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, query,
-    rotate, spend,
+    rotate, spend, usage,
 };
 use crate::domain::{CounterId, KeyDigest, Money, Scope};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Both databases, each empty: a file, and a schema of its own on the server that `tests/run` starts.
-pub(super) async fn both() -> Vec<(Store, Option<TempDir>)> {
+pub(crate) async fn both() -> Vec<(Store, Option<TempDir>)> {
     let folder = TempDir::new().unwrap();
     let file = Store::open(&DatabaseSettings::sqlite(folder.path().join("t.db"))).await.unwrap();
     let mut stores = vec![(file, Some(folder))];
@@ -123,6 +123,8 @@ async fn counters_are_set_and_read() {
         store.set_spent(&counter, Spent::default()).await.unwrap();
         store.set_spent(&counter, spent).await.unwrap();
         assert_eq!(store.spent(Scope::Key, "k").await.unwrap()[""], spent);
+        let among = store.spent_among(Scope::Key, &["k", "none"]).await.unwrap();
+        assert_eq!((among.len(), among["k"]), (1, spent));
         store.forget_spent(Scope::Key, "k").await.unwrap();
         assert!(store.spent(Scope::Key, "k").await.unwrap().is_empty());
     }
@@ -176,13 +178,14 @@ fn statements() -> Vec<String> {
         .iter()
         .flat_map(|t| [query::page(t, &Query::default()).sql, query::count(t, &Query::default()).sql]);
     let full = [query::page(&KEYS, &search).sql, query::count(&KEYS, &search).sql];
-    fixed.iter().map(|&sql| sql.to_owned()).chain(tables).chain(searches).chain(full).collect()
+    let fixed = fixed.iter().map(|&sql| sql.to_owned()).chain([spend::among(2)]);
+    fixed.chain(tables).chain(searches).chain(full).collect()
 }
 
 #[tokio::test]
 async fn every_statement_is_prepared_on_both() {
     for (store, _folder) in both().await {
-        for sql in statements() {
+        for sql in statements().into_iter().chain(usage::statements(store.is_file())) {
             let prepared = super::db::on!(&store.db, pool => pool.prepare(&sql).await.map(drop));
             assert!(prepared.is_ok(), "{sql}: {prepared:?}");
         }

@@ -53,7 +53,7 @@ async fn ask(deployment: &Deployment) -> pingora::Result<StatusCode> {
     let unresolved = || pingora::Error::explain(pingora::ErrorType::ConnectError, "not resolved");
     let patience = Patience { connect: DEADLINE, read: DEADLINE, write: None };
     let peer = deployment.endpoint.peer(patience).ok_or_else(unresolved)?;
-    let mut head = deployment.head(EndpointKind::ChatCompletions).cloned().ok_or_else(unresolved)?;
+    let mut head = deployment.head(EndpointKind::ChatCompletions, None).ok_or_else(unresolved)?;
     let path = format!("{}/models", deployment.target.base_path);
     head.set_method(Method::GET);
     head.set_raw_path(path.as_bytes())?;

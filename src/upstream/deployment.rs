@@ -28,6 +28,14 @@ pub struct Deployment {
 #[error("{0}: {1}")]
 pub struct Uncallable(TargetId, String);
 
+impl Uncallable {
+    /// Which deployment.
+    #[must_use]
+    pub const fn id(&self) -> &TargetId {
+        &self.0
+    }
+}
+
 /// A deployment's names, in the forms in which every call needs them.
 pub struct Labels {
     /// Its id.
@@ -70,10 +78,10 @@ impl Deployment {
         Ok(Self { target, endpoint, state, labels, heads })
     }
 
-    /// The upstream request's head for this API, without a length.
+    /// The upstream request's head for this API and a body of so many bytes, or none.
     #[must_use]
-    pub fn head(&self, kind: EndpointKind) -> Option<&RequestHeader> {
-        self.heads.of(kind)
+    pub fn head(&self, kind: EndpointKind, length: Option<usize>) -> Option<RequestHeader> {
+        self.heads.of(kind, length)
     }
 
     /// Takes one of the deployment's parallel slots; `None` if all are taken.

@@ -2,17 +2,18 @@
 
 use super::discovery::Dns;
 use crate::domain::{HostPort, Scheme};
+use arc_swap::ArcSwap;
 use pingora::prelude::HttpPeer;
+use pingora::protocols::l4::socket::SocketAddr as Address;
 use pingora::upstreams::peer::Peer;
 use pingora_load_balancing::health_check::{HealthCheck, HttpHealthCheck, TcpHealthCheck};
 use pingora_load_balancing::selection::RoundRobin;
 use pingora_load_balancing::{Backends, LoadBalancer};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// How often the load balancer may step on to find a healthy address.
-const MAX_STEPS: usize = 16;
 const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
 const PROBE: Duration = Duration::from_secs(2);
@@ -46,6 +47,9 @@ pub struct Endpoint {
     template: HttpPeer,
     /// What the last look at the balancer said: asking it anew hashes every address.
     up: AtomicBool,
+    /// The addresses that take calls, from the same look.
+    ready: ArcSwap<Vec<Address>>,
+    turn: AtomicUsize,
 }
 
 impl Endpoint {
@@ -60,7 +64,14 @@ impl Endpoint {
         }
         let template = template(&origin);
         let balancer = LoadBalancer::from_backends(backends);
-        Self { origin, balancer, template, up: AtomicBool::new(false) }
+        Self {
+            origin,
+            balancer,
+            template,
+            up: AtomicBool::new(false),
+            ready: ArcSwap::default(),
+            turn: AtomicUsize::new(0),
+        }
     }
 
     /// The origin.
@@ -73,12 +84,11 @@ impl Endpoint {
     /// call tells more than a probe; `None` while the name has never been resolved.
     #[must_use]
     pub fn peer(&self, patience: Patience) -> Option<Box<HttpPeer>> {
-        let backend = self
-            .balancer
-            .select(b"", MAX_STEPS)
-            .or_else(|| self.balancer.backends().get_backend().first().cloned())?;
+        let ready = self.ready.load();
+        let turn = if ready.len() > 1 { self.turn.fetch_add(1, Ordering::Relaxed) % ready.len() } else { 0 };
+        let address = ready.get(turn)?.clone();
         let mut peer = Box::new(self.template.clone());
-        peer._address = backend.addr;
+        peer._address = address;
         peer.options.connection_timeout = Some(patience.connect.min(CONNECT));
         peer.options.total_connection_timeout = Some(patience.connect.min(CONNECT).saturating_mul(2));
         peer.options.read_timeout = Some(patience.read);
@@ -94,14 +104,17 @@ impl Endpoint {
 
     fn look(&self) {
         let backends = self.balancer.backends();
-        let up = backends.get_backend().iter().any(|backend| backends.ready(backend));
-        self.up.store(up, Ordering::Relaxed);
+        let all = backends.get_backend();
+        let up: Vec<_> = all.iter().filter(|b| backends.ready(b)).map(|b| b.addr.clone()).collect();
+        self.up.store(!up.is_empty(), Ordering::Relaxed);
+        let last_resort = || all.first().map(|backend| backend.addr.clone()).into_iter().collect();
+        self.ready.store(Arc::new(if up.is_empty() { last_resort() } else { up }));
     }
 
     /// Whether the name was ever resolved.
     #[must_use]
     pub fn is_resolved(&self) -> bool {
-        !self.balancer.backends().get_backend().is_empty()
+        !self.ready.load().is_empty()
     }
 
     /// Resolves the name again; the old addresses stay when that fails.

@@ -4,12 +4,12 @@
 
 use crate::domain::EndpointKind;
 use crate::providers::Target;
+use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora::http::RequestHeader;
-use std::collections::HashMap;
 
 /// One head for each operation.
-pub(super) struct Heads(HashMap<EndpointKind, RequestHeader>);
+pub(super) struct Heads([(EndpointKind, Parts); 3]);
 
 impl Heads {
     /// Makes the heads of a deployment.
@@ -17,16 +17,22 @@ impl Heads {
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
     pub(super) fn new(target: &Target) -> pingora::Result<Self> {
-        let kinds = [EndpointKind::ChatCompletions, EndpointKind::Completions, EndpointKind::Embeddings];
-        kinds
-            .into_iter()
-            .map(|kind| Ok((kind, head(target, kind)?)))
-            .collect::<pingora::Result<_>>()
-            .map(Self)
+        let head = |kind| head(target, kind).map(|head| (kind, Parts::from(head)));
+        Ok(Self([
+            head(EndpointKind::ChatCompletions)?,
+            head(EndpointKind::Completions)?,
+            head(EndpointKind::Embeddings)?,
+        ]))
     }
 
-    pub(super) fn of(&self, kind: EndpointKind) -> Option<&RequestHeader> {
-        self.0.get(&kind)
+    /// The head for a body of so many bytes, or for none.
+    pub(super) fn of(&self, kind: EndpointKind, length: Option<usize>) -> Option<RequestHeader> {
+        let mut head = self.0.iter().find(|(own, _)| *own == kind)?.1.clone();
+        match length {
+            Some(length) => head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length)),
+            None => head.headers.remove(header::CONTENT_LENGTH),
+        };
+        Some(head.into())
     }
 }
 
@@ -42,6 +48,8 @@ fn head(target: &Target, kind: EndpointKind) -> pingora::Result<RequestHeader> {
     if let Some(key) = &target.api_key {
         head.insert_header(header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?)?;
     }
+    // Its place: the value comes with the body.
+    head.insert_header(header::CONTENT_LENGTH, HeaderValue::from_static("0"))?;
     for (name, value) in &target.params.extra_headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("a header name"))?;
         head.insert_header(name, secret(value.expose())?)?;

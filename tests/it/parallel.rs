@@ -25,6 +25,9 @@ async fn run(params: Value, router: Value, body: &Value) -> usize {
     let bytes = gateway.post_bytes(CHAT, body);
     let responses = Load::of(CALLS).run(&gateway, CALLS, &bytes).await;
     assert!(responses.iter().all(|response| response.status() == 200 && response.complete));
+    // A client may have its answer before the simulator has noted that it gave one.
+    let all_ended = |seen: &[Seen]| seen.iter().all(|seen| seen.answered.or(seen.closed_early).is_some());
+    assert!(simulator.wait_until(std::time::Duration::from_secs(10), all_ended).await);
     let seen = simulator.seen();
     assert_eq!(seen.len(), CALLS);
     most_at_once(&seen)

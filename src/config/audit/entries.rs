@@ -181,7 +181,7 @@ pub(crate) static INFO: &[Key] = &[
     yes("output_cost_per_audio_token"),
     yes("supported_environments"),
     later("base_model"),
-    later("access_groups"),
+    yes("access_groups"),
     later("health_check_timeout"),
     later("health_check_max_tokens"),
     later("health_check_model"),

@@ -11,6 +11,9 @@ mod prices;
 mod provider;
 mod router;
 mod server;
+mod shown;
+mod spending;
+mod stored;
 mod targets;
 
 use super::audit::{self, AuditRow};
@@ -23,6 +26,7 @@ use std::path::PathBuf;
 
 pub(crate) use environment::may_be_set;
 pub(crate) use router::STRATEGIES;
+pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +72,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         tollgate: Section::of(&root, "", "tollgate", &mut report),
     };
     let server = server::compile(&sections, &env, overrides, &mut report);
+    let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
@@ -75,7 +80,8 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, router, targets, aliases };
+    let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut Report::default());
+    let config = Config { server, spending, router, targets, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 

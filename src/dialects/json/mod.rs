@@ -4,6 +4,7 @@
 //! are followed. So the spans are right whenever the body is JSON, and megabytes cost a `memchr`.
 
 mod skip;
+mod words;
 
 pub use skip::{skip_space, skip_string, skip_value};
 
@@ -48,6 +49,15 @@ impl Member {
     #[must_use]
     pub fn name<'a>(&self, body: &'a [u8]) -> Cow<'a, str> {
         text(self.key.of(body)).unwrap_or_default()
+    }
+
+    /// The key as meant, in bytes that are not checked for UTF-8.
+    #[must_use]
+    pub fn name_bytes<'a>(&self, body: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.escaped {
+            return Cow::Owned(self.name(body).into_owned().into_bytes());
+        }
+        Cow::Borrowed(body.get(self.key.start + 1..self.key.end - 1).unwrap_or_default())
     }
 
     /// Whether the key means `name`.
@@ -234,6 +244,19 @@ pub fn text(value: &[u8]) -> Option<Cow<'_, str>> {
         return std::str::from_utf8(inner).ok().map(Cow::Borrowed);
     }
     serde_json::from_slice::<String>(value).ok().map(Cow::Owned)
+}
+
+/// Appends `value` as a JSON string.
+pub fn put_text(out: &mut Vec<u8>, value: &str) {
+    // A fold, not `all`: without the early exit it is vectorised.
+    let special = |b: u8| (b < 0x20) | (b == b'"') | (b == b'\\');
+    if value.bytes().fold(false, |any, b| any | special(b)) {
+        return out.extend_from_slice(serde_json::Value::from(value).to_string().as_bytes());
+    }
+    out.reserve(value.len() + 2);
+    out.push(b'"');
+    out.extend_from_slice(value.as_bytes());
+    out.push(b'"');
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where values end.
 
-use super::{CHARACTER, END, Fault, MAX_DEPTH, syntax};
+use super::{CHARACTER, END, Fault, MAX_DEPTH, syntax, words};
 use memchr::memchr2;
 
 /// Where the white space that begins at `at` ends.
@@ -18,19 +18,30 @@ pub fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 /// If it has no end.
 pub fn skip_string(bytes: &[u8], at: usize) -> Result<usize, Fault> {
     let mut at = at + 1;
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
-        at += found;
-        if bytes[at] == b'"' {
+    loop {
+        at = match words::first(bytes, at, NEAR_WORDS, |w| words::equal(w, b'"') | words::equal(w, b'\\')) {
+            Ok(found) => found,
+            Err(far) => match bytes.get(far..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+                Some(found) => far + found,
+                None => return Err(syntax(END, bytes.len())),
+            },
+        };
+        if bytes.get(at) == Some(&b'"') {
             return Ok(at + 1);
         }
         at += 2;
     }
-    Err(syntax(END, bytes.len()))
 }
 
 pub(super) fn skip_strict_string(bytes: &[u8], at: usize) -> Result<(usize, bool), Fault> {
     let mut at = at + 1;
     let mut escaped = false;
+    let mark = |w| words::equal(w, b'"') | words::equal(w, b'\\') | words::below(w, 0x20);
+    // Most strings are short: the call of a search would cost more than the search.
+    match words::first(bytes, at, NEAR_WORDS, mark) {
+        Ok(end) if bytes.get(end) == Some(&b'"') => return Ok((end + 1, false)),
+        Ok(found) | Err(found) => at = found,
+    }
     loop {
         let rest = bytes.get(at..).unwrap_or_default();
         let plain = memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
@@ -152,16 +163,26 @@ const fn is_mark(byte: u8) -> bool {
     folded == b'{' || folded == b'}' || byte == b'"'
 }
 
+/// So many words are looked at one by one before a search by blocks begins.
+const NEAR_WORDS: usize = 4;
+
 /// The next quote or bracket at or after `from`, or the end.
 fn next_mark(bytes: &[u8], from: usize) -> usize {
-    const NEAR: usize = 16;
     const BLOCK: usize = 32;
-    let rest = bytes.get(from..).unwrap_or_default();
-    if let Some(near) = rest.iter().take(NEAR).position(|b| is_mark(*b)) {
-        return from + near;
+    let mark = |w| {
+        let folded = w | words::each(0x20);
+        words::equal(folded, b'{') | words::equal(folded, b'}') | words::equal(w, b'"')
+    };
+    // After a string there are mostly a colon or a comma and the next string.
+    let nearest = bytes.get(from..from + 2).unwrap_or_default();
+    if let Some(found) = nearest.iter().position(|b| is_mark(*b)) {
+        return from + found;
     }
-    let mut at = from + NEAR.min(rest.len());
-    for block in rest.get(NEAR..).unwrap_or_default().chunks_exact(BLOCK) {
+    let mut at = match words::first(bytes, from + nearest.len(), NEAR_WORDS, mark) {
+        Ok(found) => return found,
+        Err(far) => far,
+    };
+    for block in bytes.get(at..).unwrap_or_default().chunks_exact(BLOCK) {
         if block.iter().fold(false, |hit, b| hit | is_mark(*b)) {
             break;
         }

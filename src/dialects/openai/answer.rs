@@ -1,10 +1,10 @@
 //! A whole answer: what it cost, and under which name it is given.
 
-use super::encode::put_text;
 use super::{choices, tokens};
-use crate::dialects::json::{Members, Span, text};
+use crate::dialects::json::{Members, Span, put_text, text};
 use crate::domain::Usage;
 use bytes::Bytes;
+use std::sync::Arc;
 
 /// What an answer says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +15,25 @@ pub struct AnswerFacts {
     pub text_bytes: u64,
     /// Whether the body is a JSON object at all.
     pub is_json_object: bool,
+    /// Where its `id` is.
+    id: Option<Span>,
+}
+
+impl AnswerFacts {
+    /// The answer's `id`, if it is a text of a sensible length.
+    #[must_use]
+    pub fn id(&self, body: &[u8]) -> Option<Arc<str>> {
+        response_id(self.id?.of(body))
+    }
+}
+
+/// Longest `id` that is kept, in bytes.
+const LONGEST_ID: usize = 256;
+
+/// The `id` that a JSON value holds.
+pub(super) fn response_id(value: &[u8]) -> Option<Arc<str>> {
+    let id = text(value)?;
+    (!id.is_empty() && id.len() <= LONGEST_ID).then(|| Arc::from(&*id))
 }
 
 /// Reads an answer.
@@ -30,6 +49,8 @@ pub fn read(body: &[u8]) -> AnswerFacts {
             facts.usage = tokens::read(body, member.value);
         } else if member.is(body, "choices") {
             given = Some(member.value);
+        } else if member.is(body, "id") {
+            facts.id = Some(member.value);
         }
     }
     // The text is looked at only when nobody counted it.

@@ -3,7 +3,7 @@
 
 use super::fields::Field;
 use super::request::Request;
-use crate::dialects::json::{Member, Members, text};
+use crate::dialects::json::{Member, Members, put_text, text};
 use crate::domain::{ApiError, ErrorKind};
 use bytes::Bytes;
 use serde_json::{Map, Value};
@@ -236,17 +236,6 @@ impl Plan<'_> {
         }
         out.push(b'}');
         Ok(Bytes::from(out))
-    }
-}
-
-pub(super) fn put_text(out: &mut Vec<u8>, value: &str) {
-    let plain = value.bytes().all(|b| b >= 0x20 && b != b'"' && b != b'\\');
-    if plain {
-        out.push(b'"');
-        out.extend_from_slice(value.as_bytes());
-        out.push(b'"');
-    } else {
-        out.extend_from_slice(Value::from(value).to_string().as_bytes());
     }
 }
 

@@ -1,5 +1,6 @@
 //! OpenAI's format: requests, answers, event streams and errors.
 
+mod about;
 pub mod answer;
 mod choices;
 pub mod encode;

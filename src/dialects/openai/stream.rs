@@ -1,9 +1,9 @@
 //! An event stream: relayed as it comes, with the meter teed off.
 
-use super::encode::put_text;
+use super::answer::response_id;
 use super::upstream_error::read_event_failure;
 use super::{choices, tokens};
-use crate::dialects::json::{Members, Span, text};
+use crate::dialects::json::{Members, Span, put_text, text};
 use crate::dialects::sse::{self, MAX_EVENT, Splitter, TooLong};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, Failure, Usage};
@@ -57,6 +57,7 @@ pub struct StreamRelay {
     limit: usize,
     splitter: Splitter,
     pending: BytesMut,
+    id: Option<Arc<str>>,
     usage: Option<Usage>,
     produced: Produced,
     failure: Option<Box<Failure>>,
@@ -89,6 +90,7 @@ impl StreamRelay {
             limit: MAX_EVENT,
             splitter: Splitter::default(),
             pending: BytesMut::new(),
+            id: None,
             usage: None,
             produced: Produced::default(),
             failure: None,
@@ -196,6 +198,8 @@ impl StreamRelay {
                 usage = tokens::read(data, member.value);
                 open = before.is_none();
                 edits.usage = Some(Span { start: before.unwrap_or(member.key.start), end: member.value.end });
+            } else if self.id.is_none() && member.is(data, "id") {
+                self.id = response_id(value);
             } else if is_error(&member.name(data), value) {
                 return Verdict::Fail(Box::new(read_event_failure(data)));
             }
@@ -274,6 +278,12 @@ impl StreamRelay {
             tail.extend_from_slice(DONE);
         }
         StreamEnd::Complete { tail: Bytes::from(tail) }
+    }
+
+    /// The `id` that the events carry.
+    #[must_use]
+    pub const fn id(&self) -> Option<&Arc<str>> {
+        self.id.as_ref()
     }
 
     /// The upstream's own counts, as soon as it has sent them.

@@ -8,22 +8,22 @@ pub(super) fn read(body: &[u8], span: Span) -> Option<Usage> {
     let mut usage = Usage::default();
     let (mut prompt, mut completion, mut total) = (None, None, None);
     for member in Members::within(body, span).ok()?.flatten() {
-        let name = member.name(body);
         let value = member.value.of(body);
-        match &*name {
-            "prompt_tokens" | "input_tokens" => prompt = count(value).or(prompt),
-            "completion_tokens" | "output_tokens" => completion = count(value).or(completion),
-            "total_tokens" => total = count(value),
-            "prompt_tokens_details" | "input_tokens_details" => {
-                detail(body, member.value, "cached_tokens", &mut usage.cached);
-                detail(body, member.value, "audio_tokens", &mut usage.audio_prompt);
+        match &*member.name_bytes(body) {
+            b"prompt_tokens" | b"input_tokens" => prompt = count(value).or(prompt),
+            b"completion_tokens" | b"output_tokens" => completion = count(value).or(completion),
+            b"total_tokens" => total = count(value),
+            b"prompt_tokens_details" | b"input_tokens_details" => {
+                let into =
+                    [(&b"cached_tokens"[..], &mut usage.cached), (b"audio_tokens", &mut usage.audio_prompt)];
+                details(body, member.value, into);
             }
-            "completion_tokens_details" | "output_tokens_details" => {
-                detail(body, member.value, "reasoning_tokens", &mut usage.reasoning);
-                detail(body, member.value, "audio_tokens", &mut usage.audio_completion);
+            b"completion_tokens_details" | b"output_tokens_details" => {
+                let audio = (&b"audio_tokens"[..], &mut usage.audio_completion);
+                details(body, member.value, [(b"reasoning_tokens", &mut usage.reasoning), audio]);
             }
-            "cache_creation_input_tokens" => usage.cache_write = count(value).unwrap_or_default(),
-            "prompt_cache_hit_tokens" | "cache_read_input_tokens" => {
+            b"cache_creation_input_tokens" => usage.cache_write = count(value).unwrap_or_default(),
+            b"prompt_cache_hit_tokens" | b"cache_read_input_tokens" => {
                 usage.cached = usage.cached.max(count(value).unwrap_or_default());
             }
             _ => {}
@@ -41,11 +41,12 @@ pub(super) fn read(body: &[u8], span: Span) -> Option<Usage> {
     Some(usage)
 }
 
-fn detail(body: &[u8], span: Span, name: &str, into: &mut u64) {
+fn details(body: &[u8], span: Span, mut into: [(&[u8], &mut u64); 2]) {
     let members = Members::within(body, span).ok();
     for member in members.into_iter().flatten().flatten() {
-        if member.is(body, name) {
-            *into = (*into).max(count(member.value.of(body)).unwrap_or_default());
+        let name = member.name_bytes(body);
+        if let Some((_, into)) = into.iter_mut().find(|(wanted, _)| *name == **wanted) {
+            **into = (**into).max(count(member.value.of(body)).unwrap_or_default());
         }
     }
 }

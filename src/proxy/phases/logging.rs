@@ -4,27 +4,23 @@ use crate::domain::Outcome;
 use crate::proxy::stage::{Ctx, Stage};
 use crate::proxy::{Gateway, respond, settle};
 use pingora_proxy::Session;
-use std::sync::atomic::Ordering;
 
 /// Pingora's `logging`, which runs on every ending. Only here is a whole answer's cost known while its
 /// head can still be written.
 pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx) {
-    let delivered = match &ctx.stage {
-        Stage::Holding(hold) => match &hold.answer {
-            Some(answer) => respond::held(gateway, session, hold, answer).await.is_ok(),
-            None => false,
-        },
+    let delivered = match &mut ctx.stage {
+        Stage::Holding(hold) if hold.answer.is_some() => {
+            settle::book_held(gateway, hold);
+            respond::held(session, hold).await.is_ok()
+        }
+        Stage::Holding(_) => false,
         // A refusal that cost no retry left the connection in order, and is sent from here too.
         Stage::Refused(refused) if !refused.client_gone && !respond::is_answered(session) => {
             respond::refusal(session, refused).await.is_ok()
         }
         _ => true,
     };
-    let held = matches!(ctx.stage, Stage::Holding(_));
-    let Some(record) = settle::record(ctx.take(), delivered) else { return };
-    if !held {
-        gateway.spent.fetch_add(record.cost.pico(), Ordering::Relaxed);
-    }
+    let Some(record) = settle::record(gateway, ctx.take(), delivered) else { return };
     if let Outcome::Interrupted(class) = &record.outcome {
         log::warn!("call {}: the upstream broke off in mid-answer: {class:?}", record.call_id.as_str());
     }

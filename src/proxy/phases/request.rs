@@ -1,15 +1,15 @@
 //! A request came in: who is calling, what is asked, and may it be served.
 
-use crate::auth::{self, Claim, Principal};
 use crate::dialects::openai::request as openai;
 use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
+use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::phases::upstream_peer;
-use crate::proxy::stage::{Admitted, Caller, Controls, Ctx, Progress, Refused, Stage};
+use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Progress, Refused, Stage};
 use crate::proxy::{Gateway, respond};
-use crate::runtime::Snapshot;
-use http::{HeaderMap, Method};
+use crate::runtime::{Resolution, Snapshot};
+use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
 use std::borrow::Cow;
@@ -60,39 +60,28 @@ async fn model_call(
         kind: found.kind,
         _in_flight: gateway.telemetry.metrics.in_flight(),
     };
-    let key_header = snapshot.config.server.key_header.as_deref();
-    let presented = auth::presented(&session.req_header().headers, key_header);
-    let claim = snapshot.verifier.check(presented);
-    let principal = match claim {
-        Ok(Claim::Known(principal)) => Ok(principal),
-        Ok(Claim::Virtual(candidate)) => gateway.directory.principal(&candidate).await,
-        Err(error) => Err(error),
+    let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {
+        Ok(visitor) => visitor,
+        Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
     };
-    let principal = match principal {
-        Ok(principal) => principal,
-        Err(error) => return refuse(session, ctx, Refused::new(caller, error, None)).await,
-    };
+    let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limit = snapshot.config.server.max_body_bytes;
     let (bytes, replayable) = match body::read(session, limit).await {
         Ok(Body::Replayable(bytes)) => (bytes, true),
         Ok(Body::Unreplayable(bytes)) => (bytes, false),
         Ok(Body::TooLarge) => {
             let error = ApiError::new(ErrorKind::TooLarge, too_large(limit));
-            return refuse(session, ctx, Refused::new(caller, error, Some(principal.key_hash))).await;
+            return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
         }
         Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, Some(principal.key_hash))));
+            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
             return Err(error.into_down());
         }
     };
     let headers = &session.req_header().headers;
-    let admitted = admit(caller, snapshot, principal, openai::read(found.kind, bytes), found.model, headers);
-    // Refused from here, a client keeps its connection.
-    let admitted = admitted.and_then(|admitted| match upstream_peer::nobody(&admitted) {
-        Some(error) => Err(Box::new(admitted.refuse(error, None))),
-        None => Ok(admitted),
-    });
-    match admitted {
+    let asked = Asked { request: openai::read(found.kind, bytes), path_model: found.model, headers };
+    match admit(gateway, caller, snapshot, visitor, asked).await {
+        // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
         Ok(admitted) if replayable => {
             ctx.stage = Stage::Admitted(admitted);
@@ -102,41 +91,81 @@ async fn model_call(
     }
 }
 
-/// Everything that can be said of a call without asking anyone.
-fn admit(
+/// What the client wants.
+struct Asked<'a> {
+    request: std::result::Result<openai::Request, ApiError>,
+    path_model: Option<Cow<'a, str>>,
+    headers: &'a HeaderMap,
+}
+
+/// Lets a call through, or says why not; what it may take is reserved then.
+async fn admit(
+    gateway: &Gateway,
     caller: Caller,
     snapshot: Arc<Snapshot>,
-    principal: Principal,
-    request: std::result::Result<openai::Request, ApiError>,
-    path_model: Option<Cow<'_, str>>,
-    headers: &HeaderMap,
+    mut visitor: Visitor,
+    asked: Asked<'_>,
 ) -> std::result::Result<Box<Admitted>, Box<Refused>> {
+    let Asked { request, path_model, headers } = asked;
     let body_model = request.as_ref().ok().and_then(openai::Request::model);
     let requested: Arc<str> = Arc::from(path_model.as_deref().or(body_model).unwrap_or_default());
-    let found = request.and_then(|request| {
-        let resolution = snapshot.resolve(&requested).filter(|_| !requested.is_empty());
-        resolution.map(|r| (request, r)).ok_or_else(|| unknown_model(&snapshot, caller.kind, &requested))
-    });
-    match found {
-        Ok((request, resolution)) => {
-            let controls = controls(headers, &request);
-            let progress = Progress::default();
-            Ok(Box::new(Admitted {
-                caller,
-                snapshot,
-                principal,
-                request,
-                requested,
-                resolution,
-                controls,
-                progress,
-            }))
-        }
+    let named = match request {
+        Ok(request) => identify(gateway, caller.kind, &snapshot, &mut visitor, &requested, &request)
+            .await
+            .map(|(resolution, customer)| (request, resolution, customer)),
+        Err(error) => Err(error),
+    };
+    let (request, resolution, customer) = match named {
+        Ok(named) => named,
         Err(error) => {
-            let refused = Refused::new(caller, error, Some(principal.key_hash));
-            Err(Box::new(Refused { requested, ..refused }))
+            let attribution = Some(admission::attribution(&visitor, None, None, headers));
+            let refused = Refused::new(caller, error, Some(visitor.standing.key_hash));
+            return Err(Box::new(Refused { requested, attribution, ..refused }));
         }
+    };
+    let attribution = admission::attribution(&visitor, customer, Some(&request), headers);
+    let controls = controls(headers, &request);
+    let mut admitted = Box::new(Admitted {
+        caller,
+        snapshot: Arc::clone(&snapshot),
+        standing: visitor.standing,
+        attribution,
+        limits: Vec::new(),
+        books: Books::Closed,
+        request,
+        requested,
+        resolution,
+        controls,
+        progress: Progress::default(),
+    });
+    if let Some(error) = upstream_peer::nobody(&admitted) {
+        return Err(Box::new(admitted.refuse(error, None)));
     }
+    match admission::permit(&admitted, visitor.now) {
+        Ok((permit, limits)) => {
+            admitted.books = Books::Open(permit);
+            admitted.limits = limits;
+            Ok(admitted)
+        }
+        Err((error, headers)) => Err(Box::new(Refused { headers, ..admitted.refuse(error, None) })),
+    }
+}
+
+/// The group that is meant, and the end user.
+async fn identify(
+    gateway: &Gateway,
+    kind: EndpointKind,
+    snapshot: &Snapshot,
+    visitor: &mut Visitor,
+    requested: &str,
+    request: &openai::Request,
+) -> std::result::Result<(Resolution, Option<Arc<str>>), ApiError> {
+    let meant = visitor.standing.alias(requested);
+    let resolution = snapshot.resolve(meant).filter(|_| !requested.is_empty());
+    admission::may_call(&visitor.standing, requested, resolution.as_ref())?;
+    let resolution = resolution.ok_or_else(|| unknown_model(snapshot, kind, requested))?;
+    let customer = admission::serve_customer(gateway, snapshot, visitor, request).await?;
+    Ok((resolution, customer))
 }
 
 /// Answers with an error now; `logging` accounts for it.
@@ -173,7 +202,8 @@ fn unknown_model(snapshot: &Snapshot, kind: EndpointKind, requested: &str) -> Ap
 }
 
 fn call_id(headers: &HeaderMap) -> CallId {
-    text(headers, "x-litellm-call-id").and_then(CallId::from_client).unwrap_or_else(|| {
+    const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+    text(headers, &CALL_ID).and_then(CallId::from_client).unwrap_or_else(|| {
         let mut buffer = uuid::Uuid::encode_buffer();
         CallId::new(uuid::Uuid::new_v4().hyphenated().encode_lower(&mut buffer))
     })
@@ -181,19 +211,22 @@ fn call_id(headers: &HeaderMap) -> CallId {
 
 /// A header beats the body.
 fn controls(headers: &HeaderMap, request: &openai::Request) -> Controls {
+    const RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
+    const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
+    const STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
     let body = request.controls();
     Controls {
-        num_retries: text(headers, "x-litellm-num-retries").and_then(|n| n.parse().ok()).or(body.num_retries),
-        timeout: seconds(headers, "x-litellm-timeout").or(body.timeout),
-        stream_timeout: seconds(headers, "x-litellm-stream-timeout").or(body.stream_timeout),
+        num_retries: text(headers, &RETRIES).and_then(|n| n.parse().ok()).or(body.num_retries),
+        timeout: seconds(headers, &TIMEOUT).or(body.timeout),
+        stream_timeout: seconds(headers, &STREAM_TIMEOUT).or(body.stream_timeout),
     }
 }
 
-fn seconds(headers: &HeaderMap, name: &str) -> Option<Duration> {
+fn seconds(headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
     let seconds: f64 = text(headers, name)?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok().filter(|d| !d.is_zero())
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }

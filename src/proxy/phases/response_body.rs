@@ -4,9 +4,9 @@ use crate::dialects::openai::{self, StreamEnd, StreamRelay};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, Failure, UpstreamClass, Usage, UsageSource};
 use crate::providers::Target;
-use crate::proxy::Gateway;
 use crate::proxy::phases::failure;
 use crate::proxy::stage::{Attempt, Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
+use crate::proxy::{Gateway, settle};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType, Result};
 use std::time::Instant;
@@ -28,6 +28,10 @@ pub(in crate::proxy) fn run(
     match &mut ctx.stage {
         Stage::Relaying(relay) => {
             *body = Some(relay.pass(body.take().unwrap_or_default(), end));
+            // What the client is about to see the end of is written down first.
+            if relay.has_ended() || relay.interrupted.is_some() {
+                settle::book_relay(gateway, relay, true);
+            }
             Ok(())
         }
         Stage::Capturing(capture) => {
@@ -58,7 +62,7 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
                 ctx.stage = Stage::Holding(hold);
                 Ok(())
             }
-            Err(fault) => settle(gateway, ctx, hold.attempt, fault),
+            Err(fault) => give_up(gateway, ctx, hold.attempt, fault),
         },
         other => {
             ctx.stage = other;
@@ -73,11 +77,11 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
     } else {
         openai::read_failure(capture.status, &capture.body, capture.retry_after)
     };
-    settle(gateway, ctx, capture.attempt, fault)
+    give_up(gateway, ctx, capture.attempt, fault)
 }
 
 /// A retry needs an error to make Pingora ask again; a refusal does not, and keeps the connection.
-fn settle(gateway: &Gateway, ctx: &mut Ctx, attempt: Box<Attempt>, fault: Failure) -> Result<()> {
+fn give_up(gateway: &Gateway, ctx: &mut Ctx, attempt: Box<Attempt>, fault: Failure) -> Result<()> {
     let (stage, retry) = failure::decide(gateway, attempt, fault);
     ctx.stage = stage;
     if !retry {
@@ -115,9 +119,10 @@ impl Hold {
             || estimated(admitted.request.prompt_estimate(), estimate_tokens(facts.text_bytes)),
             |usage| (usage, UsageSource::Upstream),
         );
+        let id = facts.id(&whole);
         let same = *admitted.requested == *self.attempt.deployment.target.model;
         let body = if same { whole } else { openai::rename_model(whole, &admitted.requested) };
-        Ok(HeldAnswer { body, usage, source, upstream_end })
+        Ok(HeldAnswer { body, id, usage, source, upstream_end })
     }
 
     fn whole(&mut self) -> Bytes {

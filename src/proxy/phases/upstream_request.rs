@@ -2,7 +2,6 @@
 
 use crate::proxy::stage::{Ctx, Stage};
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType, Result};
 
@@ -12,11 +11,12 @@ pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<(
     let Stage::Attempting(attempt) = &ctx.stage else {
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
-    let Some(head) = attempt.deployment.head(attempt.admitted.caller.kind) else {
+    let length = Some(attempt.body.len());
+    let Some(head) = attempt.deployment.head(attempt.admitted.caller.kind, length) else {
         return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
     };
-    *request = head.clone();
-    request.insert_header(CONTENT_LENGTH, attempt.body.len())
+    *request = head;
+    Ok(())
 }
 
 /// Pingora's `request_body_filter`: whatever it replays is replaced by the attempt's body.

@@ -30,17 +30,18 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
         }
     };
     respond::note_quota(gateway, &attempt, &response.headers);
-    ctx.stage = next(attempt, response);
+    let length = content_length(&response.headers);
+    ctx.stage = next(attempt, response, length);
     // A refusal without a body has no body filter to end it.
-    let bodiless = content_length(&response.headers) == Some(0)
-        || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let bodiless =
+        length == Some(0) || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
     if bodiless && matches!(ctx.stage, Stage::Capturing(_) | Stage::Holding(_)) {
         return super::response_body::complete(gateway, ctx);
     }
     Ok(())
 }
 
-fn next(attempt: Box<Attempt>, response: &ResponseHeader) -> Stage {
+fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>) -> Stage {
     let headers = &response.headers;
     let content_type = headers.get(CONTENT_TYPE).cloned();
     let is = |prefix: &[u8]| content_type.as_ref().is_some_and(|v| starts_with(v.as_bytes(), prefix));
@@ -53,7 +54,7 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader) -> Stage {
         return Stage::Capturing(Box::new(Capture { attempt, status, retry_after, body: BytesMut::new() }));
     }
     let passed = head::passed(headers, &attempt.deployment.target);
-    if !streams && content_length(headers).is_none_or(|length| length <= HELD) {
+    if !streams && length.is_none_or(|length| length <= HELD) {
         let (pieces, size, answer) = (SmallVec::new(), 0, None);
         return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));
     }
@@ -87,13 +88,13 @@ fn stream_options(attempt: &Attempt) -> StreamOptions {
 /// Pingora's `response_filter`: the head that the client gets. A held or captured answer has its head
 /// turned into an informational one, which the session was told to ignore: the real head follows
 /// from `logging`, or another attempt does.
-pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, ctx: &Ctx) -> Result<()> {
+pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
     if response.status.is_informational() {
         return Ok(());
     }
-    match &ctx.stage {
+    match &mut ctx.stage {
         Stage::Relaying(relay) => {
-            *response = head::relayed(session, relay)?;
+            *response = head::relayed(session, relay);
             Ok(())
         }
         _ => response.set_status(StatusCode::PROCESSING),

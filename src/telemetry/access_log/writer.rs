@@ -93,9 +93,7 @@ impl Writer {
 
     fn take(&mut self, message: Message) {
         let Message::Record(record) = message else { return };
-        if let Err(error) = line::append(&mut self.batch, &record) {
-            self.lost(1, &error.into());
-        }
+        line::append(&mut self.batch, &record);
         if self.batch.len() >= BATCH {
             self.write_out();
         }

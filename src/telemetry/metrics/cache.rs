@@ -2,8 +2,9 @@
 
 use super::call::Key;
 use crate::domain::TargetId;
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -33,7 +34,7 @@ impl<S: Copy + Eq + Hash, V> Cache<S, V> {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             shards: std::array::from_fn(|_| RwLock::default()),
-            hasher: RandomState::new(),
+            hasher: RandomState::default(),
             len: AtomicUsize::new(0),
             limit,
         }

@@ -326,13 +326,6 @@ impl Connection {
     /// Waits for bytes; false when the other side is done, by a close or a reset.
     async fn more(&mut self) -> bool {
         let read = timeout(PATIENCE, self.socket.read_buf(&mut self.arrived)).await;
-        eprintln!(
-            "DBG {:?} {:?} {:?} {:?}",
-            read,
-            self.head,
-            std::time::SystemTime::now(),
-            self.socket.local_addr()
-        );
         let waiting = || format!("nothing for {PATIENCE:?}; head so far: {:?}", self.head);
         self.last_read =
             read.unwrap_or_else(|_elapsed| panic!("{}", waiting())).map_err(|error| error.kind());

@@ -6,6 +6,7 @@ use crate::auth::{Principal, Role};
 use crate::control::Control;
 use crate::control::refusal::Refusal;
 use crate::domain::{KeyFacts, TeamFacts, UserFacts};
+use crate::runtime::Known;
 use crate::store::{Facts, MEMBERS, TEAMS, member_id};
 use serde_json::Value;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ impl Caller<'_> {
     }
 
     /// The caller's user.
-    pub(super) async fn user(&self) -> Result<Option<Arc<UserFacts>>, Refusal> {
+    pub(super) async fn user(&self) -> Result<Option<Arc<Known<UserFacts>>>, Refusal> {
         match self.principal.key.as_ref().and_then(|key| key.user_id.as_ref()) {
             Some(id) => Ok(self.control.directory.user(id).await?),
             None => Ok(None),
@@ -42,7 +43,10 @@ impl Caller<'_> {
     }
 
     /// A team and the caller's place in it.
-    pub(super) async fn team(&self, id: &Arc<str>) -> Result<Option<(Arc<TeamFacts>, Standing)>, Refusal> {
+    pub(super) async fn team(
+        &self,
+        id: &Arc<str>,
+    ) -> Result<Option<(Arc<Known<TeamFacts>>, Standing)>, Refusal> {
         let Some(team) = self.control.directory.team(id).await? else { return Ok(None) };
         let Some(user) = self.principal.key.as_ref().and_then(|key| key.user_id.as_deref()) else {
             return Ok(Some((team, Standing::Stranger)));
@@ -109,7 +113,7 @@ impl Caller<'_> {
         };
         let place =
             team.as_ref().map(|(_, team, standing)| Place { team, standing: *standing, owner_is_member });
-        let grantor = Grantor { principal: self.principal, user: user.as_deref(), place };
+        let grantor = Grantor { principal: self.principal, user: user.as_ref().map(|user| &***user), place };
         Ok(grantor.check(old, new)?)
     }
 }

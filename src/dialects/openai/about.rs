@@ -1,0 +1,87 @@
+//! What a request says about itself, for limits and the ledger: read when it is asked for.
+
+use super::request::Request;
+use crate::dialects::json::{self, Member, Members};
+use std::sync::Arc;
+
+/// So many tags are kept of a request, each up to so many bytes.
+const MOST_TAGS: usize = 32;
+const LONGEST_TAG: usize = 256;
+/// Longest id of an end user or a session that is kept, in bytes.
+const LONGEST_ID: usize = 256;
+
+impl Request {
+    /// The end user that the client names (`user`).
+    #[must_use]
+    pub fn user(&self) -> Option<Arc<str>> {
+        self.value("user").and_then(short)
+    }
+
+    /// Most tokens the answer may have (`max_completion_tokens`, `max_tokens`).
+    #[must_use]
+    pub fn max_tokens(&self) -> Option<u64> {
+        let read = |name| self.value(name).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+        read("max_completion_tokens").or_else(|| read("max_tokens"))
+    }
+
+    /// Labels of the call (`metadata.tags`, `tags`).
+    #[must_use]
+    pub fn tags(&self) -> Vec<Arc<str>> {
+        let mut tags = Vec::new();
+        for value in [self.inner("metadata", "tags"), self.value("tags")].into_iter().flatten() {
+            let list: Vec<String> = serde_json::from_slice(value).unwrap_or_default();
+            tags.extend(list.into_iter().filter(|tag| tag.len() <= LONGEST_TAG).map(Arc::from));
+        }
+        tags.truncate(MOST_TAGS);
+        tags
+    }
+
+    /// The conversation this call belongs to (`metadata.session_id`, `litellm_session_id`).
+    #[must_use]
+    pub fn session(&self) -> Option<Arc<str>> {
+        self.inner("metadata", "session_id").or_else(|| self.value("litellm_session_id")).and_then(short)
+    }
+
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        let body = self.body();
+        let found = self.members.iter().find(|(_, member)| member.is(body, name));
+        found.map(|(_, member)| member.value.of(body))
+    }
+
+    fn inner(&self, name: &str, key: &str) -> Option<&[u8]> {
+        let body = self.body();
+        let (_, outer) = self.members.iter().find(|(_, member)| member.is(body, name))?;
+        let mut members = Members::within(body, outer.value).ok()?.map_while(Result::ok);
+        members.find(|member: &Member| member.is(body, key)).map(|member| member.value.of(body))
+    }
+}
+
+fn short(value: &[u8]) -> Option<Arc<str>> {
+    let text = json::text(value)?;
+    (!text.is_empty() && text.len() <= LONGEST_ID).then(|| Arc::from(&*text))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::dialects::openai::request::read;
+    use crate::domain::EndpointKind;
+    use bytes::Bytes;
+
+    #[test]
+    fn a_request_says_who_it_is_for_and_how_long_it_may_get() {
+        let body = r#"{"model":"m","messages":[],"user":"u-1","max_tokens":9,"max_completion_tokens":7,
+            "metadata":{"tags":["a","b"],"session_id":"s"},"tags":["c"]}"#;
+        let request = read(EndpointKind::ChatCompletions, Bytes::from(body)).unwrap();
+        assert_eq!(request.user().as_deref(), Some("u-1"));
+        assert_eq!(request.max_tokens(), Some(7));
+        assert_eq!(request.tags().iter().map(|t| &**t).collect::<Vec<_>>(), ["a", "b", "c"]);
+        assert_eq!(request.session().as_deref(), Some("s"));
+    }
+
+    #[test]
+    fn what_is_of_another_type_says_nothing() {
+        let body = r#"{"model":"m","messages":[],"user":7,"max_tokens":"x","metadata":[],"tags":{}}"#;
+        let request = read(EndpointKind::ChatCompletions, Bytes::from(body)).unwrap();
+        assert!(request.user().is_none() && request.max_tokens().is_none() && request.tags().is_empty());
+    }
+}

@@ -1,0 +1,117 @@
+//! What an account counts, and how it comes from one period into the next.
+
+use super::Refuses;
+use crate::domain::Money;
+
+/// How late the clock of one request can be against another's, in milliseconds.
+const LATE: i64 = 1000;
+
+/// Why a budget let nobody through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overspent {
+    /// What was spent in the period.
+    pub spent: Money,
+    /// What is promised to calls under way.
+    pub reserved: Money,
+    /// The budget, with its increase.
+    pub max: Money,
+}
+
+/// What an account counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// Spent in the period, as the database has it.
+    pub base: Money,
+    /// Spent in the period, not in the database yet.
+    pub pending: Money,
+    /// Promised to calls under way.
+    pub reserved: Money,
+}
+
+impl Balance {
+    /// What was spent in the period.
+    #[must_use]
+    pub const fn spent(self) -> Money {
+        self.base.saturating_add(self.pending)
+    }
+}
+
+/// Amounts are in pico-dollars, times in unix milliseconds.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) base: i64,
+    pub(super) pending: i64,
+    pub(super) reserved: i64,
+    /// 0 without a period.
+    pub(super) period_end: i64,
+    /// Grows whenever the counter begins anew, so that late settlements find out that their period is over.
+    pub(super) epoch: u64,
+    /// What the database had at first: a soft budget below it was reported then.
+    pub(super) at_first: i64,
+    pub(super) loaded: bool,
+    pub(super) warned: bool,
+    pub(super) used_at: i64,
+}
+
+impl State {
+    pub(super) const fn balance(&self) -> Balance {
+        Balance {
+            base: Money::from_pico(self.base),
+            pending: Money::from_pico(self.pending),
+            reserved: Money::from_pico(self.reserved),
+        }
+    }
+
+    pub(super) fn affords(&self, max: i64, refuses: Refuses, amount: i64) -> bool {
+        let spent = self.base.saturating_add(self.pending);
+        let open = match refuses {
+            Refuses::AtMax => spent < max,
+            Refuses::AboveMax => max > 0 && spent <= max,
+        };
+        let promised = spent.saturating_add(self.reserved).saturating_add(amount);
+        open && max > 0 && (self.reserved == 0 || promised <= max)
+    }
+
+    const fn begin(&mut self, period_end: i64) {
+        self.epoch = self.epoch.wrapping_add(1);
+        self.period_end = period_end;
+        self.base = 0;
+        self.pending = 0;
+        self.reserved = 0;
+        self.at_first = 0;
+        self.warned = false;
+    }
+
+    /// Comes into the period that ends at `period_end`. If the last one is over, the counter begins anew; if not, the
+    /// terms were changed, and what was spent stays spent.
+    pub(super) const fn enter(&mut self, now: i64, period_end: i64) {
+        let late = period_end != 0 && period_end < self.period_end && period_end <= now.saturating_add(LATE);
+        if period_end == self.period_end || late {
+            return;
+        }
+        if self.period_end != 0 && now >= self.period_end {
+            self.begin(period_end);
+            return;
+        }
+        self.base = self.base.saturating_add(self.pending);
+        self.pending = 0;
+        self.period_end = period_end;
+    }
+
+    /// Takes over the database's total, if it is of this period or a later one; whether it was.
+    pub(super) const fn learn(&mut self, total: i64, period_end: i64) -> bool {
+        self.loaded = true;
+        if period_end != 0 && self.period_end != 0 {
+            if period_end < self.period_end {
+                return false;
+            }
+            if period_end > self.period_end {
+                self.begin(period_end);
+            }
+        } else if period_end != 0 {
+            self.period_end = period_end;
+        }
+        self.base = total;
+        true
+    }
+}

@@ -1,0 +1,46 @@
+//! What a call will take, guessed before it is made.
+
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+
+const REMEMBERED: usize = 64;
+/// Completion tokens of a model that says nothing of its limit.
+const UNKNOWN_MODEL: u32 = 4096;
+
+/// How long the last 64 answers of a model group were.
+#[derive(Debug)]
+pub struct Learned {
+    /// Completion tokens plus one; 0 where there was no answer yet.
+    answers: [AtomicU32; REMEMBERED],
+    next: AtomicUsize,
+}
+
+impl Default for Learned {
+    fn default() -> Self {
+        Self { answers: [const { AtomicU32::new(0) }; REMEMBERED], next: AtomicUsize::new(0) }
+    }
+}
+
+impl Learned {
+    /// Takes note of an answer's completion tokens.
+    pub fn record(&self, completion_tokens: u32) {
+        let at = self.next.fetch_add(1, Ordering::Relaxed) % REMEMBERED;
+        if let Some(place) = self.answers.get(at) {
+            place.store(completion_tokens.saturating_add(1), Ordering::Relaxed);
+        }
+    }
+
+    /// The completion tokens of the longest remembered answer; `None` before the first.
+    #[must_use]
+    pub fn longest(&self) -> Option<u32> {
+        let longest = self.answers.iter().map(|answer| answer.load(Ordering::Relaxed)).max();
+        longest.and_then(|tokens| tokens.checked_sub(1))
+    }
+}
+
+/// The completion tokens to reserve for: what is learned, or else the model's limit (4096 if it has none), but
+/// never more than the client asked for.
+#[must_use]
+pub fn output_estimate(max_tokens: Option<u32>, learned: Option<u32>, model_max: Option<u32>) -> u32 {
+    let likely = learned.or(model_max).unwrap_or(UNKNOWN_MODEL);
+    max_tokens.map_or(likely, |asked| asked.min(likely))
+}

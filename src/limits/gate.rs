@@ -1,0 +1,174 @@
+//! What a request has to pass: one thing with limits, its counters and its terms. Made when the facts of a key
+//! are, and kept with them, so that a request finds its counters without a look-up.
+
+use super::{Account, Refuses, Window, Zone, period_end};
+use crate::domain::{BudgetTerms, RateTerms};
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+/// What kind of thing has limits, in LiteLLM's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Descriptor {
+    /// A virtual key.
+    ApiKey,
+    /// An internal user.
+    User,
+    /// A team.
+    Team,
+    /// A user within a team.
+    TeamMember,
+    /// An end user of a client.
+    EndUser,
+    /// A key's use of one model.
+    ModelPerKey,
+    /// A team's use of one model.
+    ModelPerTeam,
+    /// An organization.
+    Organization,
+    /// The whole gateway.
+    Global,
+}
+
+impl Descriptor {
+    /// Every kind.
+    pub const ALL: [Self; 9] = [
+        Self::ApiKey,
+        Self::User,
+        Self::Team,
+        Self::TeamMember,
+        Self::EndUser,
+        Self::ModelPerKey,
+        Self::ModelPerTeam,
+        Self::Organization,
+        Self::Global,
+    ];
+
+    /// The word in messages and in the names of headers.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api_key",
+            Self::User => "user",
+            Self::Team => "team",
+            Self::TeamMember => "team_member",
+            Self::EndUser => "end_user",
+            Self::ModelPerKey => "model_per_key",
+            Self::ModelPerTeam => "model_per_team",
+            Self::Organization => "organization",
+            Self::Global => "global",
+        }
+    }
+}
+
+impl fmt::Display for Descriptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An account and the budget it is compared with. Without a maximum it only counts.
+#[derive(Debug)]
+pub struct Purse {
+    account: Arc<Account>,
+    terms: BudgetTerms,
+    refuses: Refuses,
+    zone: Zone,
+    /// The end of the period last asked for, in unix milliseconds.
+    ends: AtomicI64,
+}
+
+impl Purse {
+    /// Compares an account with a budget whose periods follow the calendar of `zone`.
+    #[must_use]
+    pub const fn new(account: Arc<Account>, terms: BudgetTerms, refuses: Refuses, zone: Zone) -> Self {
+        Self { account, terms, refuses, zone, ends: AtomicI64::new(i64::MIN) }
+    }
+
+    /// The account.
+    #[must_use]
+    pub const fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// The budget.
+    #[must_use]
+    pub const fn terms(&self) -> &BudgetTerms {
+        &self.terms
+    }
+
+    /// When the budget is used up.
+    #[must_use]
+    pub const fn refuses(&self) -> Refuses {
+        self.refuses
+    }
+
+    /// The end of the period that `now` is in; both in unix milliseconds; 0 without a period.
+    #[must_use]
+    pub fn period_end(&self, now: i64) -> i64 {
+        let Some(period) = self.terms.period else { return 0 };
+        let ends = self.ends.load(Ordering::Relaxed);
+        if now < ends {
+            return ends;
+        }
+        let ends = period_end(period, self.terms.anchor, now, &self.zone);
+        self.ends.store(ends, Ordering::Relaxed);
+        ends
+    }
+}
+
+/// One thing that has limits.
+#[derive(Debug)]
+pub struct Gate {
+    descriptor: Descriptor,
+    id: Arc<str>,
+    rates: Option<(Arc<Window>, RateTerms)>,
+    purses: SmallVec<[Purse; 1]>,
+}
+
+impl Gate {
+    /// A gate that lets everybody through. `id` is what is shown when it refuses: a key's digest in hex, a team's id.
+    #[must_use]
+    pub fn new(descriptor: Descriptor, id: Arc<str>) -> Self {
+        Self { descriptor, id, rates: None, purses: SmallVec::new() }
+    }
+
+    /// Limits its speed. Terms without any limit are left out: nobody waits for what nobody counts.
+    #[must_use]
+    pub fn limited(mut self, window: Arc<Window>, terms: RateTerms) -> Self {
+        self.rates = (terms != RateTerms::default()).then_some((window, terms));
+        self
+    }
+
+    /// Charges what passes it to one more account.
+    #[must_use]
+    pub fn charged(mut self, purse: Purse) -> Self {
+        self.purses.push(purse);
+        self
+    }
+
+    /// What kind of thing it is.
+    #[must_use]
+    pub const fn descriptor(&self) -> Descriptor {
+        self.descriptor
+    }
+
+    /// Which one, as it is shown.
+    #[must_use]
+    pub const fn id(&self) -> &Arc<str> {
+        &self.id
+    }
+
+    /// Its window and the limits on it.
+    #[must_use]
+    pub const fn rates(&self) -> Option<&(Arc<Window>, RateTerms)> {
+        self.rates.as_ref()
+    }
+
+    /// What it is charged to.
+    #[must_use]
+    pub fn purses(&self) -> &[Purse] {
+        &self.purses
+    }
+}

@@ -1,0 +1,162 @@
+//! The leave to make one call: taken at all gates or at none, given back whatever happens.
+
+use super::refusal::Refusal;
+use super::{
+    Expected, Gate, Left, MoneyHold, Purse, RateHold, Settled, Share, SoftCrossing, Standing, Window,
+};
+use crate::domain::{Charge, Money, RateTerms};
+use smallvec::SmallVec;
+use std::mem;
+use std::sync::Arc;
+
+/// What a call will take.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask {
+    /// About how many tokens.
+    pub tokens: u64,
+    /// About how much money.
+    pub cost: Expected,
+}
+
+/// The leave to make one call. Dropped, it gives back slots, tokens and money; the request stays counted.
+#[derive(Debug)]
+#[must_use = "dropping a permit ends its request"]
+pub struct Permit {
+    gates: SmallVec<[Arc<Gate>; 6]>,
+    rates: SmallVec<[HeldRate; 4]>,
+    money: SmallVec<[HeldMoney; 6]>,
+}
+
+#[derive(Debug)]
+struct HeldRate {
+    gate: usize,
+    hold: RateHold,
+    left: Left,
+}
+
+#[derive(Debug)]
+struct HeldMoney {
+    gate: usize,
+    purse: usize,
+    hold: MoneyHold,
+}
+
+/// Lets a call through all `gates` at `now` (unix milliseconds), budgets first and then speeds (LiteLLM's order), each
+/// in the order given.
+///
+/// # Errors
+/// The first limit that is reached; nothing is taken then.
+pub fn admit<'a>(
+    now: i64,
+    gates: impl IntoIterator<Item = &'a Arc<Gate>>,
+    ask: Ask,
+) -> Result<Permit, Refusal> {
+    let gates = gates.into_iter().cloned().collect();
+    let mut permit = Permit { gates, rates: SmallVec::new(), money: SmallVec::new() };
+    match permit.take(now, ask) {
+        Ok(()) => Ok(permit),
+        Err(refusal) => {
+            permit.undo();
+            Err(refusal)
+        }
+    }
+}
+
+impl Permit {
+    fn take(&mut self, now: i64, ask: Ask) -> Result<(), Refusal> {
+        for (at, gate) in self.gates.iter().enumerate() {
+            for (which, purse) in gate.purses().iter().enumerate() {
+                let ends = purse.period_end(now);
+                let hold = purse
+                    .account()
+                    .reserve(now, ends, purse.terms(), purse.refuses(), ask.cost)
+                    .map_err(|why| Refusal::over_budget(gate, purse, why))?;
+                self.money.push(HeldMoney { gate: at, purse: which, hold });
+            }
+        }
+        for (at, gate) in self.gates.iter().enumerate() {
+            let Some((window, terms)) = gate.rates() else { continue };
+            let (hold, left) =
+                window.admit(now, terms, ask.tokens).map_err(|why| Refusal::too_fast(gate, why, now))?;
+            self.rates.push(HeldRate { gate: at, hold, left });
+        }
+        Ok(())
+    }
+
+    /// How its callers stand after it was given; only those whose requests or tokens are limited.
+    pub fn standing(&self) -> impl Iterator<Item = Standing> {
+        self.rates.iter().filter_map(|held| {
+            let gate = self.gates.get(held.gate)?;
+            let (_, RateTerms { rpm, tpm, .. }) = gate.rates()?;
+            let requests = rpm.map(|limit| Share { limit, remaining: held.left.requests });
+            let tokens = tpm.map(|limit| Share { limit, remaining: held.left.tokens });
+            (requests.is_some() || tokens.is_some()).then_some(Standing {
+                descriptor: gate.descriptor(),
+                requests,
+                tokens,
+            })
+        })
+    }
+
+    /// Raises what is reserved to what the call cost so far, while it streams.
+    pub fn top_up(&mut self, so_far: Money) {
+        for held in &mut self.money {
+            if let Some(purse) = purse(&self.gates, held) {
+                purse.account().top_up(&mut held.hold, so_far);
+            }
+        }
+    }
+
+    /// Ends the call, which took `tokens` and cost `cost`.
+    pub fn settle(mut self, tokens: u64, cost: Money) -> Settled {
+        for held in mem::take(&mut self.rates) {
+            if let Some(window) = window(&self.gates, &held) {
+                window.settle(held.hold, tokens);
+            }
+        }
+        let mut settled = Settled::default();
+        for held in mem::take(&mut self.money) {
+            let Some(purse) = purse(&self.gates, &held) else { continue };
+            let (account, soft) = (purse.account(), purse.terms().soft);
+            let counter = account.counter();
+            settled.charges.push(Charge { counter: counter.clone(), period_end: held.hold.period_end() });
+            let spent = account.settle(held.hold, cost, soft);
+            if let Some((spent, soft)) = spent.zip(soft) {
+                settled.crossed.push(SoftCrossing { counter: counter.clone(), soft, spent });
+            }
+        }
+        settled
+    }
+
+    fn undo(mut self) {
+        for held in mem::take(&mut self.rates) {
+            if let Some(window) = window(&self.gates, &held) {
+                window.undo(held.hold);
+            }
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        for held in mem::take(&mut self.rates) {
+            if let Some(window) = window(&self.gates, &held) {
+                window.release(held.hold);
+            }
+        }
+        for held in mem::take(&mut self.money) {
+            if let Some(purse) = purse(&self.gates, &held) {
+                purse.account().release(held.hold);
+            }
+        }
+    }
+}
+
+fn window<'a>(gates: &'a [Arc<Gate>], held: &HeldRate) -> Option<&'a Window> {
+    let (window, _) = gates.get(held.gate)?.rates()?;
+    Some(window)
+}
+
+fn purse<'a>(gates: &'a [Arc<Gate>], held: &HeldMoney) -> Option<&'a Purse> {
+    gates.get(held.gate)?.purses().get(held.purse)
+}

@@ -1,0 +1,19 @@
+//! The promises of this module, one file each.
+
+mod account;
+mod calendar;
+mod estimate;
+mod meters;
+mod permit;
+mod texts;
+mod window;
+
+use crate::domain::{CounterId, Money, Scope};
+
+const fn pico(amount: i64) -> Money {
+    Money::from_pico(amount)
+}
+
+fn counter(scope: Scope, id: &str, slot: &str) -> CounterId {
+    CounterId { scope, id: id.into(), slot: slot.into() }
+}

@@ -1,0 +1,214 @@
+//! May this call be made: whose is it, what may they call, and is there room and money for it.
+
+use super::stage::{Admitted, PassedHeaders};
+use super::{Gateway, settle};
+use crate::auth::{self, Asked, Claim};
+use crate::dialects::openai;
+use crate::domain::{ApiError, Attribution, ErrorKind};
+use crate::limits::{self, Ask, Permit, Refusal, Share, Unpriced};
+use crate::runtime::{GateList, Group, Resolution, Snapshot, Standing};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use once_cell::sync::Lazy;
+use pingora_proxy::Session;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// A refusal with the headers that explain it.
+pub(super) type Denied = (ApiError, PassedHeaders);
+
+/// A caller that was let in.
+pub(super) struct Visitor {
+    pub(super) standing: Standing,
+    pub(super) ip: Option<IpAddr>,
+    /// Unix milliseconds.
+    pub(super) now: i64,
+}
+
+/// Says who is calling, and whether they may at all.
+pub(super) async fn visitor(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    session: &Session,
+    arrived_at: SystemTime,
+) -> Result<Visitor, (ApiError, Option<Arc<str>>)> {
+    let headers = &session.req_header().headers;
+    let ip = address(session, headers, snapshot.house.forwarded_for);
+    let nobody = |error| (error, None);
+    snapshot.house.lets_in(ip).map_err(nobody)?;
+    let presented = auth::presented(headers, snapshot.config.server.key_header.as_deref());
+    let standing = match snapshot.verifier.check(presented).map_err(nobody)? {
+        Claim::Known(principal) => Standing::of(principal, Some(Arc::clone(&snapshot.house.bare))),
+        Claim::Virtual(candidate) => gateway.directory.standing(&candidate).await.map_err(nobody)?,
+    };
+    let now = settle::unix_ms(arrived_at);
+    let known = |error| (error, Some(Arc::clone(&standing.key_hash)));
+    standing.usable(now, session.req_header().uri.path(), ip).map_err(known)?;
+    if !gateway.ledger.has_room() {
+        let words =
+            "Spending cannot be written down: the disk is full. No call is taken until there is room.";
+        return Err(known(ApiError::new(ErrorKind::LedgerFull, words)));
+    }
+    Ok(Visitor { standing, ip, now })
+}
+
+fn address(session: &Session, headers: &HeaderMap, forwarded: bool) -> Option<IpAddr> {
+    const FORWARDED: HeaderName = HeaderName::from_static("x-forwarded-for");
+    let peer = || session.client_addr().and_then(|address| address.as_inet()).map(|address| address.ip());
+    if !forwarded {
+        return peer();
+    }
+    // The last entry is the nearest proxy's; those before it can be made up.
+    let list = headers.get_all(FORWARDED).iter().next_back().and_then(|value| value.to_str().ok());
+    list.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).or_else(peer)
+}
+
+/// Whether the lists of models let the caller have this one, which may be unknown.
+pub(super) fn may_call(
+    standing: &Standing,
+    requested: &str,
+    resolution: Option<&Resolution>,
+) -> Result<(), ApiError> {
+    let group = resolution.map(|resolution| &*resolution.group);
+    let upstream = group.and_then(Group::upstream_name);
+    standing.may_call(&Asked {
+        name: requested,
+        group: group.map_or(requested, |group| &group.name),
+        upstream,
+        access_groups: group.map(|group| group.access_groups.as_slice()).unwrap_or_default(),
+    })
+}
+
+/// Names the end user of a call, whose limits then count too.
+pub(super) async fn serve_customer(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    visitor: &mut Visitor,
+    request: &openai::Request,
+) -> Result<Option<Arc<str>>, ApiError> {
+    let Some(customer) = request.user() else {
+        if snapshot.house.needs_customer {
+            let words = "BadRequestError please pass param 'user' with the end user of this call";
+            return Err(ApiError::new(ErrorKind::InvalidRequest, words).with_param("user"));
+        }
+        return Ok(None);
+    };
+    let found = gateway.directory.customer(&customer).await?;
+    if found.as_ref().is_some_and(|found| found.blocked) {
+        let words = format!("User blocked from making LLM API Calls. User={customer}");
+        return Err(ApiError::new(ErrorKind::BlockedKey, words));
+    }
+    visitor.standing.serve(found);
+    Ok(Some(customer))
+}
+
+/// Takes what the call will about need, of everybody whom it touches.
+pub(super) fn permit(admitted: &Admitted, now: i64) -> Result<(Permit, PassedHeaders), Denied> {
+    let Admitted { snapshot, standing, request, requested, resolution, .. } = admitted;
+    let group = &resolution.group;
+    let mut gates = standing.gates(&[&**requested, &*group.name]);
+    gates.extend(&snapshot.house.global);
+    let expected = group.expected(request.prompt_estimate(), request.max_tokens());
+    if expected.unpriced && snapshot.house.unpriced == Unpriced::Deny && Standing::has_budget(&gates) {
+        let words = format!(
+            "The price of model {requested} is unknown, and a budget applies. Set its prices, or \
+             tollgate.unpriced_models: allow."
+        );
+        return Err((ApiError::new(ErrorKind::InvalidRequest, words).with_param("model"), Vec::new()));
+    }
+    let ask = Ask { tokens: expected.tokens, cost: expected.cost };
+    match limits::admit(now, gates.iter().copied(), ask) {
+        Ok(permit) => {
+            let headers = standing_headers(&permit, &gates);
+            Ok((permit, headers))
+        }
+        Err(refusal) => Err(refused(&refusal)),
+    }
+}
+
+fn refused(refusal: &Refusal) -> Denied {
+    let words = refusal.to_string();
+    let Refusal::Rate { kind, resets_in_ms, .. } = refusal else {
+        return (ApiError::new(ErrorKind::BudgetExceeded, words), Vec::new());
+    };
+    let wait = Duration::from_millis(u64::try_from(*resets_in_ms).unwrap_or_default());
+    let error = ApiError::new(ErrorKind::RateLimited, words).with_retry_after(Some(wait));
+    let mut headers = vec![(RATE_LIMIT_TYPE, HeaderValue::from_static(kind.as_str()))];
+    let reset = refusal.reset_at().and_then(|moment| HeaderValue::try_from(moment).ok());
+    headers.extend(reset.map(|moment| (RESET_AT, moment)));
+    (error, headers)
+}
+
+const RATE_LIMIT_TYPE: HeaderName = HeaderName::from_static("rate_limit_type");
+const RESET_AT: HeaderName = HeaderName::from_static("reset_at");
+const KEY_RPM: HeaderName = HeaderName::from_static("x-litellm-key-rpm-limit");
+const KEY_TPM: HeaderName = HeaderName::from_static("x-litellm-key-tpm-limit");
+const KEY_BUDGET: HeaderName = HeaderName::from_static("x-litellm-key-max-budget");
+
+/// The names of a descriptor's four headers: limit and rest of requests, limit and rest of tokens.
+type Names = [HeaderName; 4];
+
+static NAMES: Lazy<Vec<(limits::Descriptor, Names)>> = Lazy::new(|| {
+    let name = |descriptor: limits::Descriptor, what: &str| {
+        HeaderName::try_from(format!("x-ratelimit-{descriptor}-{what}")).ok()
+    };
+    let names = |descriptor| {
+        let [a, b, c, d] = ["limit-requests", "remaining-requests", "limit-tokens", "remaining-tokens"]
+            .map(|what| name(descriptor, what));
+        Some((descriptor, [a?, b?, c?, d?]))
+    };
+    limits::Descriptor::ALL.into_iter().filter_map(names).collect()
+});
+
+/// How the caller stands, for the answer's head.
+fn standing_headers(permit: &Permit, gates: &GateList<'_>) -> PassedHeaders {
+    let mut headers = PassedHeaders::new();
+    let key = gates.first().filter(|gate| gate.descriptor() == limits::Descriptor::ApiKey);
+    if let Some(key) = key {
+        let rates = key.rates().map(|(_, terms)| *terms).unwrap_or_default();
+        headers.extend(rates.rpm.map(|limit| (KEY_RPM, HeaderValue::from(limit))));
+        headers.extend(rates.tpm.map(|limit| (KEY_TPM, HeaderValue::from(limit))));
+        let max = key.purses().first().and_then(|purse| purse.terms().max);
+        let max = max.and_then(|max| HeaderValue::try_from(max.to_string()).ok());
+        headers.extend(max.map(|max| (KEY_BUDGET, max)));
+    }
+    for standing in permit.standing() {
+        let Some((_, names)) = NAMES.iter().find(|(descriptor, _)| *descriptor == standing.descriptor) else {
+            continue;
+        };
+        let [limit_requests, requests, limit_tokens, tokens] = names;
+        let mut put = |share: Option<Share>, limit: &HeaderName, rest: &HeaderName| {
+            if let Some(share) = share {
+                headers.push((limit.clone(), HeaderValue::from(share.limit)));
+                headers.push((rest.clone(), HeaderValue::from(share.remaining)));
+            }
+        };
+        put(standing.requests, limit_requests, requests);
+        put(standing.tokens, limit_tokens, tokens);
+    }
+    headers
+}
+
+/// Who is to be named in the call's record.
+pub(super) fn attribution(
+    visitor: &Visitor,
+    customer: Option<Arc<str>>,
+    request: Option<&openai::Request>,
+    headers: &HeaderMap,
+) -> Box<Attribution> {
+    const SESSION: HeaderName = HeaderName::from_static("x-litellm-session-id");
+    const TRACE: HeaderName = HeaderName::from_static("x-litellm-trace-id");
+    let mut attribution = visitor.standing.attribution();
+    attribution.ip = visitor.ip;
+    attribution.customer = customer;
+    let said = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let session = said(&SESSION).or_else(|| said(&TRACE)).filter(|id| id.len() <= LONGEST_SESSION);
+    attribution.session_id = session.map(Arc::from);
+    if let Some(request) = request {
+        attribution.tags.extend(request.tags());
+        attribution.session_id = attribution.session_id.or_else(|| request.session());
+    }
+    Box::new(attribution)
+}
+
+const LONGEST_SESSION: usize = 256;

@@ -1,0 +1,83 @@
+//! The ledger, and how the counters in memory hear what it has booked.
+
+use super::ServeError;
+use crate::config::{Config, LedgerConfig};
+use crate::domain::{CounterId, Money, Period, PeriodUnit, TargetId};
+use crate::ledger::{Bookkeeper, Ledger, LedgerSettings, OnFull};
+use crate::limits::Meters;
+use crate::runtime::RuntimeHandle;
+use crate::store::Store;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::runtime::Handle;
+
+const JOURNAL: &str = "journal";
+/// Time between two looks for counters that nobody uses any more.
+const PRUNE: Duration = Duration::from_secs(60);
+/// At the end the database is waited for so long; what is left is booked at the next start.
+pub(super) const CLOSE: Duration = Duration::from_secs(10);
+
+struct Clerk {
+    meters: Arc<Meters>,
+    runtime: Arc<RuntimeHandle>,
+}
+
+impl Bookkeeper for Clerk {
+    fn written(&self, counter: &CounterId, total: Money, period_end: i64, amount: Money) {
+        if let Some(account) = self.meters.find_account(counter) {
+            account.written(total, period_end, amount);
+        }
+    }
+
+    fn api_base(&self, target: &TargetId) -> Option<Arc<str>> {
+        let snapshot = self.runtime.load();
+        let found = snapshot.deployments.iter().find(|deployment| deployment.target.id == *target);
+        found.map(|deployment| Arc::from(deployment.target.api_base.as_str()))
+    }
+}
+
+/// Opens the ledger with a lane for each data-plane thread.
+pub(super) fn open(
+    config: &Config,
+    workers: usize,
+    store: Store,
+    meters: Arc<Meters>,
+    runtime: Arc<RuntimeHandle>,
+    control: &Handle,
+) -> Result<Arc<Ledger>, ServeError> {
+    let settings = settings(&config.spending.ledger, config.server.data_dir.join(JOURNAL), workers);
+    let ledger = Ledger::open(settings, store, Arc::new(Clerk { meters, runtime }), control.clone())?;
+    Ok(Arc::new(ledger))
+}
+
+fn settings(config: &LedgerConfig, folder: std::path::PathBuf, lanes: usize) -> LedgerSettings {
+    LedgerSettings {
+        on_full: if config.serves_when_full { OnFull::Serve } else { OnFull::Refuse },
+        alarm_bytes: config.journal_max_bytes,
+        rows: config.keeps_rows,
+        retention: config.retention.map(length),
+        ..LedgerSettings::new(folder, lanes)
+    }
+}
+
+/// A month is 30 days where only an age is meant.
+fn length(period: Period) -> Duration {
+    let seconds = match period.unit {
+        PeriodUnit::Second => 1,
+        PeriodUnit::Minute => 60,
+        PeriodUnit::Hour => 3600,
+        PeriodUnit::Day => 86_400,
+        PeriodUnit::Week => 7 * 86_400,
+        PeriodUnit::Month => 30 * 86_400,
+    };
+    Duration::from_secs(seconds * u64::from(period.count))
+}
+
+/// Drops counters that nobody uses, for ever.
+pub(super) async fn prune(meters: Arc<Meters>) {
+    loop {
+        tokio::time::sleep(PRUNE).await;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        meters.prune(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,163 @@
+//! One story of the books on both databases.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use super::*;
+use crate::domain::{
+    AttemptRecord, Attribution, CallId, Charge, CounterId, EndpointKind, Money, Outcome, RecordId, Scope,
+    TargetId, Timings, Usage, UsageRecord, UsageSource,
+};
+use crate::store::db::Store;
+use crate::store::tests::both;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+/// The arrival of all records: 15 June 2025, 15:06:40.
+pub(super) const ARRIVED: u64 = 1_750_000_000_000;
+
+pub(in crate::store) fn charge(scope: Scope, id: &str, slot: &str, period_end: i64) -> Charge {
+    Charge { counter: CounterId { scope, id: Arc::from(id), slot: Arc::from(slot) }, period_end }
+}
+
+/// A call of key `k` by user `u1` of team `t1` that cost 1,000.
+pub(in crate::store) fn record(number: u128) -> UsageRecord {
+    UsageRecord {
+        id: RecordId::new(ARRIVED, number),
+        call_id: CallId::new(&format!("call-{number}")),
+        response_id: Some(Arc::from(format!("chatcmpl-{number}"))),
+        attribution: Some(Box::new(Attribution {
+            key_alias: Some(Arc::from("alias")),
+            user_id: Some(Arc::from("u1")),
+            team_id: Some(Arc::from("t1")),
+            tags: vec![Arc::from("prod"), Arc::from("prod"), Arc::from("q\"1")],
+            charges: vec![charge(Scope::Key, "k", "", 0), charge(Scope::User, "u1", "", 500)],
+            ..Attribution::default()
+        })),
+        arrived: SystemTime::UNIX_EPOCH + Duration::from_millis(ARRIVED),
+        endpoint: EndpointKind::ChatCompletions,
+        route: "/v1/chat/completions".into(),
+        requested_model: "glm".into(),
+        group: Some("glm".into()),
+        target: Some(TargetId::new("a")),
+        upstream_model: Some("openai/glm-5.1".into()),
+        provider: Some("openai".into()),
+        key_hash: Some("k".into()),
+        stream: false,
+        status: 200,
+        outcome: Outcome::Completed,
+        attempts: vec![AttemptRecord {
+            target: TargetId::new("a"),
+            failure: None,
+            status: 200,
+            duration: Duration::from_millis(240),
+        }],
+        usage: Usage { prompt: 11, completion: 7, cached: 4, reasoning: 2, ..Usage::default() },
+        usage_source: UsageSource::Upstream,
+        cost: Money::from_pico(1000),
+        price_version: Some(u64::MAX),
+        priced: true,
+        timings: Timings { end: Duration::from_millis(250), ..Timings::default() },
+        content: None,
+    }
+}
+
+pub(in crate::store) fn booking<'a>(records: &'a [UsageRecord], progress: &'a [Progress]) -> Booking<'a> {
+    Booking { records, api_base: &|_| Some(Arc::from("http://up/v1")), rows: true, progress, gone: &[] }
+}
+
+async fn number(store: &Store, sql: &str) -> i64 {
+    store.number(sql).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_batch_is_booked_once_however_often_it_is_sent() {
+    for (store, _folder) in both().await {
+        let records: Vec<UsageRecord> = (1..=150).map(record).collect();
+        let progress = [Progress { segment: u64::MAX / 2, booked: 77 }];
+        let booked = store.book(&booking(&records[..100], &progress)).await.unwrap();
+        assert_eq!((booked.records, booked.counters.len()), (100, 2));
+        let key = booked.counters.iter().find(|total| total.counter.scope == Scope::Key).unwrap();
+        assert_eq!((key.total.pico(), key.amount.pico(), key.period_end), (100_000, 100_000, 0));
+        // Half of it again, with one that stands twice.
+        let mut again = records[50..].to_vec();
+        again.push(record(150));
+        let booked = store.book(&booking(&again, &progress)).await.unwrap();
+        assert_eq!(booked.records, 50);
+        let key = booked.counters.iter().find(|total| total.counter.scope == Scope::Key).unwrap();
+        assert_eq!((key.total.pico(), key.amount.pico()), (150_000, 50_000));
+        assert_eq!(store.book(&booking(&again, &progress)).await.unwrap().records, 0);
+        for (sql, expected) in [
+            ("SELECT COUNT(*) FROM tollgate_usage", 150),
+            ("SELECT COUNT(*) FROM tollgate_attempt", 150),
+            ("SELECT CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_hour", 150_000),
+            ("SELECT CAST(SUM(requests) AS BIGINT) FROM tollgate_usage_day WHERE day = '2025-06-15'", 150),
+            ("SELECT requests FROM tollgate_usage_tag_day WHERE tag = 'prod'", 150),
+            ("SELECT spent FROM tollgate_spend WHERE scope = 'user'", 150_000),
+        ] {
+            assert_eq!(number(&store, sql).await, expected, "{sql}");
+        }
+        assert_eq!(store.journal_progress(u64::MAX / 2).await.unwrap(), Some(77));
+        let gone = Booking { gone: &[u64::MAX / 2], ..booking(&[], &[]) };
+        store.book(&gone).await.unwrap();
+        store.make_durable().await.unwrap();
+        assert_eq!(store.journal_progress(u64::MAX / 2).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
+async fn a_counter_begins_anew_with_its_period_and_never_goes_back() {
+    for (store, _folder) in both().await {
+        for (number, period_end, total, kept) in
+            [(1, 100, 1000, 100), (2, 100, 2000, 100), (3, 200, 1000, 200), (4, 100, 1000, 200)]
+        {
+            let mut record = record(number);
+            record.attribution.as_mut().unwrap().charges = vec![charge(Scope::Team, "t1", "7d", period_end)];
+            let booked = store.book(&booking(&[record], &[])).await.unwrap();
+            let found = &booked.counters[0];
+            assert_eq!((found.total.pico(), found.period_end), (total, kept), "record {number}");
+            assert_eq!(found.amount.pico(), if kept == period_end { 1000 } else { 0 });
+        }
+        let spent = crate::store::Spent { amount: Money::from_pico(i64::MAX - 10), period_end: 200 };
+        let counter = charge(Scope::Team, "t1", "7d", 200);
+        store.set_spent(&counter.counter, spent).await.unwrap();
+        let mut record = record(5);
+        record.attribution.as_mut().unwrap().charges = vec![counter];
+        let booked = store.book(&booking(&[record], &[])).await.unwrap();
+        assert_eq!(booked.counters[0].total.pico(), i64::MAX);
+    }
+}
+
+#[tokio::test]
+async fn without_rows_sums_are_kept_all_the_same() {
+    for (store, _folder) in both().await {
+        let records: Vec<UsageRecord> = (1..=9).map(record).collect();
+        let booked = store.book(&Booking { rows: false, ..booking(&records, &[]) }).await.unwrap();
+        assert_eq!(booked.records, 9);
+        assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_usage").await, 0);
+        assert_eq!(number(&store, "SELECT CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_day").await, 9000);
+        assert_eq!(number(&store, "SELECT spent FROM tollgate_spend WHERE scope = 'key'").await, 9000);
+        assert_eq!(number(&store, "SELECT booked FROM tollgate_spend WHERE scope = 'key'").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn old_rows_go_and_sums_stay() {
+    for (store, _folder) in both().await {
+        let mut records: Vec<UsageRecord> = (1..=30).map(record).collect();
+        let now = SystemTime::now();
+        let ms = u64::try_from(now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap();
+        records.push(UsageRecord { id: RecordId::new(ms, 1), arrived: now, ..record(31) });
+        store.book(&booking(&records, &[])).await.unwrap();
+        let month = Duration::from_secs(30 * 86_400);
+        let mut deleted = Vec::new();
+        while deleted.last() != Some(&0) {
+            deleted.push(store.delete_old_usage(month, 20).await.unwrap());
+        }
+        assert_eq!(deleted, [20, 10, 0]);
+        assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_usage").await, 1);
+        assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_attempt").await, 1);
+        assert_eq!(number(&store, "SELECT CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_day").await, 31_000);
+        assert_eq!(number(&store, "SELECT spent FROM tollgate_spend WHERE scope = 'key'").await, 31_000);
+        assert_eq!(number(&store, "SELECT booked FROM tollgate_spend WHERE scope = 'key'").await, 1000);
+    }
+}
