@@ -23,6 +23,7 @@ async fn a_key_is_used_blocked_unblocked_and_deleted_by_name_hash_and_alias() {
         assert_eq!(status, 401);
         let words = "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.";
         assert_eq!(message(&refused), words);
+        assert_eq!(place.chat(&key).await, 401);
         assert_eq!(place.done("/key/unblock", json!({ "key": key })).await["blocked"], false);
         assert_eq!(place.by(&key, "GET", "/key/info", Value::Null).await.0, 200);
         let deleted = place.done("/key/delete", json!({ "key_aliases": ["robot", "nobody"] })).await;
@@ -55,12 +56,10 @@ async fn an_expired_key_is_refused_with_its_time() {
 }
 
 async fn spend(place: &Place, key: &str, dollars: f64, period_end: i64) {
-    let id = place.asked(&format!("/key/info?key={key}")).await;
     let token = crate::support::sha256(key.as_bytes());
     let counter = CounterId { scope: Scope::Key, id: token.as_str().into(), slot: "".into() };
     let amount = Money::from_dollars(dollars).unwrap();
     place.store.set_spent(&counter, Spent { amount, period_end }).await.unwrap();
-    drop(id);
 }
 
 #[tokio::test]
@@ -111,9 +110,7 @@ async fn spend_is_of_the_present_period_and_can_be_reset() {
         spend(&place, &key, 2.25, 1_000).await;
         assert_eq!(shown().await["spend"], 0.0, "its period is over");
         spend(&place, &key, 2.25, 4_102_444_800_000).await;
-        let info = shown().await;
-        assert_eq!(info["spend"], 2.25);
-        assert_eq!(info["budget_reset_at"], "2100-01-01T00:00:00.000000+00:00", "the period that is counted");
+        assert_eq!(shown().await["spend"], 2.25);
         place.refused(&format!("/key/{key}/reset_spend"), json!({ "reset_to": 3 }), 400).await;
         place.refused(&format!("/key/{key}/reset_spend"), json!({}), 422).await;
         let reset = place.done(&format!("/key/{key}/reset_spend"), json!({ "reset_to": 0 })).await;
