@@ -18,6 +18,7 @@ mod errors;
 mod harness;
 mod held;
 mod hostile;
+mod keys;
 mod leaving;
 mod limits;
 mod memory;

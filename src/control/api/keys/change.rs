@@ -6,7 +6,6 @@ use crate::control::calendar;
 use crate::control::refusal::Refusal;
 use crate::store::{BUDGETS, Doc, Facts};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 /// The document of a key that has nothing but its defaults.
@@ -37,7 +36,7 @@ pub(super) fn apply(doc: &mut Doc, fields: &Doc, caller: &Caller<'_>, now: Times
     }
     if fields.contains_key("budget_duration") {
         let next = Facts(doc).text("budget_duration").and_then(|text| text.parse().ok());
-        let next = next.and_then(|period| calendar::next_reset(period, now, &TimeZone::UTC));
+        let next = next.and_then(|period| calendar::next_reset(caller.control, period, now));
         set(doc, "budget_reset_at", &next.map_or(Value::Null, |time| json!(calendar::iso(time))));
     }
     match fields.get("key_type").and_then(Value::as_str) {

@@ -5,12 +5,11 @@ use crate::auth::{Principal, Role};
 use crate::control::Control;
 use crate::control::fields::Asked;
 use crate::control::refusal::Refusal;
-use crate::domain::KeyDigest;
-use crate::store::{Facts, Filter, KEYS, MEMBERS, Order, Query as Search, USERS};
+use crate::domain::{KeyDigest, Scope};
+use crate::store::{Doc, Facts, Filter, KEYS, MEMBERS, Order, Query as Search, USERS};
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
-use futures::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -87,16 +86,8 @@ pub(in crate::control) async fn run(
         Some(search) => control.store.list(&KEYS, &search).await?,
         None => crate::store::Listing { rows: Vec::new(), total: 0 },
     };
-    let keys: Vec<Value> = if full {
-        let stored = found
-            .rows
-            .into_iter()
-            .filter_map(|(id, doc)| KeyDigest::from_hex(&id).map(|digest| Stored { digest, doc }));
-        let shown = stored.map(|key| {
-            let control = control.clone();
-            async move { rows::with_token(&control, &key).await.map(Value::Object) }
-        });
-        try_join_all(shown).await?
+    let keys = if full {
+        objects(&control, found.rows).await?
     } else {
         found.rows.into_iter().map(|(id, _)| Value::from(id)).collect()
     };
@@ -106,6 +97,19 @@ pub(in crate::control) async fn run(
         "current_page": page.number,
         "total_pages": page.of(found.total),
     })))
+}
+
+/// The rows of a page, with what was spent asked for once.
+async fn objects(control: &Control, found: Vec<(String, Doc)>) -> Result<Vec<Value>, Refusal> {
+    let ids: Vec<&str> = found.iter().map(|(id, _)| id.as_str()).collect();
+    let spent = control.store.spent_among(Scope::Key, &ids).await?;
+    let mut shown = Vec::with_capacity(found.len());
+    for (id, doc) in found {
+        let Some(digest) = KeyDigest::from_hex(&id) else { continue };
+        let spent = spent.get(&id).copied().unwrap_or_default();
+        shown.push(Value::Object(rows::listed(control, &Stored { digest, doc }, spent).await?));
+    }
+    Ok(shown)
 }
 
 /// The search; `None` for one that finds nothing: deleted keys are not kept.

@@ -5,7 +5,7 @@ use super::{Caller, Stored, rows};
 use crate::auth::Principal;
 use crate::control::refusal::Refusal;
 use crate::control::{Control, calendar, fields};
-use crate::domain::{Money, Scope};
+use crate::domain::Money;
 use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
@@ -26,8 +26,7 @@ pub(in crate::control) async fn run(
     let found = Stored::find(&control, &named).await?;
     let key = found.ok_or_else(|| Refusal::missing("key", "Key not found."))?;
     Caller { control: &control, principal: &principal }.must_own(&key).await?;
-    let spent = control.store.spent(Scope::Key, &key.id()).await?.get("").copied().unwrap_or_default();
-    let now = rows::current(spent, calendar::now_ms());
+    let now = rows::current(rows::spent(&control, &key).await?, calendar::now_ms());
     let Some(amount) = Money::from_dollars(target).filter(|_| target <= now) else {
         let words = format!("reset_to must be from 0 to the current spend ({now}).");
         return Err(Refusal::bad("reset_to", words));

@@ -7,7 +7,6 @@ use crate::control::{Control, calendar};
 use crate::domain::Scope;
 use crate::store::{BUDGETS, Doc, Facts, Spent};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 /// How times are written.
@@ -20,13 +19,11 @@ pub(super) enum Form {
 }
 
 /// The document with all that is kept elsewhere.
-async fn full(control: &Control, key: &Stored) -> Result<Doc, Refusal> {
-    let spent = control.store.spent(Scope::Key, &key.id()).await?;
-    let spent = spent.get("").copied().unwrap_or_default();
+async fn full(control: &Control, key: &Stored, spent: Spent) -> Result<Doc, Refusal> {
     let mut doc = key.doc.clone();
     let now = calendar::now_ms();
     doc.insert("spend".to_owned(), json!(current(spent, now)));
-    if let Some(next) = reset_at(&doc, spent, now) {
+    if let Some(next) = reset_at(control, &doc, now) {
         doc.insert("budget_reset_at".to_owned(), json!(calendar::iso(next)));
     }
     let budget = match Facts(&key.doc).text("budget_id") {
@@ -47,30 +44,39 @@ pub(super) fn current(spent: Spent, now: Timestamp) -> f64 {
     if is_over { 0.0 } else { spent.amount.dollars() }
 }
 
-/// When the budget begins anew: the end of the period that is counted, else what was noted, else by the calendar.
-pub(super) fn reset_at(doc: &Doc, spent: Spent, now: Timestamp) -> Option<Timestamp> {
+/// When the budget begins anew.
+pub(super) fn reset_at(control: &Control, doc: &Doc, now: Timestamp) -> Option<Timestamp> {
     let period = Facts(doc).text("budget_duration")?.parse().ok()?;
-    let ahead = |ms: i64| Timestamp::from_millisecond(ms).ok().filter(|time| *time > now);
-    ahead(spent.period_end)
-        .or_else(|| ahead(Facts(doc).time("budget_reset_at")?))
-        .or_else(|| calendar::next_reset(period, now, &TimeZone::UTC))
+    calendar::next_reset(control, period, now)
+}
+
+/// What a key has spent, as the database has it.
+pub(super) async fn spent(control: &Control, key: &Stored) -> Result<Spent, Refusal> {
+    let counters = control.store.spent(Scope::Key, &key.id()).await?;
+    Ok(counters.get("").copied().unwrap_or_default())
 }
 
 /// The row in the order of `/key/info`.
 pub(super) async fn row(control: &Control, key: &Stored, form: Form) -> Result<Doc, Refusal> {
-    Ok(times(ordered(&full(control, key).await?, ROW), form))
+    let spent = spent(control, key).await?;
+    Ok(times(ordered(&full(control, key, spent).await?, ROW), form))
 }
 
 /// The row with its digest first, as lists and changes show it.
 pub(super) async fn with_token(control: &Control, key: &Stored) -> Result<Doc, Refusal> {
+    listed(control, key, spent(control, key).await?).await
+}
+
+/// The same where it is known already what was spent.
+pub(super) async fn listed(control: &Control, key: &Stored, spent: Spent) -> Result<Doc, Refusal> {
     let mut shown = Map::from_iter([("token".to_owned(), json!(key.id()))]);
-    shown.extend(row(control, key, Form::Zulu).await?);
+    shown.extend(times(ordered(&full(control, key, spent).await?, ROW), Form::Zulu));
     Ok(shown)
 }
 
 /// The answer that shows a new key, once.
 pub(super) async fn generated(control: &Control, key: &Stored, text: &str) -> Result<Value, Refusal> {
-    let mut doc = full(control, key).await?;
+    let mut doc = full(control, key, spent(control, key).await?).await?;
     let metadata = Facts(&key.doc).object("metadata").cloned().unwrap_or_default();
     doc.extend(metadata.into_iter().filter(|(name, _)| super::form::IN_METADATA.contains(&name.as_str())));
     // Shown only if given, unlike in rows.

@@ -105,11 +105,14 @@ pub(super) async fn set_spend(caller: &Caller<'_>, key: &Stored, fields: &Doc) -
     write_spend(caller.control, key, amount).await
 }
 
-/// Sets a key's counter for the present period.
+/// Sets a key's counter for the present period, here and in the database.
 pub(super) async fn write_spend(control: &Control, key: &Stored, amount: Money) -> Result<(), Refusal> {
-    let now = calendar::now_ms();
     let counter = CounterId { scope: Scope::Key, id: Arc::from(key.id()), slot: Arc::from("") };
-    let held = control.store.spent(Scope::Key, &key.id()).await?.get("").copied().unwrap_or_default();
-    let period_end = rows::reset_at(&key.doc, held, now).map_or(0, |time| time.as_millisecond());
-    Ok(control.store.set_spent(&counter, Spent { amount, period_end }).await?)
+    let next = rows::reset_at(control, &key.doc, calendar::now_ms());
+    let period_end = next.map_or(0, |time| time.as_millisecond());
+    control.store.set_spent(&counter, Spent { amount, period_end }).await?;
+    if let Some(account) = control.directory.meters.find_account(&counter) {
+        account.written(amount, period_end, Money::ZERO);
+    }
+    Ok(())
 }
