@@ -53,7 +53,7 @@ pub static ALL: &[Route] = &[
     Route { path: "/customer/new", access: Access::Admin, handler: || post(api::customers::new::run) },
     Route {
         path: "/customer/unblock",
-        access: Access::Key,
+        access: Access::Admin,
         handler: || post(api::customers::block::unblock),
     },
     Route { path: "/customer/update", access: Access::Admin, handler: || post(api::customers::update::run) },
@@ -72,7 +72,7 @@ pub static ALL: &[Route] = &[
     Route { path: "/end_user/new", access: Access::Admin, handler: || post(api::customers::new::run) },
     Route {
         path: "/end_user/unblock",
-        access: Access::Key,
+        access: Access::Admin,
         handler: || post(api::customers::block::unblock),
     },
     Route { path: "/end_user/update", access: Access::Admin, handler: || post(api::customers::update::run) },
@@ -90,14 +90,14 @@ pub static ALL: &[Route] = &[
     Route { path: "/v2/model/info", access: Access::Key, handler: || get(api::models::info::paged) },
     Route {
         path: "/organization/delete",
-        access: Access::Key,
+        access: Access::Admin,
         handler: || delete(api::organizations::delete::run),
     },
     Route { path: "/organization/info", access: Access::Own, handler: || get(api::organizations::info::run) },
     Route { path: "/organization/list", access: Access::Own, handler: || get(api::organizations::list::run) },
     Route {
         path: "/organization/member_add",
-        access: Access::Key,
+        access: Access::Admin,
         handler: || post(api::organizations::member_add::run),
     },
     Route {
@@ -107,7 +107,7 @@ pub static ALL: &[Route] = &[
     },
     Route {
         path: "/organization/update",
-        access: Access::Key,
+        access: Access::Admin,
         handler: || patch(api::organizations::update::run),
     },
     Route { path: "/team/available", access: Access::Own, handler: || get(api::teams::available::run) },
@@ -118,12 +118,12 @@ pub static ALL: &[Route] = &[
     Route { path: "/team/member_add", access: Access::Manage, handler: || post(api::teams::member_add::run) },
     Route {
         path: "/team/member_delete",
-        access: Access::Key,
+        access: Access::Manage,
         handler: || post(api::teams::member_delete::run),
     },
     Route {
         path: "/team/member_update",
-        access: Access::Key,
+        access: Access::Manage,
         handler: || post(api::teams::member_update::run),
     },
     Route { path: "/team/model/add", access: Access::Admin, handler: || post(api::teams::model::add) },
@@ -134,7 +134,7 @@ pub static ALL: &[Route] = &[
     Route { path: "/v2/team/list", access: Access::Own, handler: || get(api::teams::list::paged) },
     Route {
         path: "/user/available_roles",
-        access: Access::Key,
+        access: Access::Own,
         handler: || get(api::users::available_roles::run),
     },
     Route {

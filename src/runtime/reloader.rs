@@ -132,16 +132,18 @@ impl Reloader {
 
 async fn rows(store: &Store, file: &Config) -> Result<Vec<(String, Doc)>, StoreError> {
     let mut rows = Vec::new();
-    while file.stored.is_on {
+    if !file.stored.is_on {
+        return Ok(rows);
+    }
+    loop {
         let offset = u32::try_from(rows.len()).unwrap_or(u32::MAX);
         let page = store.list(&MODELS, &Query { limit: PAGE, offset, ..Query::default() }).await?.rows;
         let last = page.len() < PAGE as usize;
         rows.extend(page);
         if last {
-            break;
+            return Ok(rows);
         }
     }
-    Ok(rows)
 }
 
 /// A deployment of the database that cannot be called is left out; one of the file is an error.
