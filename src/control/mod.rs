@@ -5,10 +5,13 @@
 //! line in the table.
 
 mod api;
+mod calendar;
+mod fields;
 mod gate;
 mod input;
 mod preflight;
 mod records;
+mod refusal;
 mod respond;
 pub mod routes;
 #[cfg(test)]

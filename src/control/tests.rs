@@ -72,7 +72,15 @@ fn the_public_routes_are_these_and_no_others() {
         paths.sort_unstable();
         paths
     };
-    let public = ["/", "/health/liveliness", "/health/liveness", "/health/readiness", "/test"];
+    let public = [
+        "/",
+        "/docs",
+        "/health/liveliness",
+        "/health/liveness",
+        "/health/readiness",
+        "/openapi.json",
+        "/test",
+    ];
     assert_eq!(with(Access::Public), public);
     assert_eq!(with(Access::KeyIfConfigured), ["/metrics", "/metrics/"]);
 }
@@ -235,4 +243,21 @@ async fn no_other_method_gets_to_a_handler() {
             assert_eq!(body, r#"{"detail":"Method Not Allowed"}"#, "{method} {}", route.path);
         }
     }
+}
+
+#[tokio::test]
+async fn the_description_names_every_row_and_only_public_ones_without_a_key() {
+    let (status, body) = call(&router(control(WITH_KEY).await), "GET", "/openapi.json", None).await;
+    assert_eq!(status, StatusCode::OK);
+    let described: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(described["openapi"], "3.1.0");
+    let mut ids = std::collections::HashSet::new();
+    for (route, method) in rows() {
+        let path = &described["paths"][route.path.replace("{*", "{")];
+        let operation = &path[method.as_str().to_lowercase()];
+        assert!(operation["summary"].is_string(), "{method} {}", route.path);
+        assert_eq!(operation.get("security").is_none(), route.access == Access::Public, "{}", route.path);
+        assert!(ids.insert(operation["operationId"].clone()), "twice: {}", operation["operationId"]);
+    }
+    assert!(described["paths"]["/v1/chat/completions"]["post"]["security"].is_array());
 }

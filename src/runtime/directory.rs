@@ -87,7 +87,8 @@ impl Directory {
             self.replaced.store(true, Ordering::Relaxed);
         }
         let role = match &key.user_id {
-            Some(user) => self.user(user).await?.map_or(Role::InternalUser, |user| user.role.into()),
+            // A name that nobody made a user of gives no rights.
+            Some(user) => self.user(user).await?.map_or(Role::Unknown, |user| user.role.into()),
             None => Role::Unknown,
         };
         Ok(Principal { key_hash: Arc::from(key.digest.to_hex()), role, key: Some(key) })

@@ -1,12 +1,12 @@
 //! Keys that are replaced by others: at once, or with a time in which both work.
 
 use super::changes::{self, now_ms};
-use super::db::{Store, StoreError, on};
+use super::db::{Db, Store, StoreError, on};
 use super::facts::Facts;
 use super::table::{Doc, KEYS};
 use crate::domain::{KeyDigest, KeyFacts, Scope};
 use serde_json::Value;
-use sqlx::Row;
+use sqlx::{PgPool, Row, SqlitePool};
 
 pub(super) const SUCCESSOR: &str =
     "SELECT successor, until_ms FROM tollgate_retired_key WHERE id = $1 AND until_ms > $2";
@@ -66,26 +66,51 @@ impl Store {
         doc: Doc,
         until_ms: Option<i64>,
     ) -> Result<bool, StoreError> {
-        let (old, new) = (old.to_hex(), new.to_hex());
-        on!(&self.db, pool => {
-            let mut transaction = pool.begin().await?;
-            if sqlx::query(KEYS.delete).bind(&old).execute(&mut *transaction).await?.rows_affected() == 0 {
-                return Ok(false);
-            }
-            let added = sqlx::query(KEYS.insert).bind(&new).bind(Value::Object(doc)).execute(&mut *transaction).await?;
-            if added.rows_affected() == 0 {
-                return Err(StoreError::Taken("this key".to_owned()));
-            }
-            let moved = sqlx::query(MOVE_SPENT).bind(Scope::Key.as_str()).bind(&old).bind(&new);
-            moved.execute(&mut *transaction).await?;
-            sqlx::query(FOLLOW).bind(&old).bind(&new).execute(&mut *transaction).await?;
-            if let Some(until) = until_ms {
-                sqlx::query(RETIRE).bind(&old).bind(&new).bind(until).execute(&mut *transaction).await?;
-            }
-            changes::note!(transaction, KEYS.kind, &old);
-            changes::note!(transaction, KEYS.kind, &new);
-            transaction.commit().await?;
-        });
-        Ok(true)
+        let swap = Swap { old: old.to_hex(), new: new.to_hex(), until_ms };
+        match &self.db {
+            Db::Postgres(pool) => on_server(pool, &swap, doc).await,
+            Db::Sqlite(pool) => on_file(pool, &swap, doc).await,
+        }
     }
+}
+
+/// A key in the place of another.
+struct Swap {
+    old: String,
+    new: String,
+    until_ms: Option<i64>,
+}
+
+/// Runs the statements of a swap in a transaction.
+macro_rules! swap {
+    ($pool:ident, $swap:ident, $doc:ident) => {{
+        let Swap { old, new, until_ms } = $swap;
+        let mut transaction = $pool.begin().await?;
+        if sqlx::query(KEYS.delete).bind(old).execute(&mut *transaction).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        let added =
+            sqlx::query(KEYS.insert).bind(new).bind(Value::Object($doc)).execute(&mut *transaction).await?;
+        if added.rows_affected() == 0 {
+            return Err(StoreError::Taken("this key".to_owned()));
+        }
+        let moved = sqlx::query(MOVE_SPENT).bind(Scope::Key.as_str()).bind(old).bind(new);
+        moved.execute(&mut *transaction).await?;
+        sqlx::query(FOLLOW).bind(old).bind(new).execute(&mut *transaction).await?;
+        if let Some(until) = until_ms {
+            sqlx::query(RETIRE).bind(old).bind(new).bind(until).execute(&mut *transaction).await?;
+        }
+        changes::note!(transaction, KEYS.kind, old);
+        changes::note!(transaction, KEYS.kind, new);
+        transaction.commit().await?;
+        Ok(true)
+    }};
+}
+
+async fn on_server(pool: &PgPool, swap: &Swap, doc: Doc) -> Result<bool, StoreError> {
+    swap!(pool, swap, doc)
+}
+
+async fn on_file(pool: &SqlitePool, swap: &Swap, doc: Doc) -> Result<bool, StoreError> {
+    swap!(pool, swap, doc)
 }

@@ -56,6 +56,10 @@ async fn a_user_is_made_with_a_key_and_goes_with_it() {
         let again = call(&gateway, &gateway.key, "POST", "/user/new", json!({ "user_id": "u1" })).await;
         assert_eq!(again.status(), 409);
         assert_eq!(again.json()["error"]["message"], "{'error': 'User with id u1 already exists'}");
+        let unlucky = json!({ "user_id": "u2", "key_alias": "first" });
+        assert_eq!(status(&gateway, &gateway.key, "POST", "/user/new", unlucky).await, 400);
+        let right = json!({ "user_id": "u2", "key_alias": "second" });
+        assert_eq!(admin(&gateway, "POST", "/user/new", right).await["key_alias"], "second");
         let keyless = json!({ "auto_create_key": false });
         assert_eq!(admin(&gateway, "POST", "/user/new", keyless).await["key"], "");
 

@@ -12,6 +12,9 @@ pub(super) fn beyond(
     team: Option<&TeamFacts>,
     organization: Option<&str>,
 ) -> Option<&'static str> {
+    // The models of a team are those of a key in that team only.
+    let team = team.filter(|team| bound.team_id.as_deref() == Some(&*team.id));
+    let same = new.team_id == bound.team_id;
     let inherited = new.organization_id.as_deref().is_some_and(|id| Some(id) == organization);
     [
         ("team_id", bound.team_id.is_some() && new.team_id != bound.team_id),
@@ -19,8 +22,8 @@ pub(super) fn beyond(
             "organization_id",
             new.organization_id != bound.organization_id && !(bound.organization_id.is_none() && inherited),
         ),
-        ("models", models_beyond(&new.models, &bound.models, team)),
-        ("aliases", aliases_beyond(new, bound, team)),
+        ("models", models_beyond(&new.models, &bound.models, team, same)),
+        ("aliases", aliases_beyond(new, bound, team, same)),
         ("expires", bound.expires.is_some_and(|bound| new.expires.is_none_or(|new| new > bound))),
         ("rate limits", rates_beyond(&new.rates, &bound.rates)),
         ("model_rpm_limit", each_beyond(&new.model_rates, &bound.model_rates, rates_beyond)),
@@ -38,12 +41,17 @@ pub(super) fn beyond(
 /// Stands for every model.
 const EVERY: [&str; 2] = ["*", "all-proxy-models"];
 /// Stands for the models of the key's team.
-const OF_TEAM: &str = "all-team-models";
+pub(super) const OF_TEAM: &str = "all-team-models";
 /// Stands for no model.
 const NONE: &str = "no-default-models";
 
-/// An empty list is every model.
-pub(super) fn models_beyond(new: &[Arc<str>], bound: &[Arc<str>], team: Option<&TeamFacts>) -> bool {
+/// An empty list is every model. `same` is whether both keys have the same team, or none.
+pub(super) fn models_beyond(
+    new: &[Arc<str>],
+    bound: &[Arc<str>],
+    team: Option<&TeamFacts>,
+    same: bool,
+) -> bool {
     let has = |name: &str| bound.iter().any(|held| **held == *name);
     if bound.is_empty() || EVERY.into_iter().any(has) {
         return false;
@@ -52,10 +60,9 @@ pub(super) fn models_beyond(new: &[Arc<str>], bound: &[Arc<str>], team: Option<&
         let Some(team) = team.filter(|_| has(OF_TEAM)) else { return false };
         team.models.is_empty() || team.models.iter().any(|held| model_within(model, held))
     };
-    new.is_empty()
-        || new.iter().any(|model| {
-            **model != *NONE && !by_team(model) && !bound.iter().any(|held| model_within(model, held))
-        })
+    let by_name =
+        |model: &str| (same || model != OF_TEAM) && bound.iter().any(|held| model_within(model, held));
+    new.is_empty() || new.iter().any(|model| **model != *NONE && !by_team(model) && !by_name(model))
 }
 
 fn model_within(model: &str, held: &str) -> bool {
@@ -70,9 +77,10 @@ fn model_within(model: &str, held: &str) -> bool {
 }
 
 /// A name of its own may stand only for what the key could call without it.
-fn aliases_beyond(new: &KeyFacts, bound: &KeyFacts, team: Option<&TeamFacts>) -> bool {
+fn aliases_beyond(new: &KeyFacts, bound: &KeyFacts, team: Option<&TeamFacts>, same: bool) -> bool {
     new.aliases.iter().any(|alias| {
-        !bound.aliases.contains(alias) && models_beyond(std::slice::from_ref(&alias.1), &bound.models, team)
+        !bound.aliases.contains(alias)
+            && models_beyond(std::slice::from_ref(&alias.1), &bound.models, team, same)
     })
 }
 

@@ -11,7 +11,8 @@ mod tests;
 
 use super::{Principal, Role};
 use crate::domain::{ApiError, ErrorKind, KeyFacts, TeamFacts, UserFacts};
-use bounds::{beyond, models_beyond};
+use bounds::{OF_TEAM, beyond, models_beyond};
+use std::sync::Arc;
 
 /// A user's place in a team.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +73,7 @@ impl Grantor<'_> {
         if let Some(field) = beyond(new, own, self.team(), organization) {
             return Err(exceeded(field));
         }
-        self.named(new).map_or(Ok(()), |field| Err(exceeded(field)))
+        self.named(own, new).map_or(Ok(()), |field| Err(exceeded(field)))
     }
 
     /// Whether the key may belong to whom it says.
@@ -97,24 +98,29 @@ impl Grantor<'_> {
         self.place.map(|place| place.team)
     }
 
-    /// What is asked for by name and would never be had, because the user or the team does not have it.
-    fn named(&self, new: &KeyFacts) -> Option<&'static str> {
+    /// What is asked for by name, besides what the caller's key has, and would never be had because the user or
+    /// the team does not have it.
+    fn named(&self, own: &KeyFacts, new: &KeyFacts) -> Option<&'static str> {
         let (models, budget, rates) = match (self.team(), self.user) {
             (Some(team), _) => (&team.models, team.budget, team.rates),
             (None, Some(user)) => (&user.models, user.budget, user.rates),
             (None, None) => return None,
         };
-        let over = |asked: Option<u64>, bound: Option<u64>| asked.zip(bound).is_some_and(|(a, b)| a > b);
-        if !new.models.is_empty() && models_beyond(&new.models, models, None) {
-            return Some("models");
-        }
-        if new.budget.max.zip(budget.max).is_some_and(|(asked, bound)| asked > bound) {
-            return Some("max_budget");
-        }
-        if over(new.rates.rpm, rates.rpm) {
-            return Some("rpm_limit");
-        }
-        over(new.rates.tpm, rates.tpm).then_some("tpm_limit")
+        let over = |asked: Option<u64>, own: Option<u64>, bound: Option<u64>| {
+            asked != own && asked.zip(bound).is_some_and(|(asked, bound)| asked > bound)
+        };
+        let (max, most) = (new.budget.max, budget.max);
+        let of_team = |model: &Arc<str>| self.place.is_some() && **model == *OF_TEAM;
+        let asked: Vec<Arc<str>> = new.models.iter().filter(|model| !of_team(model)).cloned().collect();
+        let by_name = !asked.is_empty() && new.models != own.models;
+        [
+            ("models", by_name && models_beyond(&asked, models, None, true)),
+            ("max_budget", max != own.budget.max && max.zip(most).is_some_and(|(max, most)| max > most)),
+            ("rpm_limit", over(new.rates.rpm, own.rates.rpm, rates.rpm)),
+            ("tpm_limit", over(new.rates.tpm, own.rates.tpm, rates.tpm)),
+        ]
+        .into_iter()
+        .find_map(|(field, is_over)| is_over.then_some(field))
     }
 }
 

@@ -271,10 +271,7 @@ fn a_user_gets_a_key_for_itself_and_none_for_others() {
         KeyFacts { models: vec![Arc::from("b")], ..mine.clone() },
         KeyFacts { reads_spend: true, ..mine.clone() },
         KeyFacts { rates: RateTerms { rpm: Some(11), ..RateTerms::default() }, ..mine.clone() },
-        KeyFacts {
-            budget: BudgetTerms { max: Some(Money::from_pico(6)), ..BudgetTerms::default() },
-            ..mine.clone()
-        },
+        KeyFacts { budget: BudgetTerms { max: Some(Money::from_pico(6)), ..BudgetTerms::default() }, ..mine },
     ] {
         assert_eq!(grantor.check(None, &new).unwrap_err().status(), 403, "{new:?}");
     }
