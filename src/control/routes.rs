@@ -206,7 +206,7 @@ pub static ALL: &[Route] = &[
     Route { path: "/v2/team/list", access: Access::Own, handler: || get(api::teams::list::paged) },
     Route {
         path: "/user/available_roles",
-        access: Access::Key,
+        access: Access::Own,
         handler: || get(api::users::available_roles::run),
     },
     Route {

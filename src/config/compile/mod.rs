@@ -76,11 +76,11 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
+    let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut Report::default());
     let config = Config { server, spending, router, targets, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }

@@ -15,7 +15,8 @@ use std::sync::Arc;
 const GUARDED: [&str; 6] = ["MASTER_KEY", "SALT_KEY", "DATABASE", "PASSWORD", "REDIS", "TOLLGATE_"];
 
 const VARIABLE: &str = "os.environ/";
-const MAY_NAME: [&str; 3] = ["api_key", "api_base", "base_url"];
+/// What may be a variable, and what the name of that variable holds.
+const MAY_NAME: [(&str, &str); 3] = [("api_key", "API_KEY"), ("api_base", "BASE"), ("base_url", "BASE")];
 
 /// What it takes to serve deployments of the database.
 #[derive(Clone, Debug, Default)]
@@ -28,7 +29,7 @@ pub struct StoredModels {
     slots: Option<u32>,
 }
 
-/// Reads `store_model_in_db` and the salt. What is wrong with other settings is said elsewhere.
+/// Reads `store_model_in_db` and the salt.
 pub(super) fn compile(
     sections: &Sections<'_>,
     env: &Env,
@@ -39,6 +40,8 @@ pub(super) fn compile(
     let in_environment =
         env.filled("STORE_MODEL_IN_DB").is_some_and(|word| word.eq_ignore_ascii_case("true"));
     let salt = |name| env.filled(name).and_then(Secret::new);
+    // What is wrong with this one is said where the deployments of the file are read.
+    let slots = sections.router.field("default_max_parallel_requests");
     let own = salt("LITELLM_SALT_KEY").or_else(|| master_key.cloned());
     // The master key reads too: it was the salt until somebody set one.
     let keys = [own, salt("LITELLM_SALT_KEY_PREVIOUS"), master_key.cloned()];
@@ -46,7 +49,7 @@ pub(super) fn compile(
         is_on: configured.unwrap_or(in_environment),
         vault: Vault::new(&keys.into_iter().flatten().collect::<Vec<_>>()),
         env: env.clone(),
-        slots: sections.router.field("default_max_parallel_requests").and_then(|f| f.count(report)),
+        slots: slots.and_then(|f| f.count(&mut Report::default())),
     }
 }
 
@@ -63,7 +66,8 @@ impl StoredModels {
         if doc.iter().any(|(name, value)| name != "litellm_params" && names_variable(value))
             || doc.get("litellm_params").is_some_and(names_guarded)
         {
-            let words = "in the database a variable may stand for api_key and api_base only, and not for a secret of the gateway";
+            let words = "in the database only api_key may be a variable, called ..._API_KEY, \
+                         and api_base, called ..._BASE";
             return Err(words.to_owned());
         }
         let mut info = doc.get("model_info").and_then(Value::as_object).cloned().unwrap_or_default();
@@ -111,9 +115,12 @@ fn stored(mut target: Target) -> Target {
 /// Whoever may add a deployment could read a variable wherever its value is shown or sent.
 fn names_guarded(params: &Value) -> bool {
     params.as_object().into_iter().flatten().any(|(name, value)| {
+        let word = MAY_NAME.iter().find(|(known, _)| known == name).map(|(_, word)| word);
         let variable = value.as_str().and_then(|text| text.strip_prefix(VARIABLE));
-        match variable.filter(|_| MAY_NAME.contains(&name.as_str())) {
-            Some(variable) => GUARDED.iter().any(|word| variable.to_ascii_uppercase().contains(word)),
+        match word.zip(variable.map(str::to_ascii_uppercase)) {
+            Some((word, variable)) => {
+                !variable.contains(word) || GUARDED.iter().any(|guarded| variable.contains(guarded))
+            }
             None => names_variable(value),
         }
     })
@@ -147,7 +154,7 @@ mod tests {
     #[test]
     fn a_document_becomes_a_deployment_with_its_key_opened() {
         let before = stored(&[]);
-        let after = stored(&[("LITELLM_SALT_KEY", "salt"), ("KEY_OF_MINE", "k")]);
+        let after = stored(&[("LITELLM_SALT_KEY", "salt"), ("MY_API_KEY", "k")]);
         assert!(before.is_on);
         let mut key = json!("upstream-key");
         before.vault.seal_new(&mut key).unwrap();
@@ -159,7 +166,7 @@ mod tests {
             assert_eq!(target.api_key.unwrap().expose(), "upstream-key");
             assert!(target.info.is_stored);
         }
-        let named = json!({ "model": "openai/m", "api_key": "os.environ/KEY_OF_MINE" });
+        let named = json!({ "model": "openai/m", "api_key": "os.environ/MY_API_KEY" });
         let row = doc(json!({ "model_name": "g", "litellm_params": named }));
         assert_eq!(after.compile("i", &row).unwrap()[0].api_key.as_ref().unwrap().expose(), "k");
     }
@@ -167,6 +174,19 @@ mod tests {
     #[test]
     fn what_cannot_be_served_is_said_and_left_out() {
         let stored = stored(&[]);
+        for (name, variable) in [
+            ("api_key", "LITELLM_MASTER_KEY"),
+            ("api_key", "AWS_SECRET_ACCESS_KEY"),
+            ("api_base", "SLACK_WEBHOOK_URL"),
+            ("api_base", "DATABASE_URL"),
+            ("model", "OPENAI_API_KEY"),
+            ("user", "OPENAI_API_KEY"),
+        ] {
+            let mut params = json!({ "model": "openai/m" });
+            params[name] = json!(format!("os.environ/{variable}"));
+            let row = doc(json!({ "model_name": "g", "litellm_params": params }));
+            assert!(stored.compile("i", &row).is_err(), "{name}: {variable}");
+        }
         let guarded = json!({ "model": "openai/m", "api_key": "os.environ/LITELLM_MASTER_KEY" });
         let rows = [
             ("a", json!({ "model_name": "g", "litellm_params": guarded })),

@@ -65,6 +65,7 @@ pub(in crate::control) async fn list(control: &Control, filters: Vec<Filter>) ->
 /// Removes one key; it is refused from now on.
 pub(in crate::control) async fn remove_one(control: &Control, id: &str) -> Result<(), Refusal> {
     records::remove(control, &KEYS, id).await?;
+    control.store.forget_spent(Scope::Key, id).await?;
     Ok(())
 }
 

@@ -168,7 +168,9 @@ fn count(value: &Value) -> Result<Value, Fault> {
     if !(0.0..=LARGEST as f64).contains(&read) {
         return Err(Fault::Value("wants a whole number from 0 to 2^53".to_owned()));
     }
-    Ok(Value::from(read as u64))
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    let whole = read as u64;
+    Ok(Value::from(whole))
 }
 
 fn truth(value: &Value) -> Result<Value, Fault> {

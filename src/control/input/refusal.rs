@@ -1,5 +1,6 @@
 //! Refusals of management calls.
 
+use crate::control::refusal;
 use crate::control::respond::Failed;
 use crate::domain::{ApiError, ErrorKind};
 use crate::store::{SealError, StoreError};
@@ -72,6 +73,15 @@ impl IntoResponse for Refusal {
 impl From<ApiError> for Refusal {
     fn from(error: ApiError) -> Self {
         Self::Api(error)
+    }
+}
+
+impl From<refusal::Refusal> for Refusal {
+    fn from(refusal: refusal::Refusal) -> Self {
+        match refusal {
+            refusal::Refusal::Error(error) => Self::Api(*error),
+            refusal::Refusal::Fields(list) => Self::Fields(list),
+        }
     }
 }
 

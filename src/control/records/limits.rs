@@ -1,8 +1,9 @@
 //! Limits that several kinds of rows have, and the budget rows they may stand in.
 
 use super::stamp::{new_id, stamp, text, touch};
-use super::{add, calendar, change, lay_over, remove};
+use super::{add, change, lay_over, remove};
 use crate::control::Control;
+use crate::control::calendar::after;
 use crate::control::input::{Field, Kind, Refusal, want};
 use crate::domain::Period;
 use crate::store::{BUDGETS, Doc};
@@ -43,7 +44,7 @@ const OF_BUDGET: [&str; 8] = [
 pub(in crate::control) fn set_budget(terms: &mut Doc) {
     let Some(duration) = terms.get("budget_duration") else { return };
     let period = duration.as_str().and_then(|text| text.parse::<Period>().ok());
-    let end = period.and_then(|period| calendar::plain_end(period, Timestamp::now()));
+    let end = period.and_then(|period| after(period, Timestamp::now()));
     terms.insert("budget_reset_at".to_owned(), Value::from(end.map(text)));
 }
 

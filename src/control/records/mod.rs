@@ -5,10 +5,9 @@ mod limits;
 mod row;
 mod stamp;
 
-pub(super) use calendar::plain_end;
 pub(super) use limits::{BUDGET, RATES, budget_row, forget_limits, keep_limits, set_budget};
 pub(super) use row::{Blank, Row};
-pub(super) use stamp::{new_id, now, stamp, text as time_text, touch};
+pub(super) use stamp::{new_id, now, stamp, touch};
 
 use super::Control;
 use super::input::Refusal;

@@ -2,7 +2,9 @@
 
 use super::calendar;
 use super::stamp;
+use crate::limits::{Zone, period_end};
 use crate::store::Doc;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// What a column is when the document lacks it.
@@ -53,7 +55,9 @@ impl Row {
 
 fn reset(doc: &Doc) -> Value {
     let period = doc.get("budget_duration").and_then(Value::as_str).and_then(|text| text.parse().ok());
-    let end = period.and_then(|period| calendar::aligned_end(period, jiff::Timestamp::now()));
+    let now = Timestamp::now().as_millisecond();
+    let end = period.map(|period| period_end(period, None, now, &Zone::UTC));
+    let end = end.and_then(|end| Timestamp::from_millisecond(end).ok());
     end.map_or(Value::Null, |end| Value::from(stamp::text(end)))
 }
 
@@ -61,8 +65,7 @@ fn plain_reset(doc: &Doc) -> Value {
     let written = doc.get("budget_reset_at").and_then(Value::as_str);
     let period = doc.get("budget_duration").and_then(Value::as_str).and_then(|text| text.parse().ok());
     let anchor = written.and_then(|text| text.parse().ok());
-    let end = anchor
-        .zip(period)
-        .and_then(|(anchor, period)| calendar::rolled(anchor, period, jiff::Timestamp::now()));
+    let end =
+        anchor.zip(period).and_then(|(anchor, period)| calendar::rolled(anchor, period, Timestamp::now()));
     end.map_or_else(|| Value::from(written.map(str::to_owned)), |end| Value::from(stamp::text(end)))
 }

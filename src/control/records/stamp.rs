@@ -15,7 +15,7 @@ pub(in crate::control) fn now() -> String {
 }
 
 /// A time as documents hold it.
-pub(in crate::control) fn text(time: Timestamp) -> String {
+pub(super) fn text(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 

@@ -45,6 +45,15 @@ pub(in crate::control) async fn service_account(
     make(&caller, fields).await.map(Json)
 }
 
+/// The first key of a user that was just made; answers as the route does.
+pub(in crate::control) async fn for_user(
+    control: &Control,
+    principal: &Principal,
+    fields: Doc,
+) -> Result<Value, Refusal> {
+    make(&Caller { control, principal }, fields).await
+}
+
 async fn make(caller: &Caller<'_>, mut fields: Doc) -> Result<Value, Refusal> {
     // Null is as if it were not there; a new key has spent nothing.
     let unsaid =

@@ -13,8 +13,8 @@ const FORM: &[Field] = &[need("id", Kind::Text)];
 
 pub(in crate::control) async fn run(State(control): State<Control>, caller: Caller, input: Input) -> Answer {
     caller.must_be_admin()?;
-    stored::must_be_on(&control)?;
     let form = input.read(&[FORM])?;
+    stored::must_be_on(&control)?;
     let id = records::text(&form, "id").unwrap_or_default();
     if !records::remove(&control, &MODELS, id).await? {
         return Err(stored::unknown(&control, id));

@@ -13,8 +13,8 @@ const FORM: &[Field] =
 
 pub(in crate::control) async fn run(State(control): State<Control>, caller: Caller, input: Input) -> Answer {
     caller.must_be_admin()?;
-    let kept = stored::must_be_on(&control)?;
     let mut model = input.read(&[FORM])?;
+    let kept = stored::must_be_on(&control)?;
     check_id("model_name", records::text(&model, "model_name").unwrap_or_default())?;
     let mut info = match take(&mut model, "model_info") {
         Some(Value::Object(info)) => info,

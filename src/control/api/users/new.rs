@@ -6,11 +6,10 @@ use crate::control::Control;
 use crate::control::api::teams::members::{self, Joining};
 use crate::control::input::{Answer, Caller, Field, Input, Kind, Refusal, check_id, want};
 use crate::control::records::{self, BUDGET, Blank, RATES, Row, lay_over, take};
-use crate::domain::{ApiError, ErrorKind, Period, Scope};
+use crate::domain::Scope;
 use crate::store::{Doc, StoreError, TEAMS, USERS};
 use axum::Json;
 use axum::extract::State;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 /// What is said of the user's first key.
@@ -27,42 +26,28 @@ const KEY: &[Field] = &[
     want("allowed_routes", Kind::Texts),
 ];
 
-/// LiteLLM's answer: that of `/key/generate`, with what is the user's.
+/// What the answer says of the user and not of its key.
+const OF_USER: [(&str, &str); 7] = [
+    ("max_budget", "max_budget"),
+    ("budget_duration", "budget_duration"),
+    ("spend", "spend"),
+    ("user_email", "user_email"),
+    ("user_role", "user_role"),
+    ("user_alias", "user_alias"),
+    ("metadata", "metadata"),
+];
+
+/// The answer without a key.
 const ANSWER: Row = Row(&[
-    ("key_alias", Blank::Null),
-    ("duration", Blank::Null),
     ("models", Blank::List),
-    ("spend", Blank::Spend),
-    ("max_budget", Blank::Null),
     ("user_id", Blank::Id),
-    ("team_id", Blank::Null),
     ("max_parallel_requests", Blank::Null),
-    ("metadata", Blank::Map),
     ("tpm_limit", Blank::Null),
     ("rpm_limit", Blank::Null),
-    ("budget_duration", Blank::Null),
-    ("allowed_cache_controls", Blank::List),
-    ("config", Blank::Map),
-    ("permissions", Blank::Map),
-    ("model_max_budget", Blank::Map),
-    ("blocked", Blank::Null),
-    ("aliases", Blank::Map),
-    ("key", Blank::Null),
-    ("budget_id", Blank::Null),
-    ("allowed_routes", Blank::List),
-    ("key_name", Blank::Null),
     ("expires", Blank::Null),
-    ("token_id", Blank::Null),
-    ("organization_id", Blank::Null),
-    ("token", Blank::Null),
-    ("created_by", Blank::Null),
-    ("updated_by", Blank::Null),
+    ("key_name", Blank::Null),
     ("created_at", Blank::Null),
     ("updated_at", Blank::Null),
-    ("user_email", Blank::Null),
-    ("user_role", Blank::Null),
-    ("teams", Blank::List),
-    ("user_alias", Blank::Null),
 ]);
 
 pub(in crate::control) async fn run(State(control): State<Control>, caller: Caller, input: Input) -> Answer {
@@ -76,22 +61,36 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
         let joining = Joining { user: &id, email: records::text(&user, "user_email"), role: "user" };
         members::join(&control, team, &joining).await?;
     }
-    let mut shown = user.clone();
-    shown.insert("teams".to_owned(), json!(joined));
-    if makes_key {
-        let minted = mint(&control, key_of(&id, &user, key)?, caller.name()).await?;
-        for name in ["key_alias", "team_id", "aliases", "config", "permissions", "key_name", "expires"] {
-            shown.insert(name.to_owned(), minted.doc.get(name).cloned().unwrap_or_default());
+    let mut answer = if makes_key {
+        match mint(&control, &caller, key_of(&id, &user, key)).await {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                // Else the same call, put right, would be told that the user is there already.
+                take_back(&control, &id, &joined).await?;
+                return Err(refusal);
+            }
         }
-        shown.insert("key".to_owned(), Value::from(minted.key));
     } else {
-        shown.insert("key".to_owned(), Value::from(""));
+        ANSWER.show(&id, &user, 0.0)
+    };
+    let row = records::show_one(&control, &ROW, Some(Scope::User), &id, &user).await?;
+    for (name, of_row) in OF_USER {
+        answer.insert(name.to_owned(), row.get(of_row).cloned().unwrap_or_default());
     }
-    for name in ["created_by", "updated_by"] {
-        shown.remove(name);
+    answer.entry("key").or_insert_with(|| json!(""));
+    answer.insert("teams".to_owned(), json!(joined));
+    for name in ["token", "token_id", "created_by", "updated_by"] {
+        answer.insert(name.to_owned(), Value::Null);
     }
-    let answer = records::show_one(&control, &ANSWER, Some(Scope::User), &id, &shown).await?;
     Ok(Json(Value::Object(answer)))
+}
+
+async fn take_back(control: &Control, id: &str, joined: &[String]) -> Result<(), Refusal> {
+    for team in joined {
+        members::leave(control, team, id).await?;
+    }
+    records::remove(control, &USERS, id).await?;
+    Ok(())
 }
 
 /// Adds a user; its id is made up if none is given.
@@ -145,20 +144,13 @@ async fn teams(control: &Control, list: Option<Value>) -> Result<Vec<String>, Re
 }
 
 /// The user's key has its models and speed; its money is the user's own.
-fn key_of(id: &str, user: &Doc, said: Doc) -> Result<Doc, Refusal> {
+fn key_of(id: &str, user: &Doc, said: Doc) -> Doc {
     let names = ["models", "tpm_limit", "rpm_limit", "max_parallel_requests", "allowed_cache_controls"];
     let mut key: Doc =
         names.iter().filter_map(|name| Some(((*name).to_owned(), user.get(*name)?.clone()))).collect();
     lay_over(&mut key, &said);
     key.insert("user_id".to_owned(), Value::from(id));
-    if let Some(Value::String(duration)) = take(&mut key, "duration") {
-        let period: Option<Period> = duration.parse().ok();
-        let end = period.and_then(|period| records::plain_end(period, Timestamp::now()));
-        let end = end.ok_or_else(|| ApiError::new(ErrorKind::InvalidRequest, "duration: too long"))?;
-        key.insert("expires".to_owned(), Value::from(records::time_text(end)));
-    }
-    key.retain(|_, value| !value.is_null());
-    Ok(key)
+    key
 }
 
 /// The row of a new user, for those who add one by the way.
