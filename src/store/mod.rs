@@ -29,5 +29,5 @@ pub use table::{
 };
 pub use usage::{
     Booked, Booking, CallColumn, CallOrder, CallQuery, CallRow, CounterTotal, Dimension, KeyName, MOST_CALLS,
-    Progress, Source, SumOrder, SumQuery, Sums,
+    Progress, Source, SumOrder, SumQuery, Sums, Verified,
 };
