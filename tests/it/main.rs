@@ -18,6 +18,8 @@ mod harness;
 mod held;
 mod hostile;
 mod leaving;
+mod ledger_away;
+mod ledger_crash;
 mod memory;
 mod metering;
 mod outage;
