@@ -5,11 +5,12 @@
 mod arguments;
 mod check;
 mod demo;
+mod ledger;
 mod logging;
 mod serve;
 
 use crate::config::Env;
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, LedgerCommand};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::Write;
@@ -32,6 +33,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Check(check)) => print_check(&check),
+        Some(Command::Ledger(arguments::Ledger { command: LedgerCommand::Verify(verify) })) => {
+            let (text, code) = ledger::verify(&verify);
+            print(&text, code)
+        }
         Some(Command::Demo(demo)) => demo::run(&demo),
     }
 }
@@ -40,6 +45,10 @@ fn print_check(arguments: &arguments::Check) -> ExitCode {
     let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(serve::DEFAULT_CONFIG));
     let env = Env::from_process().with_dotenv_file(Path::new(".env"));
     let (text, code) = check::run(&path, arguments.strict, &env);
+    print(&text, code)
+}
+
+fn print(text: &str, code: u8) -> ExitCode {
     match std::io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::from(code),
         Err(_) => ExitCode::FAILURE,

@@ -1,7 +1,7 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
 use super::StoredModels;
-use crate::domain::{BudgetTerms, Period, RateTerms, Secret};
+use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::Target;
 use crate::store::DatabaseSettings;
@@ -101,9 +101,9 @@ pub struct LedgerConfig {
     /// Whether prompts and answers are kept (`store_prompts_in_spend_logs`).
     pub keeps_content: bool,
     /// How long rows are kept (`maximum_spend_logs_retention_period`).
-    pub retention: Option<Period>,
-    /// Time between two deletions of old rows (`maximum_spend_logs_retention_interval`); a day if `None`.
-    pub retention_interval: Option<Period>,
+    pub retention: Option<Duration>,
+    /// Time between two deletions of old rows (`maximum_spend_logs_retention_interval`).
+    pub retention_interval: Duration,
 }
 
 /// Where access-log lines go.

@@ -4,7 +4,6 @@ use super::journal::{HEAD, Segment};
 use super::{Bookkeeper, Shared, codec};
 use crate::domain::UsageRecord;
 use crate::store::{Booking, Progress, Store, StoreError};
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,12 +24,8 @@ pub(super) struct Flusher {
     shared: Arc<Shared>,
     store: Store,
     bookkeeper: Arc<dyn Bookkeeper>,
-    /// Up to where each segment is booked.
-    booked: HashMap<u64, u64>,
     /// Segments that are gone, and that the database need not remember.
     gone: Vec<u64>,
-    /// When nothing was waiting, the last time.
-    caught_up: Instant,
     clean_at: Instant,
 }
 
@@ -49,51 +44,60 @@ struct GaveUp;
 
 impl Flusher {
     pub(super) fn new(shared: Arc<Shared>, store: Store, bookkeeper: Arc<dyn Bookkeeper>) -> Self {
-        let now = Instant::now();
-        Self {
-            shared,
-            store,
-            bookkeeper,
-            booked: HashMap::new(),
-            gone: Vec::new(),
-            caught_up: now,
-            clean_at: now,
-        }
+        Self { shared, store, bookkeeper, gone: Vec::new(), clean_at: Instant::now() }
     }
 
     pub(super) async fn run(mut self) {
         if self.recall().await.is_err() {
             return;
         }
-        loop {
-            let closing = self.shared.close_by().is_some();
-            if closing {
-                self.shared.lanes.iter().for_each(super::Lane::seal);
-            }
+        while self.shared.close_by().is_none() {
             let began = Instant::now();
             match self.pass().await {
-                Ok(true) => {
-                    self.note_lag();
-                    continue;
-                }
-                Ok(false) => self.caught_up = began,
-                Err(GaveUp) => return self.note_lag(),
-            }
-            self.note_lag();
-            if closing {
-                return self.end().await;
+                Ok(true) => continue,
+                Ok(false) => self.shared.caught_up(began),
+                Err(GaveUp) => return,
             }
             self.clean().await;
             drop(tokio::time::timeout(LOOK, self.shared.closing.notified()).await);
         }
+        self.end().await;
+    }
+
+    /// Books what was appended up to now. What is appended later, by calls that were not waited for, is left to the
+    /// next start, or this would have no end.
+    async fn end(mut self) {
+        self.shared.lanes.iter().for_each(super::Lane::seal);
+        let last: Vec<Arc<Segment>> = self.shared.segments().clone();
+        while last.iter().any(|segment| segment.is_sealed() && segment.waiting() > 0) {
+            match self.pass().await {
+                Ok(true) if self.shared.close_by().is_some_and(|by| Instant::now() < by) => {}
+                Ok(false) => break,
+                Ok(true) | Err(GaveUp) => return,
+            }
+        }
+        drop(last);
+        if self.pass().await.is_err() || self.gone.is_empty() {
+            return;
+        }
+        let nothing = Booking {
+            records: &[],
+            api_base: &|_| None,
+            rows: false,
+            progress: &[],
+            gone: &std::mem::take(&mut self.gone),
+        };
+        // What is remembered too long does no harm.
+        drop(self.store.book(&nothing).await);
     }
 
     /// Finds out how far the segments of an earlier process are booked.
-    async fn recall(&mut self) -> Result<(), GaveUp> {
-        let ids: Vec<u64> = self.shared.segments().iter().filter(|s| s.is_sealed()).map(|s| s.id()).collect();
-        for id in ids {
-            let known = self.insist(async |store: &Store| store.journal_progress(id).await).await?;
-            self.booked.insert(id, known.unwrap_or(HEAD));
+    async fn recall(&self) -> Result<(), GaveUp> {
+        let left: Vec<Arc<Segment>> =
+            self.shared.segments().iter().filter(|s| s.is_sealed()).cloned().collect();
+        for segment in left {
+            let known = self.insist(async |store: &Store| store.journal_progress(segment.id()).await).await?;
+            segment.set_booked(known.unwrap_or(HEAD));
         }
         Ok(())
     }
@@ -107,7 +111,8 @@ impl Flusher {
             self.book(&batch).await?;
         }
         for progress in &batch.progress {
-            self.booked.insert(progress.segment, progress.booked);
+            let segment = segments.iter().find(|segment| segment.id() == progress.segment);
+            segment.inspect(|segment| segment.set_booked(progress.booked));
         }
         if !batch.stuck.is_empty() {
             self.shared.segments().retain(|segment| !batch.stuck.contains(&segment.id()));
@@ -122,9 +127,8 @@ impl Flusher {
             if batch.records.len() >= BATCH {
                 break;
             }
-            let from = self.booked.get(&segment.id()).copied().unwrap_or(HEAD);
-            if from < segment.written()
-                && let Err(error) = batch.read(segment, from)
+            if segment.waiting() > 0
+                && let Err(error) = batch.read(segment, segment.booked())
             {
                 log::error!("ledger: a segment of the journal cannot be read and stays where it is: {error}");
                 batch.stuck.push(segment.id());
@@ -155,11 +159,7 @@ impl Flusher {
 
     /// Gives back the segments that are booked to their end, for good.
     async fn give_back(&mut self, segments: Vec<Arc<Segment>>) -> Result<(), GaveUp> {
-        let is_done = |segment: &Segment| {
-            segment.is_sealed()
-                && self.booked.get(&segment.id()).is_some_and(|booked| *booked >= segment.written())
-                || segment.is_sealed() && segment.written() <= HEAD
-        };
+        let is_done = |segment: &Segment| segment.is_sealed() && segment.waiting() == 0;
         let done: Vec<u64> = segments.iter().filter(|s| is_done(s)).map(|s| s.id()).collect();
         drop(segments);
         if done.is_empty() {
@@ -175,7 +175,6 @@ impl Flusher {
             match Arc::try_unwrap(segment) {
                 Ok(segment) => {
                     self.shared.space.give_back(segment);
-                    self.booked.remove(&id);
                     self.gone.push(id);
                 }
                 // The lane or the sync still holds it; the next pass finds it free.
@@ -187,43 +186,6 @@ impl Flusher {
         left.append(&mut now);
         *now = left;
         Ok(())
-    }
-
-    /// All is booked: the database need not remember it.
-    async fn end(mut self) {
-        if !self.gone.is_empty() {
-            let nothing = Booking {
-                records: &[],
-                api_base: &|_| None,
-                rows: false,
-                progress: &[],
-                gone: &std::mem::take(&mut self.gone),
-            };
-            // What is remembered too long does no harm.
-            drop(self.store.book(&nothing).await);
-        }
-    }
-
-    fn note_lag(&self) {
-        let booked = |segment: &Segment| self.booked.get(&segment.id()).copied().unwrap_or(HEAD);
-        let waiting: u64 = self
-            .shared
-            .segments()
-            .iter()
-            .map(|segment| segment.written().saturating_sub(booked(segment)))
-            .sum();
-        let counts = &self.shared.counts;
-        let behind = if waiting == 0 { Duration::ZERO } else { self.caught_up.elapsed() };
-        counts.waiting_bytes.store(waiting, Ordering::Relaxed);
-        counts.behind_ms.store(u64::try_from(behind.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
-        let alarm = waiting > self.shared.settings.alarm_bytes;
-        if alarm && !counts.alarm.swap(alarm, Ordering::Relaxed) {
-            log::error!(
-                "ledger: {waiting} bytes wait to be booked, for {behind:?}; they are kept while the disk has room"
-            );
-        } else if !alarm {
-            counts.alarm.store(false, Ordering::Relaxed);
-        }
     }
 
     /// Asks the database until it answers, or until the process is to end and its patience with it.
@@ -242,7 +204,6 @@ impl Flusher {
                     }
                 }
             }
-            self.note_lag();
             if self.shared.close_by().is_some_and(|by| Instant::now() >= by) {
                 return Err(GaveUp);
             }

@@ -99,6 +99,7 @@ struct Shared {
     /// The segments that are not given back yet, in the order they were begun.
     segments: Mutex<Vec<Arc<Segment>>>,
     counts: Counts,
+    started: Instant,
     /// Set when the flusher is to end, with what it has done by then.
     close_by: Mutex<Option<Instant>>,
     closing: Notify,
@@ -135,6 +136,7 @@ impl Shared {
         let mut warned = false;
         while !self.ended.load(Ordering::Acquire) {
             thread::park_timeout(SYNC);
+            self.watch();
             let segments = self.segments().clone();
             for segment in segments {
                 if let Err(error) = segment.sync()
@@ -175,6 +177,7 @@ impl Ledger {
             space,
             segments: Mutex::new(left),
             counts: Counts::default(),
+            started: Instant::now(),
             close_by: Mutex::new(None),
             closing: Notify::new(),
             ended: AtomicBool::new(false),

@@ -2,7 +2,7 @@
 
 use super::ServeError;
 use crate::config::{Config, LedgerConfig};
-use crate::domain::{CounterId, Money, Period, PeriodUnit, TargetId};
+use crate::domain::{CounterId, Money, TargetId};
 use crate::ledger::{Bookkeeper, Ledger, LedgerSettings, OnFull};
 use crate::limits::Meters;
 use crate::runtime::RuntimeHandle;
@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::runtime::Handle;
 
-const DAY: Duration = Duration::from_secs(86_400);
 const JOURNAL: &str = "journal";
 /// Time between two looks for counters that nobody uses any more.
 const PRUNE: Duration = Duration::from_secs(60);
@@ -57,23 +56,10 @@ fn settings(config: &LedgerConfig, folder: std::path::PathBuf, lanes: usize) -> 
         on_full: if config.serves_when_full { OnFull::Serve } else { OnFull::Refuse },
         alarm_bytes: config.journal_max_bytes,
         rows: config.keeps_rows,
-        retention: config.retention.map(length),
-        retention_every: config.retention_interval.map_or(DAY, length),
+        retention: config.retention,
+        retention_every: config.retention_interval,
         ..LedgerSettings::new(folder, lanes)
     }
-}
-
-/// A month is 30 days where only an age is meant.
-fn length(period: Period) -> Duration {
-    let seconds = match period.unit {
-        PeriodUnit::Second => 1,
-        PeriodUnit::Minute => 60,
-        PeriodUnit::Hour => 3600,
-        PeriodUnit::Day => 86_400,
-        PeriodUnit::Week => 7 * 86_400,
-        PeriodUnit::Month => 30 * 86_400,
-    };
-    Duration::from_secs(seconds * u64::from(period.count))
 }
 
 /// Drops counters that nobody uses, for ever.

@@ -31,6 +31,6 @@ pub use table::{
 };
 pub use usage::{
     Booked, Booking, CallColumn, CallOrder, CallQuery, CallRow, CounterTotal, Dimension, KeyName, MOST_CALLS,
-    Progress, Source, SumOrder, SumQuery, Sums,
+    Progress, Source, SumOrder, SumQuery, Sums, Verified,
 };
 pub use vault::{SealError, Vault, is_sealed};

@@ -21,6 +21,8 @@ mod held;
 mod hostile;
 mod keys;
 mod leaving;
+mod ledger_away;
+mod ledger_crash;
 mod limits;
 mod memory;
 mod metering;

@@ -24,6 +24,8 @@ pub(in crate::ledger) struct Segment {
     written: AtomicU64,
     /// Up to where a power cut can do no harm.
     synced: AtomicU64,
+    /// Up to where the records are in the database.
+    booked: AtomicU64,
     /// Nothing is appended any more.
     sealed: AtomicBool,
 }
@@ -96,6 +98,7 @@ impl Segment {
             file,
             written: AtomicU64::new(written),
             synced: AtomicU64::new(0),
+            booked: AtomicU64::new(HEAD),
             sealed: AtomicBool::new(false),
         }
     }
@@ -127,6 +130,20 @@ impl Segment {
     /// Where the records end.
     pub(in crate::ledger) fn written(&self) -> u64 {
         self.written.load(Ordering::Acquire)
+    }
+
+    /// Up to where the records are in the database.
+    pub(in crate::ledger) fn booked(&self) -> u64 {
+        self.booked.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::ledger) fn set_booked(&self, to: u64) {
+        self.booked.store(to, Ordering::Relaxed);
+    }
+
+    /// Bytes that are not in the database yet.
+    pub(in crate::ledger) fn waiting(&self) -> u64 {
+        self.written().saturating_sub(self.booked())
     }
 
     pub(in crate::ledger) fn is_sealed(&self) -> bool {

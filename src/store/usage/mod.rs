@@ -15,11 +15,13 @@ mod sums;
 mod tables;
 #[cfg(test)]
 pub(super) mod tests;
+mod verify;
 
 pub use book::{Booked, Booking, CounterTotal, Progress};
 pub use calls::{CallColumn, CallOrder, CallQuery, CallRow, MOST_CALLS};
 pub use names::KeyName;
 pub use sums::{Dimension, Source, SumOrder, SumQuery, Sums};
+pub use verify::Verified;
 
 /// Statements that are known at build time.
 #[cfg(test)]
@@ -30,7 +32,7 @@ pub(super) fn statements(is_file: bool) -> Vec<String> {
     });
     let fixed = [book::KNOWN[usize::from(is_file)], book::PROGRESS_OF, book::FORGET, book::TOUCH];
     let fixed = fixed.into_iter().chain(retention::statements(is_file)).chain(names::statements(is_file));
-    let fixed = fixed.chain([calls::CONTENT]).map(str::to_owned);
+    let fixed = fixed.chain(verify::STATEMENTS).chain([calls::CONTENT]).map(str::to_owned);
     bulk.chain(fixed).chain(questions()).collect()
 }
 

@@ -128,6 +128,36 @@ async fn a_counter_begins_anew_with_its_period_and_never_goes_back() {
 }
 
 #[tokio::test]
+async fn books_that_were_tampered_with_do_not_verify() {
+    for (store, _folder) in both().await {
+        let mut records: Vec<UsageRecord> = (1..=9).map(record).collect();
+        records[3].attribution.as_mut().unwrap().charges[1].period_end = 600;
+        store.book(&booking(&records, &[])).await.unwrap();
+        let spent = crate::store::Spent { amount: Money::from_pico(7), period_end: 0 };
+        store.set_spent(&charge(Scope::Key, "k", "", 0).counter, spent).await.unwrap();
+        let verified = store.verify_usage(true, None).await.unwrap();
+        assert_eq!((verified.calls, verified.cost.pico(), verified.counters, verified.days), (9, 9000, 2, 1));
+        assert_eq!((verified.differences.as_slice(), verified.adjusted), (&[][..], 1));
+        for (sql, words) in [
+            (
+                "UPDATE tollgate_spend SET booked = booked - 1 WHERE scope = 'key'",
+                "rows charge 9000, the counter has 8999",
+            ),
+            ("UPDATE tollgate_usage_hour SET cost = cost + 1", "9 calls and 9001 pico-dollars by hour"),
+            (
+                "DELETE FROM tollgate_usage WHERE request_id = 'chatcmpl-4'",
+                "8 calls and 8000 pico-dollars in rows",
+            ),
+        ] {
+            crate::store::db::on!(&store.db, pool => sqlx::query(sql).execute(pool).await.map(drop)).unwrap();
+            let found = store.verify_usage(true, None).await.unwrap().differences;
+            assert!(found.iter().any(|difference| difference.contains(words)), "{sql}: {found:?}");
+        }
+        assert_eq!(store.verify_usage(false, None).await.unwrap().skipped, 1);
+    }
+}
+
+#[tokio::test]
 async fn without_rows_sums_are_kept_all_the_same() {
     for (store, _folder) in both().await {
         let records: Vec<UsageRecord> = (1..=9).map(record).collect();
