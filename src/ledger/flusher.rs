@@ -2,7 +2,7 @@
 
 use super::journal::{HEAD, Segment};
 use super::{Bookkeeper, Shared, codec};
-use crate::domain::UsageRecord;
+use crate::domain::{Money, UsageRecord};
 use crate::store::{Booking, Progress, Store, StoreError};
 use std::io;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ struct Batch {
     records: Vec<UsageRecord>,
     progress: Vec<Progress>,
     damaged: usize,
+    /// Whether an earlier process wrote the records: no counter in memory waits for them to be booked.
+    earlier: bool,
     /// Segments that cannot be read, and are left for another release or another day.
     stuck: Vec<u64>,
 }
@@ -124,9 +126,11 @@ impl Flusher {
     fn read(&self, segments: &[Arc<Segment>]) -> Batch {
         let mut batch = Batch::default();
         for segment in segments {
-            if batch.records.len() >= BATCH {
+            let is_other = !batch.records.is_empty() && batch.earlier != segment.is_earlier();
+            if batch.records.len() >= BATCH || is_other {
                 break;
             }
+            batch.earlier = segment.is_earlier();
             if segment.waiting() > 0
                 && let Err(error) = batch.read(segment, segment.booked())
             {
@@ -152,7 +156,8 @@ impl Flusher {
         self.gone.clear();
         self.shared.counts.booked.fetch_add(written.records as u64, Ordering::Relaxed);
         for counter in &written.counters {
-            self.bookkeeper.written(&counter.counter, counter.total, counter.period_end, counter.amount);
+            let settled = if batch.earlier { Money::ZERO } else { counter.amount };
+            self.bookkeeper.written(&counter.counter, counter.total, counter.period_end, settled);
         }
         Ok(())
     }

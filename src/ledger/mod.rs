@@ -62,7 +62,7 @@ pub struct LedgerFull;
 
 /// Who wants to know what was booked, and knows what the records do not say.
 pub trait Bookkeeper: Send + Sync + 'static {
-    /// After a commit: `amount` was added to a counter, which is now `total` in the period that ends at `period_end`
+    /// After a commit: `amount` of what was settled in this process was added to a counter, which is now `total` in the period that ends at `period_end`
     /// (unix milliseconds, 0 without a period). Called on the flusher's thread.
     fn written(&self, counter: &CounterId, total: Money, period_end: i64, amount: Money);
 

@@ -160,6 +160,8 @@ pub(super) struct Relay {
     pub(super) first_token: Option<Instant>,
     pub(super) upstream_end: Option<Instant>,
     pub(super) interrupted: Option<Failure>,
+    /// With so many events of output what is reserved is looked at again.
+    pub(super) next_top_up: u64,
     pub(super) complete: bool,
     pub(super) client_gone: bool,
 }

@@ -15,7 +15,7 @@ mod shelf;
 mod snapshot;
 mod standing;
 
-pub use directory::Directory;
+pub use directory::{CustomerTerms, Directory};
 pub use group::{Estimate, Group, Pick};
 pub use handle::RuntimeHandle;
 pub use house::House;

@@ -280,6 +280,15 @@ impl Store {
         }))
     }
 
+    /// The limits that a row of budgets says. Its periods follow the calendar.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn budget_terms(&self, id: &str) -> Result<Option<(RateTerms, BudgetTerms)>, StoreError> {
+        let doc = self.get(&BUDGETS, id).await?;
+        Ok(doc.map(|doc| (Facts(&doc).rates(), Facts(&doc).budget(false))))
+    }
+
     /// The organization of that id.
     ///
     /// # Errors

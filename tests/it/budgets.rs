@@ -219,3 +219,34 @@ async fn an_admin_sets_what_was_spent_and_raises_a_budget_for_a_while() {
     made(&gateway, &format!("/key/{key}/reset_spend"), json!({ "reset_to": 0 })).await;
     assert_eq!((call().await, call().await), (200, 400));
 }
+
+#[tokio::test]
+async fn end_users_without_a_row_have_the_default_budget() {
+    let simulator = upstream("ok").await;
+    let one = 1e-9;
+    let config = config(&simulator).set("litellm_settings", json!({ "max_end_user_budget": one }));
+    let gateway = Gateway::start(&config).await;
+    let call = async |user: &str| gateway.post(CHAT, &with(chat(), json!({ "user": user }))).await;
+    assert_eq!(call("a").await.status(), 200);
+    let refused = call("a").await;
+    assert_eq!(refused.json()["error"]["type"], "budget_exceeded", "{}", refused.text());
+    assert_eq!(call("b").await.status(), 200, "each has one of its own");
+}
+
+#[tokio::test]
+async fn what_was_said_is_kept_only_when_asked_for() {
+    let simulator = upstream("ok").await;
+    for (keeps, kept) in [(false, false), (true, true)] {
+        let config =
+            config(&simulator).set("general_settings", json!({ "store_prompts_in_spend_logs": keeps }));
+        let gateway = Gateway::start(&config).await;
+        let id = gateway.post(CHAT, &chat()).await.json()["id"].as_str().unwrap().to_owned();
+        eventually("the call's row", async || {
+            let rows = gateway.get(&format!("/spend/logs?request_id={id}")).await.json();
+            rows.as_array()?.first().cloned()
+        })
+        .await;
+        let row = gateway.get(&format!("/spend/logs/ui/{id}?start_date=2020-01-01")).await.text();
+        assert_eq!(row.contains("How does a toll gate work?"), kept, "{row}");
+    }
+}

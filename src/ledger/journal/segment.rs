@@ -28,6 +28,8 @@ pub(in crate::ledger) struct Segment {
     booked: AtomicU64,
     /// Nothing is appended any more.
     sealed: AtomicBool,
+    /// Whether an earlier process wrote it.
+    earlier: bool,
 }
 
 fn new_id() -> u64 {
@@ -86,7 +88,7 @@ impl Segment {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let length = file.metadata()?.len();
         let Some(id) = read_head(&file)? else { return Ok(None) };
-        let segment = Self::with(id, path.to_owned(), file, length);
+        let segment = Self { earlier: true, ..Self::with(id, path.to_owned(), file, length) };
         segment.sealed.store(true, Ordering::Relaxed);
         Ok(Some(segment))
     }
@@ -100,6 +102,7 @@ impl Segment {
             synced: AtomicU64::new(0),
             booked: AtomicU64::new(HEAD),
             sealed: AtomicBool::new(false),
+            earlier: false,
         }
     }
 
@@ -144,6 +147,11 @@ impl Segment {
     /// Bytes that are not in the database yet.
     pub(in crate::ledger) fn waiting(&self) -> u64 {
         self.written().saturating_sub(self.booked())
+    }
+
+    /// Whether an earlier process wrote it.
+    pub(in crate::ledger) const fn is_earlier(&self) -> bool {
+        self.earlier
     }
 
     pub(in crate::ledger) fn is_sealed(&self) -> bool {
