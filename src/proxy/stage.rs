@@ -278,6 +278,11 @@ impl Relay {
         self.complete || matches!(&self.meter, Meter::Stream(stream) if stream.is_done())
     }
 
+    /// Whether only the end of the stream itself can be missing.
+    pub(super) const fn has_said_all(&self) -> bool {
+        self.interrupted.is_none() && matches!(&self.meter, Meter::Stream(stream) if stream.has_finished())
+    }
+
     /// When things happened, as distances from the arrival.
     pub(super) fn timings(&self, end: Instant) -> Timings {
         let since = |at: Instant| at.saturating_duration_since(self.attempt.admitted.caller.arrived);
