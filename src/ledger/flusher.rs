@@ -15,6 +15,8 @@ const BATCH: usize = 500;
 const LOOK: Duration = Duration::from_millis(200);
 /// The first wait after the database did not take a batch, and the longest.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// The same at the end.
+const END_LOOK: Duration = Duration::from_millis(10);
 /// Time between two looks for rows that are too old, while there are some.
 const RETENTION_PAUSE: Duration = Duration::from_millis(200);
 /// Rows that are deleted at one time.
@@ -27,6 +29,11 @@ pub(super) struct Flusher {
     /// Segments that are gone, and that the database need not remember.
     gone: Vec<u64>,
     clean_at: Instant,
+}
+
+/// Whether all of a segment is in the database.
+fn is_done(segment: &Segment) -> bool {
+    segment.is_sealed() && segment.waiting() == 0
 }
 
 /// What was read and is to be booked.
@@ -79,8 +86,12 @@ impl Flusher {
             }
         }
         drop(last);
-        if self.pass().await.is_err() || self.gone.is_empty() {
-            return;
+        // A segment that is just being synced cannot be given back at once.
+        while self.shared.segments().iter().any(|segment| is_done(segment)) {
+            if self.pass().await.is_err() || self.shared.close_by().is_some_and(|by| Instant::now() >= by) {
+                return;
+            }
+            tokio::time::sleep(END_LOOK).await;
         }
         let nothing = Booking {
             records: &[],
@@ -164,7 +175,6 @@ impl Flusher {
 
     /// Gives back the segments that are booked to their end, for good.
     async fn give_back(&mut self, segments: Vec<Arc<Segment>>) -> Result<(), GaveUp> {
-        let is_done = |segment: &Segment| segment.is_sealed() && segment.waiting() == 0;
         let done: Vec<u64> = segments.iter().filter(|s| is_done(s)).map(|s| s.id()).collect();
         drop(segments);
         if done.is_empty() {

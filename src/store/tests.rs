@@ -16,8 +16,17 @@ use tempfile::TempDir;
 
 /// Both databases, each empty: a file, and a schema of its own on the server that `tests/run` starts.
 pub(crate) async fn both() -> Vec<(Store, Option<TempDir>)> {
+    let stores = unmigrated().await;
+    for (store, _folder) in &stores {
+        store.migrate().await.unwrap();
+    }
+    stores
+}
+
+/// The same without a schema.
+pub(super) async fn unmigrated() -> Vec<(Store, Option<TempDir>)> {
     let folder = TempDir::new().unwrap();
-    let file = Store::open(&DatabaseSettings::sqlite(folder.path().join("t.db"))).await.unwrap();
+    let file = Store::connect(&DatabaseSettings::sqlite(folder.path().join("t.db"))).unwrap();
     let mut stores = vec![(file, Some(folder))];
     match std::env::var("TOLLGATE_TEST_DATABASE_URL") {
         Ok(url) => stores.push((server(&url).await, None)),
@@ -32,7 +41,7 @@ async fn server(url: &str) -> Store {
     let Db::Postgres(pool) = &plain.db else { panic!("a server is meant") };
     pool.execute(format!("CREATE SCHEMA {schema}").as_str()).await.unwrap();
     let glue = if url.contains('?') { '&' } else { '?' };
-    Store::open(&DatabaseSettings::postgres(&format!("{url}{glue}schema={schema}")).unwrap()).await.unwrap()
+    Store::connect(&DatabaseSettings::postgres(&format!("{url}{glue}schema={schema}")).unwrap()).unwrap()
 }
 
 fn doc(value: Value) -> Doc {

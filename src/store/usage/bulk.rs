@@ -4,7 +4,7 @@
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{PgConnection, Postgres, Row, Sqlite, SqliteConnection};
+use sqlx::{Arguments, PgConnection, Postgres, Row, Sqlite, SqliteConnection};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -115,12 +115,23 @@ impl Bulk {
         query
     }
 
-    fn lite<'q>(&'q self, step: usize, cells: &'q [Cell<'_>]) -> Query<'q, Sqlite, SqliteArguments<'q>> {
-        cells.iter().fold(sqlx::query(self.list(step)), |query, cell| match cell {
-            Cell::Text(text) => query.bind(&**text),
-            Cell::Int(number) => query.bind(*number),
-            Cell::Null => query.bind(None::<i64>),
-        })
+    /// The arguments are put together first: a query is large, and each `bind` would move it.
+    fn lite<'q>(
+        &'q self,
+        step: usize,
+        cells: &'q [Cell<'_>],
+    ) -> Result<Query<'q, Sqlite, SqliteArguments<'q>>, sqlx::Error> {
+        let mut arguments = SqliteArguments::default();
+        arguments.reserve(cells.len(), 0);
+        for cell in cells {
+            match cell {
+                Cell::Text(text) => arguments.add(&**text),
+                Cell::Int(number) => arguments.add(*number),
+                Cell::Null => arguments.add(None::<i64>),
+            }
+            .map_err(sqlx::Error::Encode)?;
+        }
+        Ok(sqlx::query_with(self.list(step), arguments))
     }
 
     /// SQLite's pieces: which statement, and its values.
@@ -183,7 +194,7 @@ pub(super) mod sqlite {
     ) -> Result<u64, sqlx::Error> {
         let mut affected = 0;
         for (step, piece) in bulk.pieces(cells) {
-            affected += bulk.lite(step, piece).execute(&mut *to).await?.rows_affected();
+            affected += bulk.lite(step, piece)?.execute(&mut *to).await?.rows_affected();
         }
         Ok(affected)
     }
@@ -195,7 +206,7 @@ pub(super) mod sqlite {
     ) -> Result<Vec<Returned>, sqlx::Error> {
         let mut found = Vec::new();
         for (step, piece) in bulk.pieces(cells) {
-            for row in bulk.lite(step, piece).fetch_all(&mut *to).await? {
+            for row in bulk.lite(step, piece)?.fetch_all(&mut *to).await? {
                 found.push((
                     row.try_get(0)?,
                     row.try_get(1)?,

@@ -34,7 +34,11 @@ impl Sums {
             count(usage.reasoning),
             record.cost.pico(),
         ];
-        for (sum, more) in self.0.iter_mut().zip(more) {
+        self.merge(&Self(more));
+    }
+
+    fn merge(&mut self, more: &Self) {
+        for (sum, more) in self.0.iter_mut().zip(more.0) {
             *sum = sum.saturating_add(more);
         }
     }
@@ -43,11 +47,10 @@ impl Sums {
 /// No call has more; a nonsensical count must not overflow a sum of years.
 const MOST_TOKENS: i64 = 1_000_000_000;
 
-/// The sums of a batch.
+/// The sums of a batch; those of days are made of those of hours.
 #[derive(Default)]
 pub(super) struct Rollups<'a> {
     hours: HashMap<(i64, Dimensions<'a>), Sums>,
-    days: HashMap<(i64, Dimensions<'a>), Sums>,
     tags: HashMap<(i64, &'a str, Dimensions<'a>), Sums>,
 }
 
@@ -60,7 +63,6 @@ impl<'a> Rollups<'a> {
         let at = tables::ms(record.arrived);
         let (hour, day) = (at.div_euclid(HOUR) * HOUR, at.div_euclid(DAY) * DAY);
         self.hours.entry((hour, dimensions)).or_default().add(record);
-        self.days.entry((day, dimensions)).or_default().add(record);
         let tags = record.attribution.as_deref().map(|own| own.tags.as_slice()).unwrap_or_default();
         for (n, tag) in tags.iter().enumerate() {
             // One that stands twice counts once.
@@ -79,10 +81,12 @@ impl<'a> Rollups<'a> {
     }
 
     pub(super) fn days(&self) -> Cells<'a> {
+        let mut days: HashMap<(i64, &Dimensions<'a>), Sums> = HashMap::new();
+        for ((hour, dimensions), sums) in &self.hours {
+            days.entry((hour.div_euclid(DAY) * DAY, dimensions)).or_default().merge(sums);
+        }
         cells(
-            self.days
-                .iter()
-                .map(|((day, dimensions), sums)| (bucket(*day, "%Y-%m-%d"), None, dimensions, sums)),
+            days.iter().map(|((day, dimensions), sums)| (bucket(*day, "%Y-%m-%d"), None, *dimensions, sums)),
         )
     }
 

@@ -7,7 +7,7 @@ use crate::domain::{
     AttemptRecord, Attribution, CallId, Charge, CounterId, EndpointKind, Money, Outcome, RecordId, Scope,
     TargetId, Timings, Usage, UsageRecord, UsageSource,
 };
-use crate::store::db::Store;
+use crate::store::db::{Store, on};
 use crate::store::tests::both;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -189,5 +189,86 @@ async fn old_rows_go_and_sums_stay() {
         assert_eq!(number(&store, "SELECT CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_day").await, 31_000);
         assert_eq!(number(&store, "SELECT spent FROM tollgate_spend WHERE scope = 'key'").await, 31_000);
         assert_eq!(number(&store, "SELECT booked FROM tollgate_spend WHERE scope = 'key'").await, 1000);
+    }
+}
+
+/// Names and columns that the SQL of LiteLLM's users reads.
+const VIEWS: [(&str, &str); 19] = [
+    (
+        "LiteLLM_SpendLogs",
+        r#"request_id, spend, "startTime", "endTime", model, "user", metadata, request_tags, end_user"#,
+    ),
+    (
+        "LiteLLM_VerificationToken",
+        "token, key_name, key_alias, spend, models, max_budget, budget_reset_at, blocked",
+    ),
+    ("LiteLLM_UserTable", "user_id, user_email, spend, teams, max_budget"),
+    ("LiteLLM_TeamTable", "team_id, team_alias, spend, members_with_roles, blocked"),
+    ("LiteLLM_TeamMembership", "user_id, team_id, spend, budget_id"),
+    ("LiteLLM_EndUserTable", "user_id, alias, spend, blocked"),
+    ("LiteLLM_OrganizationTable", "organization_id, organization_alias, spend"),
+    ("LiteLLM_BudgetTable", "budget_id, max_budget, budget_duration, created_at"),
+    ("LiteLLM_DailyUserSpend", "user_id, date, api_key, model, spend, api_requests, cache_read_input_tokens"),
+    ("LiteLLM_DailyTeamSpend", "team_id, date, spend"),
+    ("LiteLLM_DailyOrganizationSpend", "organization_id, date, spend"),
+    ("LiteLLM_DailyEndUserSpend", "end_user_id, date, spend"),
+    ("LiteLLM_DailyTagSpend", "tag, date, spend"),
+    ("MonthlyGlobalSpend", "date, spend"),
+    ("MonthlyGlobalSpendPerKey", "date, spend, api_key"),
+    ("MonthlyGlobalSpendPerUserPerKey", r#"date, spend, api_key, "user""#),
+    ("Last30dKeysBySpend", "api_key, key_alias, key_name, total_spend"),
+    ("Last30dModelsBySpend", "model, total_spend"),
+    ("Last30dTopEndUsersSpend", "end_user, total_events, total_spend"),
+];
+
+#[tokio::test]
+async fn litellms_names_can_be_read() {
+    for (store, _folder) in both().await {
+        let key = serde_json::json!({
+            "key_alias": "one", "models": ["m"], "max_budget": 1.5, "blocked": null, "metadata": {},
+            "created_at": "2026-11-21T07:30:00.000000+00:00", "budget_reset_at": "nonsense", "tpm_limit": "many",
+        });
+        store.insert(&crate::store::KEYS, "k", key.as_object().cloned().unwrap()).await.unwrap();
+        store.book(&booking(&(1..=3).map(record).collect::<Vec<_>>(), &[])).await.unwrap();
+        for (view, columns) in VIEWS {
+            let sql = format!(r#"SELECT {columns} FROM "{view}""#);
+            let read = on!(&store.db, pool => sqlx::query(&sql).fetch_all(pool).await.map(|rows| rows.len()));
+            assert!(read.is_ok(), "{view}: {read:?}");
+        }
+        for (sql, count) in [
+            (
+                r#"SELECT COUNT(*) FROM "LiteLLM_SpendLogs" WHERE spend > 0 AND spend < 1e-8 AND "user" = 'u1'"#,
+                3,
+            ),
+            (
+                r#"SELECT COUNT(*) FROM "LiteLLM_VerificationToken" WHERE spend > 2e-9 AND max_budget = 1.5"#,
+                1,
+            ),
+            (
+                r#"SELECT CAST(SUM(api_requests) AS BIGINT) FROM "LiteLLM_DailyTeamSpend" WHERE team_id = 't1'"#,
+                3,
+            ),
+        ] {
+            assert_eq!(number(&store, sql).await, count, "{sql}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_table_of_litellms_own_is_left_alone() {
+    for (store, _folder) in crate::store::tests::unmigrated().await {
+        for sql in [
+            r#"CREATE TABLE "LiteLLM_SpendLogs" (request_id TEXT PRIMARY KEY)"#,
+            r#"INSERT INTO "LiteLLM_SpendLogs" VALUES ('theirs')"#,
+        ] {
+            on!(&store.db, pool => sqlx::query(sql).execute(pool).await.map(drop)).unwrap();
+        }
+        store.migrate().await.unwrap();
+        store.book(&booking(&[record(1)], &[])).await.unwrap();
+        assert_eq!(
+            number(&store, r#"SELECT COUNT(*) FROM "LiteLLM_SpendLogs" WHERE request_id = 'theirs'"#).await,
+            1
+        );
+        assert_eq!(number(&store, r#"SELECT COUNT(*) FROM "LiteLLM_DailyUserSpend""#).await, 1);
     }
 }
