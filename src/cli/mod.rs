@@ -5,11 +5,12 @@
 mod arguments;
 mod check;
 mod demo;
+mod import;
 mod logging;
 mod serve;
 
 use crate::config::Env;
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Import};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::Write;
@@ -33,6 +34,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Check(check)) => print_check(&check),
         Some(Command::Demo(demo)) => demo::run(&demo),
+        Some(Command::Import(Import::Litellm(import))) => import::run(&import),
     }
 }
 
@@ -40,8 +42,10 @@ fn print_check(arguments: &arguments::Check) -> ExitCode {
     let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(serve::DEFAULT_CONFIG));
     let env = Env::from_process().with_dotenv_file(Path::new(".env"));
     let (text, code) = check::run(&path, arguments.strict, &env);
-    match std::io::stdout().write_all(text.as_bytes()) {
-        Ok(()) => ExitCode::from(code),
-        Err(_) => ExitCode::FAILURE,
-    }
+    if print(&text) { ExitCode::from(code) } else { ExitCode::FAILURE }
+}
+
+/// Writes to standard output; false if nobody reads it any more.
+fn print(text: &str) -> bool {
+    std::io::stdout().write_all(text.as_bytes()).is_ok()
 }

@@ -20,5 +20,6 @@ pub use handle::RuntimeHandle;
 pub use house::House;
 pub use known::Known;
 pub use names::Resolution;
+pub(crate) use snapshot::zone;
 pub use snapshot::{PrepareError, Snapshot};
 pub use standing::{GateList, Standing};

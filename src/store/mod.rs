@@ -8,6 +8,7 @@
 mod changes;
 mod db;
 mod facts;
+pub mod import;
 mod migrate;
 mod query;
 mod settings;

@@ -17,6 +17,7 @@ mod errors;
 mod harness;
 mod held;
 mod hostile;
+mod import;
 mod leaving;
 mod memory;
 mod metering;
