@@ -11,6 +11,7 @@ mod facts;
 pub mod import;
 mod migrate;
 mod query;
+mod server;
 mod settings;
 mod spend;
 mod table;

@@ -1,9 +1,8 @@
 //! Moving in from LiteLLM: its database or its files, looked at first, brought over once, and served.
 
-use crate::harness::{Config, Launch};
+use crate::harness::{Config, Launch, Schema};
 use crate::support::{run, tollgate};
 use serde_json::Value;
-use sqlx::{Connection, Executor, PgConnection, Row};
 use std::fs;
 use std::path::Path;
 
@@ -14,59 +13,13 @@ fn sha256(key: &str) -> String {
     crate::support::sha256(key.as_bytes())
 }
 
-/// A schema of its own on the server that `tests/run` starts.
-struct Schema {
-    url: String,
-    name: String,
-}
-
-impl Schema {
-    /// `None` without a server.
-    async fn make() -> Option<Self> {
-        let Ok(url) = std::env::var("TOLLGATE_TEST_DATABASE_URL") else {
-            eprintln!("TOLLGATE_TEST_DATABASE_URL is not set: Postgres is left out");
-            return None;
-        };
-        let schema = Self { url, name: format!("i{:016x}", fastrand::u64(..)) };
-        schema.run(&format!("CREATE SCHEMA {}", schema.name)).await;
-        Some(schema)
+/// Everything that is in LiteLLM's tables.
+async fn everything(schema: &Schema) -> Vec<String> {
+    let mut all = Vec::new();
+    for table in TABLES {
+        all.extend(schema.texts(&format!("SELECT row_to_json(t)::text FROM \"{table}\" t ORDER BY 1")).await);
     }
-
-    /// As a user writes it.
-    fn url(&self) -> String {
-        format!("{}?schema={}&connection_limit=5", self.url, self.name)
-    }
-
-    async fn connect(&self) -> PgConnection {
-        let mut connection = PgConnection::connect(&self.url).await.unwrap();
-        connection.execute(format!("SET search_path TO {}", self.name).as_str()).await.unwrap();
-        connection
-    }
-
-    async fn run(&self, sql: &str) {
-        self.connect().await.execute(sql).await.unwrap();
-    }
-
-    /// The text of the first column of all rows.
-    async fn texts(&self, sql: &str) -> Vec<String> {
-        let rows = self.connect().await.fetch_all(sql).await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    /// Everything that is in LiteLLM's tables.
-    async fn everything(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        for table in TABLES {
-            all.extend(
-                self.texts(&format!("SELECT row_to_json(t)::text FROM \"{table}\" t ORDER BY 1")).await,
-            );
-        }
-        all
-    }
-
-    async fn drop(self) {
-        self.run(&format!("DROP SCHEMA {} CASCADE", self.name)).await;
-    }
+    all
 }
 
 const TABLES: [&str; 10] = [
@@ -83,7 +36,7 @@ const TABLES: [&str; 10] = [
 ];
 
 /// LiteLLM's tables with the rows of a small company.
-fn litellm() -> String {
+pub(crate) fn litellm() -> String {
     let (robot, person, session) = (sha256(ROBOT), sha256(PERSON), sha256("sk-session"));
     format!(
         r#"
@@ -156,7 +109,7 @@ INSERT INTO "LiteLLM_SpendLogs" VALUES ('r1', 0.1);
 }
 
 /// Runs `tollgate import litellm`: exit code and what it said.
-async fn import(folder: &Path, from: &str, to: &str, arguments: &[&str]) -> (i32, String) {
+pub(crate) async fn import(folder: &Path, from: &str, to: &str, arguments: &[&str]) -> (i32, String) {
     let mut command = tollgate(folder);
     command.args(["import", "litellm", "--data-dir", "data", "--from", from]).args(arguments);
     if !to.is_empty() {
@@ -178,7 +131,7 @@ fn line(said: &str, words: &str) -> (Vec<u64>, String) {
 }
 
 /// Calls `/v1/models` with the keys that were brought over.
-async fn is_served(launch: Launch) {
+pub(crate) async fn is_served(launch: Launch) {
     let mut gate = launch.start().await;
     for (key, status) in [(ROBOT, 200), (PERSON, 200), ("sk-session", 401), ("sk-nobody", 401)] {
         gate.key = key.to_owned();
@@ -189,7 +142,7 @@ async fn is_served(launch: Launch) {
     assert!(!gate.output().contains("canary"), "{}", gate.output());
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     Config::new().deployment("m", "m", "http://127.0.0.1:9/v1", "k")
 }
 
@@ -197,7 +150,7 @@ fn config() -> Config {
 async fn a_database_is_looked_at_brought_over_once_and_served() {
     let (Some(theirs), Some(ours)) = (Schema::make().await, Schema::make().await) else { return };
     theirs.run(&litellm()).await;
-    let before = theirs.everything().await;
+    let before = everything(&theirs).await;
     let folder = tempfile::tempdir().unwrap();
     let (code, said) = import(folder.path(), &theirs.url(), &ours.url(), &[]).await;
     assert_eq!(code, 0, "{said}");
@@ -223,7 +176,7 @@ async fn a_database_is_looked_at_brought_over_once_and_served() {
     let (code, again) = import(folder.path(), &theirs.url(), &ours.url(), &["--apply"]).await;
     assert_eq!((code, line(&again, "keys").0), (0, vec![0, 0, 2, 0, 2]), "{again}");
     assert!(again.contains("Nothing to do"), "{again}");
-    assert_eq!(theirs.everything().await, before, "the source is only read");
+    assert_eq!(everything(&theirs).await, before, "the source is only read");
 
     let counters = ours
         .texts("SELECT concat_ws(' ', scope, replace(id, E'\\n', '/'), spent) FROM tollgate_spend ORDER BY 1")
@@ -263,7 +216,7 @@ async fn a_gateway_on_litellms_database_moves_in_by_itself() {
     for limit in [1, 5] {
         let Some(schema) = Schema::make().await else { return };
         schema.run(&litellm()).await;
-        let before = schema.everything().await;
+        let before = everything(&schema).await;
         let url = schema.url().replace("connection_limit=5", &format!("connection_limit={limit}"));
         let launch = || Launch::of(&config()).variable("DATABASE_URL", &url);
         let gate = launch().start().await;
@@ -278,7 +231,7 @@ async fn a_gateway_on_litellms_database_moves_in_by_itself() {
         assert_eq!(gate.get("/v1/models").await.status(), 401, "what was removed here stays removed");
         gate.key = ROBOT.to_owned();
         assert_eq!(gate.get("/v1/models").await.status(), 200);
-        assert_eq!(schema.everything().await, before, "LiteLLM's tables are only read");
+        assert_eq!(everything(&schema).await, before, "LiteLLM's tables are only read");
         schema.drop().await;
     }
 }

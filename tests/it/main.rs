@@ -23,6 +23,7 @@ mod memory;
 mod metering;
 mod outage;
 mod parallel;
+mod pooler;
 mod retries;
 mod serving;
 mod shares;

@@ -48,7 +48,9 @@ impl Source {
     }
 
     async fn at(settings: &DatabaseSettings) -> Result<Self, ImportError> {
-        let Target::Postgres { url, schema } = &settings.target else { return Err(ImportError::NotPostgres) };
+        let Target::Postgres { url, schema, .. } = &settings.target else {
+            return Err(ImportError::NotPostgres);
+        };
         let options = PgConnectOptions::from_str(url.expose())
             .map_err(|_| ImportError::BadUrl)?
             .statement_cache_capacity(0)
