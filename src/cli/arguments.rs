@@ -24,6 +24,36 @@ pub(super) enum Command {
     Ledger(Ledger),
     /// Try it without any key: simulated upstreams, one streamed answer, then serve on
     Demo(Demo),
+    /// Move in from another gateway
+    #[command(subcommand)]
+    Import(Import),
+}
+
+/// From where to move in.
+#[derive(Subcommand)]
+pub(super) enum Import {
+    /// Bring over keys, users, teams, customers, budgets, models and what they spent from LiteLLM
+    Litellm(ImportLiteLlm),
+}
+
+/// What to bring over from LiteLLM, and into what.
+#[derive(Args)]
+pub(super) struct ImportLiteLlm {
+    /// LiteLLM's database (postgres://…), or a folder with its tables as CSV files; it is only read
+    #[arg(long, value_name = "URL|FOLDER", env = "LITELLM_DATABASE_URL", hide_env_values = true)]
+    pub(super) from: String,
+    /// Configuration file that names the database to bring it into
+    #[arg(short, long, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    pub(super) config: Option<PathBuf>,
+    /// Folder for the database file [default: the platform's, or $STATE_DIRECTORY]
+    #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+    /// Do it; else only say what would be done
+    #[arg(long)]
+    pub(super) apply: bool,
+    /// Also write over what was made, changed or removed here since
+    #[arg(long)]
+    pub(super) overwrite: bool,
 }
 
 /// How to serve.

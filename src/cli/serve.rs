@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
 }
 
 /// Reads `.env` and the environment anew each time, so that a reload sees a rotated key.
-fn load(path: &Path, overrides: &Overrides) -> Result<Compiled, String> {
+pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Compiled, String> {
     let env = Env::from_process().with_dotenv_file(Path::new(".env"));
     config::load(path, &env, overrides).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();

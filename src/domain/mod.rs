@@ -27,7 +27,7 @@ pub use entity::{
 pub use error::{ApiError, ErrorKind};
 pub use failure::{Failure, FaultClass, UpstreamClass};
 pub use id::{CallId, RecordId, TargetId};
-pub use money::{Money, TokenPrice};
+pub use money::{BadMoney, Money, TokenPrice};
 pub use period::{BadPeriod, Period, PeriodUnit};
 pub use prices::Prices;
 pub use record::{AttemptRecord, Attribution, Content, Outcome, Timings, UsageRecord};

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::iter::Sum;
+use std::str::FromStr;
 
 const PICO_PER_DOLLAR: f64 = 1e12;
 const PICO: u64 = 1_000_000_000_000;
@@ -60,6 +61,43 @@ impl Money {
     #[must_use]
     pub const fn is_zero(self) -> bool {
         self.0 == 0
+    }
+}
+
+/// A text that is no amount of money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an amount of money")]
+pub struct BadMoney;
+
+/// More digits than any database writes.
+const LONGEST: usize = 64;
+
+/// Reads US dollars digit by digit (`3.3964e-05`, `12.5`, `-1`), so that nothing is lost on the way through a float;
+/// what is below a pico-dollar is rounded, what is out of range is held at the end of it.
+impl FromStr for Money {
+    type Err = BadMoney;
+
+    fn from_str(text: &str) -> Result<Self, BadMoney> {
+        let (negative, text) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+        let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let exponent: i32 = exponent.parse().map_err(|_| BadMoney)?;
+        let (whole, part) = number.split_once('.').unwrap_or((number, ""));
+        let digits = || whole.bytes().chain(part.bytes());
+        if digits().next().is_none() || number.len() > LONGEST || !digits().all(|b| b.is_ascii_digit()) {
+            return Err(BadMoney);
+        }
+        // How many of the digits stand before the point of a number of pico-dollars.
+        let whole = i32::try_from(whole.len()).map_err(|_| BadMoney)?;
+        let kept = whole.saturating_add(exponent).saturating_add(12);
+        let mut pico: i64 = 0;
+        let mut next = digits().map(|b| i64::from(b - b'0')).chain(std::iter::repeat(0));
+        // An i64 has 19 digits; zeros in front of them are the only reason for more.
+        for _ in 0..kept.clamp(0, 200) {
+            pico = pico.saturating_mul(10).saturating_add(next.next().unwrap_or(0));
+        }
+        let rounds_up = kept >= 0 && next.next().is_some_and(|digit| digit >= 5);
+        let pico = pico.saturating_add(i64::from(rounds_up));
+        Ok(Self(if negative { -pico } else { pico }))
     }
 }
 
@@ -174,6 +212,27 @@ mod tests {
             let money = Money::from_pico(pico % 1_000_000_000_000_000);
             let read: f64 = money.to_string().parse().unwrap();
             assert_eq!(read, money.dollars(), "{money}");
+        }
+    }
+
+    #[test]
+    fn a_text_is_read_to_the_last_digit() {
+        for (text, pico) in [
+            ("3.3964e-05", 33_964_000),
+            ("0", 0),
+            ("-1.05", -1_050_000_000_000),
+            ("12345.678901234567", 12_345_678_901_234_567),
+            ("1E3", 1_000_000_000_000_000),
+            ("0.0000000000005", 1),
+            ("4.9e-13", 0),
+            ("9e-400", 0),
+            ("1e40", i64::MAX),
+            ("000000000000000000000000000001.5", 1_500_000_000_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Money::from_pico(pico)), "{text}");
+        }
+        for text in ["", "-", ".", "e5", "NaN", "1,5", "0x1", "1e", "1e99999999999", "--1"] {
+            assert_eq!(text.parse::<Money>(), Err(BadMoney), "{text}");
         }
     }
 

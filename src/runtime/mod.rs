@@ -22,5 +22,6 @@ pub use house::House;
 pub use known::Known;
 pub use names::Resolution;
 pub use reloader::{ReloadError, Reloader};
+pub(crate) use snapshot::zone;
 pub use snapshot::{PrepareError, Snapshot};
 pub use standing::{GateList, Standing};

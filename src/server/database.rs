@@ -1,5 +1,6 @@
 //! The database at the start, and what other processes change in it.
 
+use crate::limits::Zone;
 use crate::runtime::{Directory, Reloader};
 use crate::store::{DatabaseSettings, MODELS, Store, StoreError};
 use std::collections::HashSet;
@@ -16,24 +17,30 @@ const KEEP: Duration = Duration::from_secs(600);
 const SWEEP: u32 = 200;
 
 /// Opens the database. A file must be usable; a server that is away is waited for while traffic is served.
-pub(super) async fn open(settings: &DatabaseSettings) -> Result<Store, StoreError> {
+pub(super) async fn open(settings: &DatabaseSettings, zone: Zone) -> Result<Store, StoreError> {
     let store = Store::connect(settings)?;
     match store.migrate().await {
-        Ok(()) => Ok(store),
+        Ok(()) => {
+            move_in(&store, settings, &zone).await;
+            Ok(store)
+        }
         Err(StoreError::Away(why)) if !store.is_file() => {
             log::error!("the database is away, virtual keys are not known until it is back: {why}");
-            tokio::spawn(migrate_later(store.clone()));
+            tokio::spawn(migrate_later(store.clone(), settings.clone(), zone));
             Ok(store)
         }
         Err(error) => Err(error),
     }
 }
 
-async fn migrate_later(store: Store) {
+async fn migrate_later(store: Store, settings: DatabaseSettings, zone: Zone) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         match store.migrate().await {
-            Ok(()) => return log::info!("the database is there"),
+            Ok(()) => {
+                move_in(&store, &settings, &zone).await;
+                return log::info!("the database is there");
+            }
             Err(StoreError::Away(_)) => {}
             Err(error) => log::error!("the database cannot be used: {error}"),
         }
@@ -43,6 +50,21 @@ async fn migrate_later(store: Store) {
 /// Serves the deployments of the database as they are, for ever.
 pub(super) async fn follow_models(reloader: Arc<Reloader>) {
     reloader.follow().await;
+}
+
+/// Takes over what a LiteLLM has in this database, the first time that it is served from here.
+async fn move_in(store: &Store, settings: &DatabaseSettings, zone: &Zone) {
+    match store.import_own(settings, zone).await {
+        Ok(None) => {}
+        Ok(Some(report)) if report.is_idle() => {}
+        Ok(Some(report)) => {
+            log::info!("brought over from LiteLLM's tables in this database: {}", report.summary());
+            for note in &report.notes {
+                log::info!("{note}");
+            }
+        }
+        Err(error) => log::error!("LiteLLM's tables in this database cannot be brought over: {error}"),
+    }
 }
 
 /// Forgets what others change, within a second, for ever.

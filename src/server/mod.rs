@@ -17,7 +17,7 @@ use crate::config::{AccessLogTarget, Config, HealthCheck};
 use crate::control::{self, Control};
 use crate::limits::Meters;
 use crate::proxy::{Gateway, Proxy};
-use crate::runtime::{Directory, PrepareError, Reloader};
+use crate::runtime::{Directory, PrepareError, Reloader, zone};
 use crate::store::StoreError;
 use crate::telemetry::{StartError, Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
@@ -101,7 +101,8 @@ fn compose(
     let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
-    let store = control_runtime.block_on(database::open(&config.server.database))?;
+    let zone = zone(config.spending.time_zone.as_deref());
+    let store = control_runtime.block_on(database::open(&config.server.database, zone))?;
     let meters = Arc::new(Meters::new(WINDOW_MS, MOST_COUNTERS));
     control_runtime.spawn(books::prune(Arc::clone(&meters)));
     let control_handle = control_runtime.handle().clone();

@@ -1,11 +1,12 @@
 //! The pools, and the one macro that runs a statement on either.
 
 use super::migrate;
+use super::server::Server;
 use super::settings::{DatabaseSettings, Target};
 use crate::domain::Secret;
+use sqlx::SqlitePool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{PgPool, SqlitePool};
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -18,7 +19,7 @@ pub struct Store {
 
 #[derive(Clone, Debug)]
 pub(super) enum Db {
-    Postgres(PgPool),
+    Postgres(Server),
     Sqlite(SqlitePool),
 }
 
@@ -63,8 +64,6 @@ pub(super) use on;
 
 /// A writer of SQLite waits so long for another.
 const BUSY: Duration = Duration::from_secs(10);
-/// No statement of ours takes longer; one that does holds others up.
-const STATEMENT_TIMEOUT: &str = "30000";
 
 impl Store {
     /// Connects, and brings the schema up to date.
@@ -84,7 +83,9 @@ impl Store {
     pub fn connect(settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let db = match &settings.target {
             Target::Sqlite(file) => Db::Sqlite(sqlite(file, settings)?),
-            Target::Postgres { url, schema } => Db::Postgres(postgres(url, schema.as_deref(), settings)?),
+            Target::Postgres { url, schema, pooled } => {
+                Db::Postgres(postgres(url, schema.as_deref(), *pooled, settings)?)
+            }
         };
         Ok(Self { db })
     }
@@ -150,20 +151,18 @@ fn sqlite(file: &Path, settings: &DatabaseSettings) -> Result<SqlitePool, StoreE
     Ok(pool)
 }
 
-/// Statements are not cached by name: behind a pooler the next one may run on another connection.
-fn postgres(url: &Secret, schema: Option<&str>, settings: &DatabaseSettings) -> Result<PgPool, StoreError> {
-    let mut options = PgConnectOptions::from_str(url.expose())
+fn postgres(
+    url: &Secret,
+    schema: Option<&str>,
+    pooled: bool,
+    settings: &DatabaseSettings,
+) -> Result<Server, StoreError> {
+    let options = PgConnectOptions::from_str(url.expose())
         .map_err(|_| StoreError::Refused("the database URL cannot be read".to_owned()))?
-        .statement_cache_capacity(0)
         .application_name("tollgate");
-    if let Some(schema) = schema {
-        options = options.options([("search_path", schema)]);
-    }
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.connections)
-        .acquire_timeout(settings.pool_timeout)
-        .connect_lazy_with(options.options([("statement_timeout", STATEMENT_TIMEOUT)]));
-    Ok(pool)
+    let pool =
+        PgPoolOptions::new().max_connections(settings.connections).acquire_timeout(settings.pool_timeout);
+    Ok(Server::new(pool, options, schema, pooled))
 }
 
 impl From<sqlx::Error> for StoreError {

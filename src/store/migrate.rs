@@ -4,7 +4,8 @@
 //! so replicas can be upgraded one by one and gone back with; another major is refused.
 
 use super::db::{Db, StoreError};
-use sqlx::{Executor, PgPool, Row, SqlitePool};
+use super::server::Server;
+use sqlx::{Executor, Row, SqlitePool};
 
 struct Migration {
     minor: i64,
@@ -25,10 +26,12 @@ macro_rules! migration {
 }
 
 const MAJOR: i64 = 1;
-static ALL: &[Migration] = &[migration!(1, "001_entities"), migration!(2, "002_usage")];
+static ALL: &[Migration] =
+    &[migration!(1, "001_entities"), migration!(2, "002_usage"), migration!(3, "003_import")];
 
 /// Any number that no other program is likely to lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7311070221)";
+const SCHEMA: &str = "SELECT 1 FROM pg_namespace WHERE nspname = $1";
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS tollgate_schema (major BIGINT NOT NULL, minor BIGINT NOT NULL, \
                       name TEXT NOT NULL, PRIMARY KEY (major, minor))";
 const FOUND: &str = "SELECT major, minor FROM tollgate_schema ORDER BY major, minor";
@@ -51,14 +54,20 @@ macro_rules! apply {
 
 pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
     match db {
-        Db::Postgres(pool) => on_server(pool).await,
+        Db::Postgres(server) => on_server(server).await,
         Db::Sqlite(pool) => on_file(pool).await,
     }
 }
 
-async fn on_server(pool: &PgPool) -> Result<(), StoreError> {
-    let mut transaction = pool.begin().await?;
+async fn on_server(server: &Server) -> Result<(), StoreError> {
+    let mut transaction = server.begin().await?;
     transaction.execute(LOCK).await?;
+    if let Some(schema) = server.schema() {
+        let known = sqlx::query(SCHEMA).bind(schema).fetch_optional(&mut *transaction).await?;
+        if known.is_none() {
+            transaction.execute(format!("CREATE SCHEMA \"{schema}\"").as_str()).await?;
+        }
+    }
     apply!(transaction, postgres);
     Ok(())
 }

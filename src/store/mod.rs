@@ -8,9 +8,11 @@
 mod changes;
 mod db;
 mod facts;
+pub mod import;
 mod migrate;
 mod query;
 mod rotate;
+mod server;
 mod settings;
 mod spend;
 mod table;

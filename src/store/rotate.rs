@@ -5,8 +5,9 @@ use super::db::{Db, Store, StoreError, on};
 use super::facts::Facts;
 use super::table::{Doc, KEYS};
 use crate::domain::{KeyDigest, KeyFacts, Scope};
+use crate::store::server::Server;
 use serde_json::Value;
-use sqlx::{PgPool, Row, SqlitePool};
+use sqlx::{Row, SqlitePool};
 
 pub(super) const SUCCESSOR: &str =
     "SELECT successor, until_ms FROM tollgate_retired_key WHERE id = $1 AND until_ms > $2";
@@ -107,7 +108,7 @@ macro_rules! swap {
     }};
 }
 
-async fn on_server(pool: &PgPool, swap: &Swap, doc: Doc) -> Result<bool, StoreError> {
+async fn on_server(pool: &Server, swap: &Swap, doc: Doc) -> Result<bool, StoreError> {
     swap!(pool, swap, doc)
 }
 

@@ -27,6 +27,9 @@ pub enum Target {
         url: Secret,
         /// The schema to work in, from `?schema=`.
         schema: Option<String>,
+        /// Whether a pooler that gives each transaction another connection stands before it, from `?pgbouncer=true`;
+        /// most are found out without.
+        pooled: bool,
     },
 }
 
@@ -48,11 +51,10 @@ const SQLITE_CONNECTIONS: u32 = 4;
 const POSTGRES_CONNECTIONS: u32 = 10;
 const POOL_TIMEOUT: Duration = Duration::from_secs(10);
 /// Arguments of a LiteLLM-style URL that a Postgres driver does not know.
-const FOREIGN: [&str; 8] = [
+const FOREIGN: [&str; 7] = [
     "schema",
     "connection_limit",
     "pool_timeout",
-    "pgbouncer",
     "connect_timeout",
     "socket_timeout",
     "statement_cache_size",
@@ -76,12 +78,16 @@ impl DatabaseSettings {
         }
         let (base, arguments) = url.split_once('?').unwrap_or((url, ""));
         let mut settings = Self {
-            target: Target::Postgres { url: Secret::new(base).ok_or(InvalidUrl::Scheme)?, schema: None },
+            target: Target::Postgres {
+                url: Secret::new(base).ok_or(InvalidUrl::Scheme)?,
+                schema: None,
+                pooled: false,
+            },
             connections: POSTGRES_CONNECTIONS,
             pool_timeout: POOL_TIMEOUT,
         };
         let mut kept = Vec::new();
-        let mut named = None;
+        let (mut named, mut pooled) = (None, false);
         for argument in arguments.split('&').filter(|argument| !argument.is_empty()) {
             let (name, value) = argument.split_once('=').unwrap_or((argument, ""));
             match name {
@@ -90,13 +96,14 @@ impl DatabaseSettings {
                 "pool_timeout" => {
                     settings.pool_timeout = Duration::from_secs(number(value, "pool_timeout")?.into());
                 }
+                "pgbouncer" => pooled = value == "true",
                 _ if FOREIGN.contains(&name) => {}
                 _ => kept.push(argument),
             }
         }
         let url = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
         settings.target =
-            Target::Postgres { url: Secret::new(&url).ok_or(InvalidUrl::Scheme)?, schema: named };
+            Target::Postgres { url: Secret::new(&url).ok_or(InvalidUrl::Scheme)?, schema: named, pooled };
         Ok(settings)
     }
 }
@@ -121,9 +128,9 @@ mod tests {
         let url = "postgresql://u:p%40ss@db:5432/litellm?schema=litellm&connection_limit=7&pool_timeout=3&sslmode=disable&pgbouncer=true";
         let settings = DatabaseSettings::postgres(url).unwrap();
         assert_eq!((settings.connections, settings.pool_timeout), (7, Duration::from_secs(3)));
-        let Target::Postgres { url, schema } = settings.target else { panic!("a server is meant") };
+        let Target::Postgres { url, schema, pooled } = settings.target else { panic!("a server is meant") };
         assert_eq!(url.expose(), "postgresql://u:p%40ss@db:5432/litellm?sslmode=disable");
-        assert_eq!(schema.as_deref(), Some("litellm"));
+        assert_eq!((schema.as_deref(), pooled), (Some("litellm"), true));
     }
 
     #[test]

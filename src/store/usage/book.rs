@@ -5,8 +5,9 @@ use super::rollup::Rollups;
 use super::tables::{self, ATTEMPTS, COUNTERS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
 use crate::domain::{CounterId, Money, Scope, TargetId, UsageRecord};
 use crate::store::db::{Db, Store, StoreError};
+use crate::store::server::Server;
 use serde_json::Value;
-use sqlx::{Executor, PgPool, Row, SqlitePool};
+use sqlx::{Executor, Row, SqlitePool};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -107,7 +108,7 @@ macro_rules! write {
     }};
 }
 
-async fn on_server(pool: &PgPool, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
+async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
     let mut transaction = pool.begin().await?;
     write!(transaction, prepared, postgres)
 }

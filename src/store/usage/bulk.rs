@@ -1,10 +1,11 @@
 //! Many rows in one statement, on each database the way that costs it least: arrays on Postgres, which plans one
 //! short statement, and long lists of values on SQLite.
 
+use crate::store::server::Connection;
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments, PgConnection, Postgres, Row, Sqlite, SqliteConnection};
+use sqlx::{Arguments, Postgres, Row, Sqlite, SqliteConnection};
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::OnceLock;
@@ -153,12 +154,12 @@ pub(super) type Returned = (String, String, String, i64, i64);
 
 /// The two databases under the same names, so that a macro writes a transaction once.
 pub(super) mod postgres {
-    use super::{Bulk, Cells, PgConnection, Returned, Row};
+    use super::{Bulk, Cells, Connection, Returned, Row};
 
     pub(in crate::store::usage) async fn execute(
         bulk: &Bulk,
         cells: &Cells<'_>,
-        to: &mut PgConnection,
+        to: &mut Connection,
     ) -> Result<u64, sqlx::Error> {
         if cells.is_empty() {
             return Ok(0);
@@ -169,7 +170,7 @@ pub(super) mod postgres {
     pub(in crate::store::usage) async fn fetch(
         bulk: &Bulk,
         cells: &Cells<'_>,
-        to: &mut PgConnection,
+        to: &mut Connection,
     ) -> Result<Vec<Returned>, sqlx::Error> {
         if cells.is_empty() {
             return Ok(Vec::new());

@@ -4,7 +4,8 @@ use super::charges::{self, Whose};
 use crate::domain::{CounterId, RecordId};
 use crate::store::changes::now_ms;
 use crate::store::db::{Db, Store, StoreError};
-use sqlx::{PgPool, Row, SqlitePool};
+use crate::store::server::Server;
+use sqlx::{Row, SqlitePool};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -92,7 +93,7 @@ impl Store {
     }
 }
 
-async fn on_server(pool: &PgPool, before: &str, most: u32) -> Result<usize, StoreError> {
+async fn on_server(pool: &Server, before: &str, most: u32) -> Result<usize, StoreError> {
     let mut transaction = pool.begin().await?;
     let rows = sqlx::query(DELETE[0]).bind(before).bind(i64::from(most)).fetch_all(&mut *transaction).await?;
     let (ids, taken) = taken!(rows);

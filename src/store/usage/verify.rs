@@ -4,11 +4,12 @@ use super::charges::{self, Whose};
 use crate::domain::{Charge, CounterId, Money, Scope};
 use crate::store::changes::now_ms;
 use crate::store::db::{Db, Store, StoreError};
+use crate::store::server::Server;
 use crate::store::table::{KEYS, TEAMS, Table, USERS};
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use sqlx::{PgPool, Row, SqlitePool};
+use sqlx::{Executor, Row, SqlitePool};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +20,8 @@ const COUNTERS: &str = "SELECT scope, id, slot, period_end, spent, booked_period
 const DAYS: &str = "SELECT day, CAST(SUM(requests) AS BIGINT), CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_day GROUP BY day";
 const HOURS: &str = "SELECT SUBSTR(hour, 1, 10), CAST(SUM(requests) AS BIGINT), CAST(SUM(cost) AS BIGINT) \
     FROM tollgate_usage_hour GROUP BY 1";
-/// One state of the database for all of it.
-const BEGIN: [&str; 2] = ["BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", "BEGIN"];
+/// One moment for all of it; SQLite's transactions are so by themselves.
+const ONE_MOMENT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: [&str; 4] = [CALLS, COUNTERS, DAYS, HOURS];
@@ -115,16 +116,17 @@ macro_rules! read {
     }};
 }
 
-async fn on_server(pool: &PgPool) -> Result<Books, StoreError> {
+async fn on_server(pool: &Server) -> Result<Books, StoreError> {
     let mut books = Books::default();
-    let mut transaction = pool.begin_with(BEGIN[0]).await?;
+    let mut transaction = pool.begin().await?;
+    transaction.execute(ONE_MOMENT).await?;
     read!(transaction, books);
     Ok(books)
 }
 
 async fn on_file(pool: &SqlitePool) -> Result<Books, StoreError> {
     let mut books = Books::default();
-    let mut transaction = pool.begin_with(BEGIN[1]).await?;
+    let mut transaction = pool.begin_with("BEGIN").await?;
     read!(transaction, books);
     Ok(books)
 }
