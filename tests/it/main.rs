@@ -31,6 +31,7 @@ mod outage;
 mod parallel;
 mod people;
 mod retries;
+mod seeds;
 mod serving;
 mod shares;
 mod streams;
