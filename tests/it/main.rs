@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod addresses;
 mod auth;
 mod bodies;
 mod budgets;
