@@ -29,6 +29,8 @@ static ALL: &[Migration] = &[migration!(1, "001_entities"), migration!(2, "002_u
 
 /// Any number that no other program is likely to lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7311070221)";
+/// The one schema of `?schema=`, if it is not there; it is made, as LiteLLM's own migrations do.
+const ABSENT: &str = "SELECT current_setting('search_path') WHERE current_schema() IS NULL";
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS tollgate_schema (major BIGINT NOT NULL, minor BIGINT NOT NULL, \
                       name TEXT NOT NULL, PRIMARY KEY (major, minor))";
 const FOUND: &str = "SELECT major, minor FROM tollgate_schema ORDER BY major, minor";
@@ -59,6 +61,10 @@ pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
 async fn on_server(pool: &PgPool) -> Result<(), StoreError> {
     let mut transaction = pool.begin().await?;
     transaction.execute(LOCK).await?;
+    let absent: Option<String> = sqlx::query_scalar(ABSENT).fetch_optional(&mut *transaction).await?;
+    if let Some(name) = absent.filter(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')) {
+        transaction.execute(format!("CREATE SCHEMA {name}").as_str()).await?;
+    }
     apply!(transaction, postgres);
     Ok(())
 }
