@@ -5,6 +5,7 @@ use super::{Principal, Role};
 use crate::domain::{ApiError, ErrorKind, KeyFacts};
 use jiff::Timestamp;
 use std::fmt;
+use std::net::IpAddr;
 
 /// What it takes to call a route. Whoever has no place in a row is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,16 +71,26 @@ pub fn may(principal: &Principal, access: Access, path: &str, shown: &str) -> Re
     if granted { Ok(()) } else { Err(role_denied(principal, access, shown)) }
 }
 
-/// Whether a key may still be used at all.
+/// Where a request came from, if that is known; among the extensions of those that the control plane answers.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin(pub Option<IpAddr>);
+
+/// Whether a key may still be used at all, and from there.
 ///
 /// # Errors
-/// It was switched off, or its time is over.
-pub fn usable(key: &KeyFacts, now_ms: i64) -> Result<(), ApiError> {
+/// It was switched off, its time is over, or it belongs to other addresses.
+pub fn usable(key: &KeyFacts, now_ms: i64, ip: Option<IpAddr>) -> Result<(), ApiError> {
     if key.blocked {
         let words = "Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin.";
         return Err(ApiError::new(ErrorKind::BlockedKey, words));
     }
-    let Some(expires) = key.expires.filter(|expires| *expires <= now_ms) else { return Ok(()) };
+    let Some(expires) = key.expires.filter(|expires| *expires <= now_ms) else {
+        if key.allowed_ips.is_empty() || ip.is_some_and(|ip| key.allowed_ips.contains(&ip)) {
+            return Ok(());
+        }
+        let words = "Authentication Error, this key may not be used from this address.";
+        return Err(ApiError::new(ErrorKind::Forbidden, words));
+    };
     let words = format!(
         "Authentication Error - Expired Key. Key Expiry time {} and current time {}",
         Moment(expires),
@@ -205,11 +216,11 @@ mod tests {
     fn a_blocked_key_and_an_old_one_are_of_no_use() {
         let mut blocked = key();
         blocked.blocked = true;
-        assert_eq!(usable(&blocked, 0).unwrap_err().status(), 401);
+        assert_eq!(usable(&blocked, 0, None).unwrap_err().status(), 401);
         let mut old = key();
         old.expires = Some(1_795_225_906_831);
-        assert!(usable(&old, 1_795_225_906_830).is_ok());
-        let refused = usable(&old, 1_795_225_907_000).unwrap_err();
+        assert!(usable(&old, 1_795_225_906_830, None).is_ok());
+        let refused = usable(&old, 1_795_225_907_000, None).unwrap_err();
         assert_eq!((refused.status(), refused.param.as_deref()), (400, Some("sk-...0707")));
         assert_eq!(
             refused.message,

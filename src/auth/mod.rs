@@ -12,7 +12,7 @@ mod place;
 mod routes;
 mod verifier;
 
-pub use access::{Access, may, usable};
+pub use access::{Access, Origin, may, usable};
 pub use models::{Asked, fits, lets_through};
 pub use place::{Presented, presented};
 pub use routes::{covers, route_allowed, within};

@@ -3,17 +3,17 @@
 use super::Control;
 use super::respond::Failed;
 use super::routes::Route;
-use crate::auth::{self, Access, Claim, Principal};
+use crate::auth::{self, Access, Claim, Origin, Principal};
 use crate::domain::ApiError;
 use axum::extract::{Request, State};
-use axum::http::HeaderMap;
+use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(super) async fn gate(
     State((control, route)): State<(Control, &'static Route)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let open = match route.access {
@@ -21,33 +21,31 @@ pub(super) async fn gate(
         Access::KeyIfConfigured => !control.runtime.load().config.server.metrics_need_key,
         _ => false,
     };
+    let (mut parts, body) = request.into_parts();
     if !open {
-        match admit(&control, route, request.headers(), request.uri().path()).await {
-            Ok(principal) => drop(request.extensions_mut().insert(principal)),
+        match admit(&control, route, &parts).await {
+            Ok(principal) => drop(parts.extensions.insert(principal)),
             Err(error) => return Failed(error).into_response(),
         }
     }
-    next.run(request).await
+    next.run(Request::from_parts(parts, body)).await
 }
 
 /// Who calls, if they may.
-async fn admit(
-    control: &Control,
-    route: &Route,
-    headers: &HeaderMap,
-    path: &str,
-) -> Result<Principal, ApiError> {
+async fn admit(control: &Control, route: &Route, parts: &Parts) -> Result<Principal, ApiError> {
     let snapshot = control.runtime.load();
-    let presented = auth::presented(headers, snapshot.config.server.key_header.as_deref());
+    let ip = parts.extensions.get::<Origin>().and_then(|origin| origin.0);
+    snapshot.house.lets_in(ip)?;
+    let presented = auth::presented(&parts.headers, snapshot.config.server.key_header.as_deref());
     let principal = match snapshot.verifier.check(presented)? {
         Claim::Known(principal) => principal,
         Claim::Virtual(candidate) => control.directory.principal(&candidate).await?,
     };
     if let Some(key) = &principal.key {
-        auth::usable(key, now_ms())?;
+        auth::usable(key, now_ms(), ip)?;
     }
     // A path may hold a key: what refusals repeat is the pattern.
-    auth::may(&principal, route.access, path, route.path)?;
+    auth::may(&principal, route.access, parts.uri.path(), route.path)?;
     Ok(principal)
 }
 

@@ -2,7 +2,7 @@
 
 use super::stage::{Admitted, PassedHeaders};
 use super::{Gateway, settle};
-use crate::auth::{self, Asked, Claim};
+use crate::auth::{self, Asked, Claim, Origin};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, ErrorKind};
 use crate::limits::{self, Ask, Permit, Refusal, Share, Unpriced};
@@ -50,6 +50,12 @@ pub(super) async fn visitor(
         return Err(known(ApiError::new(ErrorKind::LedgerFull, words)));
     }
     Ok(Visitor { standing, ip, now })
+}
+
+/// Where a request that is no model call came from.
+pub(super) fn origin(gateway: &Gateway, session: &Session) -> Origin {
+    let forwarded = gateway.runtime.load().house.forwarded_for;
+    Origin(address(session, &session.req_header().headers, forwarded))
 }
 
 fn address(session: &Session, headers: &HeaderMap, forwarded: bool) -> Option<IpAddr> {

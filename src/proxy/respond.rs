@@ -2,6 +2,7 @@
 //! the control plane says.
 
 use super::Gateway;
+use super::admission;
 use super::body::{self, Body};
 use super::head::{self, Weighed};
 use super::settle;
@@ -103,8 +104,9 @@ pub(super) async fn from_control(gateway: &Gateway, session: &mut Session) -> Re
         body::drain(session).await;
         return Ok(true);
     };
-    let parts = session.req_header().as_owned_parts();
-    let answer = gateway.control.answer(http::Request::from_parts(parts, bytes)).await;
+    let mut request = http::Request::from_parts(session.req_header().as_owned_parts(), bytes);
+    request.extensions_mut().insert(admission::origin(gateway, session));
+    let answer = gateway.control.answer(request).await;
     let (parts, body) = answer.into_parts();
     let mut head = control_head(session, parts.status, &parts.headers)?;
     head.insert_header(CONTENT_LENGTH, body.len())?;

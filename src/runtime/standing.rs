@@ -80,11 +80,7 @@ impl Standing {
     /// It is blocked, its team is, its time is over, or it is for other places.
     pub fn usable(&self, now_ms: i64, path: &str, ip: Option<IpAddr>) -> Result<(), ApiError> {
         let Some(key) = &self.key else { return Ok(()) };
-        auth::usable(key, now_ms)?;
-        if !key.allowed_ips.is_empty() && !ip.is_some_and(|ip| key.allowed_ips.contains(&ip)) {
-            let words = "Authentication Error, this key may not be used from this address.";
-            return Err(ApiError::new(ErrorKind::Forbidden, words));
-        }
+        auth::usable(key, now_ms, ip)?;
         if !auth::route_allowed(key, path) {
             let routes: Vec<&str> = key.allowed_routes.iter().map(|route| &**route).collect();
             let words = format!(

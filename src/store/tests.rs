@@ -44,6 +44,17 @@ async fn server(url: &str) -> Store {
     Store::connect(&DatabaseSettings::postgres(&format!("{url}{glue}schema={schema}")).unwrap()).unwrap()
 }
 
+#[tokio::test]
+async fn a_schema_that_is_missing_is_made() {
+    let Ok(url) = std::env::var("TOLLGATE_TEST_DATABASE_URL") else { return };
+    let glue = if url.contains('?') { '&' } else { '?' };
+    let url = format!("{url}{glue}schema=n{}", uuid::Uuid::new_v4().simple());
+    let settings = DatabaseSettings::postgres(&url).unwrap();
+    let (first, second) = tokio::join!(Store::open(&settings), Store::open(&settings));
+    first.unwrap().insert(&KEYS, "a", doc(json!({}))).await.unwrap();
+    assert!(second.unwrap().get(&KEYS, "a").await.unwrap().is_some());
+}
+
 fn doc(value: Value) -> Doc {
     value.as_object().cloned().unwrap()
 }

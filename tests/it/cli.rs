@@ -35,6 +35,7 @@ async fn the_files_of_the_repository_are_checked() {
     let own = [
         "tollgate",
         "examples/aliases",
+        "examples/keys",
         "examples/llama-swap",
         "examples/tollgate-section",
         "examples/vllm",
@@ -54,7 +55,7 @@ async fn the_files_of_the_repository_are_checked() {
         assert!(!said.contains("sk-5e1f6a2b9c8d7e40"), "{said}");
     }
     let files = fs::read_dir(root().join("conf/examples")).unwrap().count();
-    assert_eq!(files, 5, "an example that is not in this list");
+    assert_eq!(files, 6, "an example that is not in this list");
     assert_eq!(check(root(), &[]).await.0, 0, "without a name it is conf/tollgate.yaml");
 }
 

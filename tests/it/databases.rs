@@ -3,28 +3,36 @@
 
 use crate::harness::{Config, Gateway, Launch, Response, request};
 use serde_json::Value;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 
 /// A database that a gateway is started on.
 pub(crate) struct Database {
+    address: Address,
     variables: Vec<(&'static str, String)>,
     _folder: tempfile::TempDir,
+}
+
+enum Address {
+    File(String),
+    Schema(String, String),
 }
 
 /// Both, each empty.
 pub(crate) async fn both() -> Vec<Database> {
     let folder = tempfile::tempdir().unwrap();
     let file = format!("sqlite://{}", folder.path().join("t.db").display());
-    let mut all = vec![Database { variables: vec![("DATABASE_URL", file)], _folder: folder }];
+    let address = Address::File(file.clone());
+    let mut all = vec![Database { address, variables: vec![("DATABASE_URL", file)], _folder: folder }];
     match std::env::var("TOLLGATE_TEST_DATABASE_URL") {
         Ok(url) => {
             let schema = format!("p{}", uuid::Uuid::new_v4().simple());
             let mut connection = PgConnection::connect(&url).await.unwrap();
             connection.execute(format!("CREATE SCHEMA {schema}").as_str()).await.unwrap();
             let glue = if url.contains('?') { '&' } else { '?' };
+            let address = Address::Schema(url.clone(), schema.clone());
             let url = format!("{url}{glue}schema={schema}&connection_limit=3");
             let folder = tempfile::tempdir().unwrap();
-            all.push(Database { variables: vec![("DATABASE_URL", url)], _folder: folder });
+            all.push(Database { address, variables: vec![("DATABASE_URL", url)], _folder: folder });
         }
         Err(_) => eprintln!("TOLLGATE_TEST_DATABASE_URL is not set: Postgres is left out"),
     }
@@ -34,9 +42,28 @@ pub(crate) async fn both() -> Vec<Database> {
 impl Database {
     /// Starts a gateway on it.
     pub(crate) async fn gateway(&self, config: &Config, variables: &[(&str, &str)]) -> Gateway {
-        let own = self.variables.iter().map(|(name, value)| (*name, value.as_str()));
-        let all = own.chain(variables.iter().copied());
-        all.fold(Launch::of(config), |launch, (name, value)| launch.variable(name, value)).start().await
+        let launch = self.under(Launch::of(config));
+        variables.iter().fold(launch, |launch, (name, value)| launch.variable(name, value)).start().await
+    }
+
+    /// The same launch, on this database.
+    pub(crate) fn under(&self, launch: Launch) -> Launch {
+        self.variables.iter().fold(launch, |launch, (name, value)| launch.variable(name, value))
+    }
+
+    /// The rows of a query for `model`, `requests` and `total_cost`, asked as a dashboard would: past the gateway.
+    pub(crate) async fn sums(&self, sql: &str) -> Vec<(String, i64, f64)> {
+        match &self.address {
+            Address::File(file) => {
+                let mut connection = SqliteConnection::connect(file).await.unwrap();
+                sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap()
+            }
+            Address::Schema(url, schema) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                connection.execute(format!("SET search_path TO {schema}").as_str()).await.unwrap();
+                sqlx::query_as(sql).fetch_all(&mut connection).await.unwrap()
+            }
+        }
     }
 }
 

@@ -128,14 +128,14 @@ async fn a_database_that_goes_away_and_comes_back_misses_nothing() {
         (0..2).map(|_| tokio::spawn(Arc::clone(&clients).call(gateway.address, key.clone()))).collect();
     gateway.metric_is("tollgate_ledger_has_room", &[], 1.0).await;
     eventually("some answers", async || (clients.count() >= 200).then_some(())).await;
-    let usual = clients.slowest.swap(0, Ordering::Relaxed);
+    let usual = clients.p99();
     postgres.stop();
     let before = clients.count();
     let stopped = Instant::now();
     tokio::time::sleep(away()).await;
     let during = clients.count() - before;
-    let slowest = clients.slowest.load(Ordering::Relaxed);
-    eprintln!("slowest answer: {usual} us with the database, {slowest} us without");
+    let without = clients.p99();
+    eprintln!("99 of 100 answers within {usual} us with the database, {without} us without");
     assert_eq!(clients.refused.load(Ordering::Relaxed), 0, "a known key was refused");
     assert!(during > 100, "only {during} answers while the database was away");
     assert!(gateway.metric("tollgate_ledger_lag_seconds", &[]).await > 1.0);
@@ -146,7 +146,7 @@ async fn a_database_that_goes_away_and_comes_back_misses_nothing() {
         (lag < 1.0).then_some(stopped.elapsed())
     })
     .await;
-    assert!(caught_up < away() + Duration::from_secs(10), "{caught_up:?}");
+    assert!(caught_up < away() * 3 / 2 + Duration::from_secs(10), "{caught_up:?}");
     gateway.signal("TERM");
     gateway.ended().await;
     for call in calls {

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
@@ -34,8 +34,8 @@ pub(crate) struct Clients {
     pub(crate) answered: Mutex<Vec<String>>,
     /// How many calls were answered with an error.
     pub(crate) refused: AtomicUsize,
-    /// The longest time to a whole answer, in microseconds.
-    pub(crate) slowest: AtomicU64,
+    /// Times to whole answers, in microseconds.
+    pub(crate) took: Mutex<Vec<u64>>,
     begun: AtomicUsize,
 }
 
@@ -68,7 +68,7 @@ impl Clients {
             match whole_answer(address, &bytes).await {
                 Some(Seen::Whole) => {
                     let took = u64::try_from(began.elapsed().as_micros()).unwrap();
-                    self.slowest.fetch_max(took, Ordering::Relaxed);
+                    self.took.lock().unwrap().push(took);
                     self.answered.lock().unwrap().push(id);
                 }
                 Some(Seen::Refused) => drop(self.refused.fetch_add(1, Ordering::Relaxed)),
@@ -76,6 +76,13 @@ impl Clients {
                 None => return,
             }
         }
+    }
+
+    /// The 99th percentile of the times since the last time this was asked, in microseconds.
+    pub(crate) fn p99(&self) -> u64 {
+        let mut took = std::mem::take(&mut *self.took.lock().unwrap());
+        took.sort_unstable();
+        took.get(took.len() * 99 / 100).copied().unwrap_or_default()
     }
 
     pub(crate) fn count(&self) -> usize {

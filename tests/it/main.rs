@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod addresses;
 mod auth;
 mod bodies;
 mod budgets;
@@ -33,6 +34,7 @@ mod parallel;
 mod people;
 mod pooler;
 mod retries;
+mod seeds;
 mod serving;
 mod shares;
 mod streams;

@@ -23,6 +23,18 @@ async function collect(stream) {
   return chunks;
 }
 
+async function admin(path, fields) {
+  const headers = { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' };
+  const answer = await fetch(url + path, { method: 'POST', headers, body: JSON.stringify(fields) });
+  assert.equal(answer.status, 200, `${path}: ${answer.status}`);
+  return answer.json();
+}
+
+/** A client with a new key. */
+const minted = async (fields = {}) =>
+  new OpenAI({ ...options, apiKey: (await admin('/key/generate', fields)).key });
+const ask = (user, more = {}) => user.chat.completions.create({ model: 'sim', messages, ...more });
+
 /** The error that the call ends in; it must be of this very class. */
 async function raises(Kind, call, status, says = '') {
   const error = await call().then(
@@ -125,6 +137,55 @@ const gatewayCases = {
   async 'wrong key'() {
     const stranger = new OpenAI({ ...options, apiKey: 'sk-wrong' });
     await raises(OpenAI.AuthenticationError, () => stranger.chat.completions.create({ model: 'sim', messages }), 401);
+  },
+
+  async 'a key does what it may'() {
+    const user = await minted({ models: ['sim', 'sim-tools'], max_budget: 1 });
+    const plain = (await ask(user)).choices[0].message.content;
+    const chunks = await collect(ask(user, { stream: true }));
+    assert.equal(chunks.map((chunk) => chunk.choices[0]?.delta.content ?? '').join(''), plain);
+    assert.ok((await user.embeddings.create({ model: 'sim', input: 'one' })).data[0].embedding.length > 0);
+    assert.deepEqual((await collect(user.models.list())).map((model) => model.id), ['sim', 'sim-tools']);
+  },
+
+  async 'a key that ended'() {
+    const blocked = await minted();
+    await admin('/key/block', { key: blocked.apiKey });
+    await raises(OpenAI.AuthenticationError, () => ask(blocked), 401, 'Key is blocked');
+    const expired = await minted({ duration: '1s' });
+    await new Promise((done) => setTimeout(done, 1100));
+    const error = await raises(OpenAI.BadRequestError, () => ask(expired), 400, 'Expired Key');
+    assert.equal(error.type, 'expired_key');
+  },
+
+  async 'a model that is denied'() {
+    const user = await minted({ models: ['sim-tools'] });
+    const error = await raises(OpenAI.AuthenticationError, () => ask(user), 401);
+    assert.equal(error.type, 'key_model_access_denied');
+  },
+
+  async 'a budget that is spent'() {
+    const user = await minted({ max_budget: 0 });
+    const error = await raises(OpenAI.BadRequestError, () => ask(user), 400, 'Budget has been exceeded!');
+    assert.equal(error.type, 'budget_exceeded');
+    assert.equal(error.code, '400');
+    const { team_id } = await admin('/team/new', { max_budget: 0 });
+    const member = await minted({ team_id });
+    assert.equal((await raises(OpenAI.BadRequestError, () => ask(member), 400, team_id)).type, 'budget_exceeded');
+  },
+
+  async 'limits of speed'() {
+    const user = await minted({ rpm_limit: 1 });
+    await ask(user);
+    const error = await raises(OpenAI.RateLimitError, () => ask(user), 429, 'Limit type: requests');
+    const wait = Number(error.headers.get('retry-after'));
+    assert.ok(wait >= 1 && wait <= 60, `${wait}`);
+    const narrow = await minted({ max_parallel_requests: 1 });
+    const stream = await ask(narrow, { model: 'sim-gap=60', stream: true });
+    const parallel = await raises(OpenAI.RateLimitError, () => ask(narrow), 429);
+    assert.equal(parallel.headers.get('rate_limit_type'), 'max_parallel_requests');
+    await collect(stream);
+    assert.ok((await ask(narrow)).choices.length);
   },
 
   async 'no such model'() {

@@ -12,6 +12,7 @@ import struct
 import sys
 import time
 import traceback
+import urllib.request
 
 import openai
 
@@ -255,6 +256,113 @@ def wrong_key():
             ask = stranger.chat.completions.create
             error = raises(openai.AuthenticationError, lambda: ask(model="sim", messages=ASK), 401)
             assert error.code == "401", error.code
+
+
+# === Virtual keys ===
+
+
+def admin(path, body):
+    asked = urllib.request.Request(f"{URL}{path}", json.dumps(body).encode(), method="POST")
+    asked.add_header("authorization", f"Bearer {KEY}")
+    asked.add_header("content-type", "application/json")
+    with urllib.request.urlopen(asked, timeout=20) as answer:
+        return json.load(answer)
+
+
+def minted(**fields):
+    """A client with a new key."""
+    key = admin("/key/generate", fields)["key"]
+    return openai.OpenAI(**{**OPTIONS, "api_key": key})
+
+
+def ask(client, **more):
+    return client.chat.completions.create(**{"model": "sim", "messages": ASK, **more})
+
+
+@gateway_case
+def a_key_does_what_it_may():
+    with minted(models=["sim", "sim-tools"], max_budget=1, rpm_limit=100, user_id="sdk") as user:
+        assert ask(user).choices[0].message.content
+        text = "".join(chunk.choices[0].delta.content or "" for chunk in ask(user, stream=True) if chunk.choices)
+        assert text == ask(user).choices[0].message.content
+        assert user.embeddings.create(model="sim", input="one").data[0].embedding
+        assert [model.id for model in user.models.list()] == ["sim", "sim-tools"]
+        raises(openai.NotFoundError, lambda: user.models.retrieve("sim-echo"), 404)
+        raw = user.chat.completions.with_raw_response.create(model="sim", messages=ASK)
+        assert raw.headers["x-ratelimit-api_key-limit-requests"] == "100"
+        assert raw.headers["x-ratelimit-api_key-remaining-requests"] == "95", raw.headers
+        assert float(raw.headers["x-litellm-key-spend"]) > 0, raw.headers
+
+
+@gateway_case
+def a_key_that_ended():
+    for path, field in [("/key/block", "key"), ("/key/delete", "keys")]:
+        with minted() as user:
+            assert ask(user).choices
+            admin(path, {field: user.api_key if field == "key" else [user.api_key]})
+            error = raises(openai.AuthenticationError, lambda: ask(user), 401)
+            assert error.type == ("auth_error" if field == "key" else "token_not_found_in_db"), error.type
+    with minted(duration="1s") as user:
+        time.sleep(1.1)
+        error = raises(openai.BadRequestError, lambda: ask(user), 400, "Expired Key")
+        assert error.type == "expired_key" and error.code == "400", error.body
+
+
+@gateway_case
+def a_model_that_is_denied():
+    with minted(models=["sim-tools"]) as user:
+        for more in [{}, {"stream": True}]:
+            error = raises(openai.AuthenticationError, lambda: ask(user, **more), 401, "Tried to access sim")
+            assert error.type == "key_model_access_denied" and error.param == "model", error.body
+
+
+@gateway_case
+def a_budget_that_is_spent():
+    with minted(max_budget=0.0005) as user:
+        before = 0
+        while before < 100:
+            try:
+                ask(user, max_tokens=100)
+            except openai.BadRequestError as error:
+                assert error.type == "budget_exceeded" and error.code == "400", error.body
+                assert "Budget has been exceeded!" in str(error)
+                break
+            before += 1
+        assert 0 < before < 100, before
+    team = admin("/team/new", {"max_budget": 0})["team_id"]
+    with minted(team_id=team) as user:
+        error = raises(openai.BadRequestError, lambda: ask(user), 400, team)
+        assert error.type == "budget_exceeded", error.body
+
+
+@gateway_case
+def limits_of_speed():
+    with minted(rpm_limit=1) as user:
+        assert ask(user).choices
+        error = raises(openai.RateLimitError, lambda: ask(user), 429, "Limit type: requests")
+        assert 1 <= int(error.response.headers["retry-after"]) <= 60, error.response.headers
+        assert error.response.headers["rate_limit_type"] == "requests"
+    with minted(tpm_limit=20) as user:
+        assert ask(user, max_tokens=14).usage.total_tokens == 14
+        error = raises(openai.RateLimitError, lambda: ask(user, max_tokens=50), 429, "Limit type: tokens")
+        assert int(error.response.headers["retry-after"]) >= 1
+    with minted(max_parallel_requests=1) as user:
+        with ask(user, model="sim-gap=60", stream=True) as stream:
+            next(iter(stream))
+            error = raises(openai.RateLimitError, lambda: ask(user), 429)
+            assert error.response.headers["rate_limit_type"] == "max_parallel_requests"
+            list(stream)
+        assert ask(user).choices, "the slot is back"
+
+
+@gateway_case
+def a_key_is_no_admin():
+    with minted() as user:
+        body = {"max_budget": 1000}
+        raises(openai.AuthenticationError, lambda: user.post(f"{URL}/key/generate", cast_to=object, body=body), 401)
+
+
+# === Upstream failures ===
 
 
 @gateway_case
