@@ -129,8 +129,13 @@ pub fn request(key: &str, model: &str, bytes: usize, stream: bool) -> Vec<u8> {
     let body = format!(
         r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":"{prompt}"}}]}}"#
     );
+    post(key, "/v1/chat/completions", &body)
+}
+
+/// A request with a JSON body.
+pub fn post(key: &str, path: &str, body: &str) -> Vec<u8> {
     format!(
-        "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\
+        "POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n\
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )

@@ -10,13 +10,20 @@
 //! `ratio` is cost over the cost of the bare proxy in the same round, the median again: the only figure to
 //! compare between machines. `p50` and `p99` are latencies (of streams: until the first event) minus those of
 //! the simulator asked directly; where clients only wait for a busy processor there are none. `RSS` and `HWM`
-//! are what the process held after the last round. To see the noise of a machine, run with `--subject bare`.
+//! are what the process held after the last round; a round lasts until the process is at rest, so that calls booked
+//! in a database later are paid for. To see the noise of a machine, run with `--subject bare`.
+//!
+//! The scenarios `keys-…` add a gateway that is asked with virtual keys, all with limits and budgets, as have their
+//! user and team: `keys` knows one, `keys-1m` a million, of which one, a thousand or a hundred thousand are used in
+//! turn. They are kept in a file; with `TOLLGATE_TEST_DATABASE_URL` also on that Postgres, in a schema of its own,
+//! whose own CPU time is not seen.
 //!
 //! `--only NAME` measures one scenario, `--targets` fails when a budget is exceeded, `--json FILE` keeps all figures.
 //! A failed request fails the run.
 
 mod bare;
 mod client;
+mod keyring;
 mod load;
 mod process;
 mod report;
@@ -71,6 +78,12 @@ struct Options {
     /// Write all figures to a file.
     #[arg(long)]
     json: Option<PathBuf>,
+    /// A Postgres server for virtual keys.
+    #[arg(long, env = "TOLLGATE_TEST_DATABASE_URL", hide_env_values = true)]
+    server: Option<String>,
+    /// Rounds of each scenario.
+    #[arg(long)]
+    rounds: Option<usize>,
     /// Workers of each proxy; by default half of the cores.
     #[arg(long)]
     workers: Option<usize>,

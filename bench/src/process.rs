@@ -12,6 +12,8 @@ pub struct Process {
     name: String,
     child: Child,
     pub addr: SocketAddr,
+    /// From its start until it accepted.
+    pub start_time: Duration,
 }
 
 /// Memory of a process, in bytes.
@@ -40,9 +42,10 @@ impl Process {
             command
         };
         command.args(args).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let began = Instant::now();
         let child = command.spawn().map_err(|error| format!("{name}: {}: {error}", program.display()))?;
-        let mut process = Self { name: name.to_owned(), child, addr };
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let mut process = Self { name: name.to_owned(), child, addr, start_time: Duration::ZERO };
+        let deadline = began + Duration::from_secs(30);
         while TcpStream::connect(addr).is_err() {
             if let Some(status) = process.child.try_wait()? {
                 return Err(format!("{name} ended at once: {status}").into());
@@ -50,14 +53,32 @@ impl Process {
             if Instant::now() > deadline {
                 return Err(format!("{name} does not listen on {addr}").into());
             }
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(Duration::from_millis(5));
         }
+        process.start_time = began.elapsed();
         Ok(process)
     }
 
     /// CPU time so far, in nanoseconds, of the process and its direct children.
     pub fn cpu_ns(&self) -> Result<u64, Box<dyn Error>> {
         self.pids().into_iter().map(cpu_ns).sum()
+    }
+
+    /// Waits until it has done what it does after the last answer, such as to book calls in a database; at most a
+    /// minute.
+    pub fn rest(&self) -> Result<(), Box<dyn Error>> {
+        const LOOK: Duration = Duration::from_millis(300);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let mut before = self.cpu_ns()?;
+        while Instant::now() < deadline {
+            std::thread::sleep(LOOK);
+            let now = self.cpu_ns()?;
+            if now - before < IDLE_NS {
+                break;
+            }
+            before = now;
+        }
+        Ok(())
     }
 
     /// Memory now, of the process and its direct children.
@@ -89,6 +110,9 @@ impl Drop for Process {
         }
     }
 }
+
+/// A process that uses less in a look is at rest.
+const IDLE_NS: u64 = 6_000_000;
 
 /// Nanoseconds on a processor, summed over the threads.
 fn cpu_ns(pid: u32) -> Result<u64, Box<dyn Error>> {

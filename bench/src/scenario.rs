@@ -12,6 +12,31 @@ pub struct Scenario {
     pub prompt_bytes: usize,
     /// The most the subject may cost, as a multiple of the bare pass-through.
     pub budget: Option<f64>,
+    /// With virtual keys: how many there are, and how many of them are used in turn.
+    pub keys: Option<Keys>,
+}
+
+/// Virtual keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Keys {
+    pub stored: Stored,
+    pub used: usize,
+}
+
+/// How many keys there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    One,
+    Million,
+}
+
+impl Stored {
+    pub const fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Million => 1_000_000,
+        }
+    }
 }
 
 /// How a scenario loads its target.
@@ -55,7 +80,17 @@ pub fn all() -> Vec<Scenario> {
         model,
         prompt_bytes,
         budget,
+        keys: None,
     };
+    let keyed = |name, stored, used, load| Scenario {
+        name,
+        load,
+        model: small,
+        prompt_bytes: 20,
+        budget: Some(PER_REQUEST),
+        keys: Some(Keys { stored, used }),
+    };
+    let c16 = Load::Closed { clients: 16 };
     vec![
         closed("chat-c1", 1, small, 20, Some(PER_REQUEST)),
         closed("chat-c16", 16, small, 20, Some(PER_REQUEST)),
@@ -66,6 +101,7 @@ pub fn all() -> Vec<Scenario> {
             model: small,
             prompt_bytes: 20,
             budget: Some(PER_REQUEST),
+            keys: None,
         },
         closed("request-1k", 16, small, 1 << 10, Some(PER_REQUEST)),
         closed("request-16k", 16, small, 16 << 10, None),
@@ -81,6 +117,7 @@ pub fn all() -> Vec<Scenario> {
             model: "sim-chunks=200+gap=10",
             prompt_bytes: 20,
             budget: Some(PER_CHUNK),
+            keys: None,
         },
         Scenario {
             name: "streams-64-fast",
@@ -88,6 +125,7 @@ pub fn all() -> Vec<Scenario> {
             model: "sim-chunks=1000+gap=1",
             prompt_bytes: 20,
             budget: Some(PER_CHUNK),
+            keys: None,
         },
         Scenario {
             name: "streams-500",
@@ -95,6 +133,7 @@ pub fn all() -> Vec<Scenario> {
             model: "sim-chunks=50+gap=50",
             prompt_bytes: 20,
             budget: Some(PER_CHUNK),
+            keys: None,
         },
         Scenario {
             name: "idle-streams-2000",
@@ -102,7 +141,15 @@ pub fn all() -> Vec<Scenario> {
             model: "sim-gap=600000",
             prompt_bytes: 20,
             budget: None,
+            keys: None,
         },
+        keyed("keys-c1", Stored::One, 1, Load::Closed { clients: 1 }),
+        keyed("keys-c16", Stored::One, 1, c16),
+        keyed("keys-c128", Stored::One, 1, Load::Closed { clients: 128 }),
+        keyed("keys-open-1000", Stored::One, 1, Load::Open { clients: 64, rate: 1000.0 }),
+        keyed("keys-1m-c16", Stored::Million, 1, c16),
+        keyed("keys-1m-1k-c16", Stored::Million, 1_000, c16),
+        keyed("keys-1m-100k-c16", Stored::Million, 100_000, c16),
     ]
 }
 
@@ -113,5 +160,7 @@ pub const fn pace(quick: bool) -> (usize, Duration) {
 
 /// The gateway's budgets, as multiples of the bare pass-through's cost.
 const PER_REQUEST: f64 = 1.35;
+/// With a virtual key, limits and budgets of key, user and team, and each call booked in a database.
+pub const PER_KEYED_REQUEST: f64 = 1.5;
 const PER_CHUNK: f64 = 1.3;
 const PER_100_KB: f64 = 1.4;

@@ -1,6 +1,8 @@
 //! What is measured against what: how each proxy is configured and started.
 
+use crate::keyring::{self, Database};
 use crate::process::{Process, free_addr};
+use crate::scenario::Stored;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -20,8 +22,17 @@ pub enum Target {
     Unbuffered,
     /// The tollgate binary.
     Tollgate,
+    /// The same asked with virtual keys, which it finds in a file or on a database server.
+    Keys(Base, Stored),
     /// nginx as a plain reverse proxy.
     Nginx,
+}
+
+/// Which kind of database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    File,
+    Server,
 }
 
 /// Where things are.
@@ -34,64 +45,90 @@ pub struct Lab {
     pub workers: usize,
     /// Cores of the proxy under test, as `taskset -c` takes them; empty pins nothing.
     pub cores: String,
+    /// Databases of gateways that are asked with virtual keys.
+    pub databases: Vec<(Target, Database)>,
 }
 
 impl Target {
+    /// The key that it is asked with.
+    pub fn key(self) -> String {
+        if matches!(self, Self::Keys(..)) { keyring::key(0) } else { KEY.to_owned() }
+    }
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Direct => "direct",
             Self::Bare => "bare",
             Self::Unbuffered => "unbuffered",
             Self::Tollgate => "tollgate",
+            Self::Keys(Base::File, Stored::One) => "keys",
+            Self::Keys(Base::File, Stored::Million) => "keys-1m",
+            Self::Keys(Base::Server, Stored::One) => "keys-pg",
+            Self::Keys(Base::Server, Stored::Million) => "keys-pg-1m",
             Self::Nginx => "nginx",
         }
     }
 
-    /// Starts it; `None` for the simulator, which runs already.
-    pub fn start(self, lab: &Lab, models: &[&str]) -> Result<Option<Process>, Box<dyn Error>> {
+    /// Starts it; `None` for the simulator, which runs already. `folder` is for the gateway's own files.
+    pub fn start(self, lab: &Lab, models: &[&str], folder: &Path) -> Result<Option<Process>, Box<dyn Error>> {
         let addr = free_addr()?;
         let log = lab.dir.join(format!("{}.log", self.name()));
         let (program, args) = match self {
             Self::Direct => return Ok(None),
             Self::Bare => (std::env::current_exe()?, bare(lab, addr, "")),
             Self::Unbuffered => (std::env::current_exe()?, bare(lab, addr, "--read-buffer 0")),
-            Self::Tollgate => (lab.gateway.clone(), tollgate(lab, addr, models)?),
+            Self::Tollgate | Self::Keys(..) => {
+                (lab.gateway.clone(), self.tollgate(lab, addr, models, folder)?)
+            }
             Self::Nginx => (PathBuf::from("nginx"), nginx(lab, addr)?),
         };
         Process::start(self.name(), &program, &args, &lab.cores, addr, &log)
             .map(Some)
             .map_err(|error| format!("{error} (see {})", log.display()).into())
     }
+
+    /// Writes the gateway's configuration, with prices, so that calls cost something.
+    fn tollgate(
+        self,
+        lab: &Lab,
+        addr: SocketAddr,
+        models: &[&str],
+        folder: &Path,
+    ) -> Result<Vec<String>, Box<dyn Error>> {
+        let name = self.name();
+        let mut yaml = String::from("model_list:\n");
+        for model in models {
+            write!(
+                yaml,
+                "  - model_name: {model}\n    litellm_params:\n      model: openai/{model}\n      \
+                 api_base: http://{}/v1\n      api_key: sk-upstream\n      \
+                 input_cost_per_token: 0.0000025\n      output_cost_per_token: 0.00001\n",
+                lab.upstream
+            )?;
+        }
+        let database = lab.databases.iter().find(|(target, _)| *target == self);
+        let url = database
+            .map_or_else(|| Database::File(folder.join("tollgate.db")).url(), |(_, database)| database.url());
+        write!(
+            yaml,
+            "general_settings:\n  master_key: {KEY}\n  database_url: {url}\ntollgate:\n  access_log: {}\n  \
+             workers: {}\n",
+            lab.dir.join(format!("{name}-access.log")).display(),
+            lab.workers
+        )?;
+        let config = lab.dir.join(format!("{name}.yaml"));
+        std::fs::write(&config, yaml)?;
+        let mut args = words("serve --config");
+        args.push(config.display().to_string());
+        args.extend(["--data-dir".to_owned(), folder.display().to_string()]);
+        args.extend(words(&format!("--host 127.0.0.1 --port {}", addr.port())));
+        Ok(args)
+    }
 }
 
 fn bare(lab: &Lab, addr: SocketAddr, more: &str) -> Vec<String> {
     let (upstream, workers) = (lab.upstream, lab.workers);
     words(&format!("bare --listen {addr} --upstream {upstream} --workers {workers} {more}"))
-}
-
-fn tollgate(lab: &Lab, addr: SocketAddr, models: &[&str]) -> Result<Vec<String>, Box<dyn Error>> {
-    let mut yaml = String::from("model_list:\n");
-    for model in models {
-        write!(
-            yaml,
-            "  - model_name: {model}\n    litellm_params:\n      model: openai/{model}\n      \
-             api_base: http://{}/v1\n      api_key: sk-upstream\n",
-            lab.upstream
-        )?;
-    }
-    let log = lab.dir.join("access.log");
-    write!(
-        yaml,
-        "general_settings:\n  master_key: {KEY}\ntollgate:\n  access_log: {}\n  workers: {}\n",
-        log.display(),
-        lab.workers
-    )?;
-    let config = lab.dir.join("tollgate.yaml");
-    std::fs::write(&config, yaml)?;
-    let mut args = words("serve --config");
-    args.push(config.display().to_string());
-    args.extend(words(&format!("--host 127.0.0.1 --port {}", addr.port())));
-    Ok(args)
 }
 
 fn nginx(lab: &Lab, addr: SocketAddr) -> Result<Vec<String>, Box<dyn Error>> {
