@@ -27,6 +27,7 @@ mod pooler;
 mod retries;
 mod serving;
 mod shares;
+mod size;
 mod streams;
 mod support;
 mod surface;
