@@ -27,7 +27,7 @@ macro_rules! migration {
 
 const MAJOR: i64 = 1;
 static ALL: &[Migration] =
-    &[migration!(1, "001_entities"), migration!(2, "002_usage"), migration!(3, "003_import")];
+    &[migration!(1, "001_entities"), migration!(2, "002_usage"), migration!(3, "003_import_and_lists")];
 
 /// Any number that no other program is likely to lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7311070221)";

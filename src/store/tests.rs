@@ -77,6 +77,11 @@ async fn a_document_is_added_found_changed_and_removed() {
         let page = Query { order, limit: 1, offset: 1, ..Query::default() };
         let found = store.list(&KEYS, &page).await.unwrap();
         assert_eq!((found.total, found.rows.len()), (3, 1));
+        for (offset, wanted) in [(0, ["c", "b"].as_slice()), (1, &["b", "a"]), (2, &["a"]), (3, &[])] {
+            let page = Query { order, limit: 2, offset, ..Query::default() };
+            let found = store.list(&KEYS, &page).await.unwrap();
+            assert!(found.rows.iter().map(|(id, _)| id.as_str()).eq(wanted.iter().copied()), "{offset}");
+        }
         let edited = store
             .edit(&KEYS, "a", |doc| {
                 doc.insert("user_id".to_owned(), json!("u2"));
@@ -136,6 +141,21 @@ async fn a_key_is_put_in_the_place_of_another_with_what_it_spent() {
 }
 
 #[tokio::test]
+async fn no_statement_keeps_a_name_on_the_server() {
+    for (store, _folder) in both().await {
+        let Db::Postgres(server) = &store.db else { continue };
+        for id in 0..20 {
+            store.insert(&KEYS, &id.to_string(), Doc::new()).await.unwrap();
+            store.get(&KEYS, &id.to_string()).await.unwrap();
+        }
+        // One that is asked for by its text alone does not add to them.
+        let row = server.fetch_one("SELECT count(*)::text FROM pg_prepared_statements").await.unwrap();
+        assert_eq!(sqlx::Row::get::<String, _>(&row, 0), "0");
+        assert!(!server.is_shared().await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn counters_are_set_and_read() {
     for (store, _folder) in both().await {
         let counter = CounterId { scope: Scope::Key, id: Arc::from("k"), slot: Arc::from("") };
@@ -167,7 +187,7 @@ async fn a_schema_is_made_once_and_a_newer_one_is_refused() {
 }
 
 /// Everything that is ever sent to a database.
-fn statements() -> Vec<String> {
+fn statements(is_file: bool) -> Vec<String> {
     let filters = || {
         let column = TABLES[0].columns[0];
         vec![
@@ -194,10 +214,19 @@ fn statements() -> Vec<String> {
         spend::FORGET,
     ];
     let tables = TABLES.iter().flat_map(|t| [t.get, t.insert, t.update, t.delete].map(str::to_owned));
-    let searches = TABLES
-        .iter()
-        .flat_map(|t| [query::page(t, &Query::default()).sql, query::count(t, &Query::default()).sql]);
-    let full = [query::page(&KEYS, &search).sql, query::count(&KEYS, &search).sql];
+    let searches = TABLES.iter().flat_map(|t| {
+        [
+            query::page(t, &Query::default(), is_file, query::Span::forwards(&search)).sql,
+            query::count(t, &Query::default(), is_file).sql,
+        ]
+    });
+    let full = [
+        query::page(&KEYS, &search, is_file, query::Span::forwards(&search)).sql,
+        query::page(&KEYS, &search, is_file, query::Span::of(&Query { offset: 9, ..search.clone() }, 10)).sql,
+        query::count(&KEYS, &search, is_file).sql,
+        query::candidates(&KEYS, &search, is_file).sql,
+        query::among(&KEYS, &search, &[], is_file).sql,
+    ];
     let fixed = fixed.iter().map(|&sql| sql.to_owned()).chain([spend::among(2)]);
     fixed.chain(tables).chain(searches).chain(full).collect()
 }
@@ -205,7 +234,7 @@ fn statements() -> Vec<String> {
 #[tokio::test]
 async fn every_statement_is_prepared_on_both() {
     for (store, _folder) in both().await {
-        for sql in statements().into_iter().chain(usage::statements(store.is_file())) {
+        for sql in statements(store.is_file()).into_iter().chain(usage::statements(store.is_file())) {
             let prepared = super::db::on!(&store.db, pool => pool.prepare(&sql).await.map(drop));
             assert!(prepared.is_ok(), "{sql}: {prepared:?}");
         }

@@ -37,6 +37,7 @@ mod retries;
 mod seeds;
 mod serving;
 mod shares;
+mod size;
 mod streams;
 mod support;
 mod surface;

@@ -20,11 +20,21 @@ const SERVERS: usize = 2;
 
 /// A PgBouncer before a database of its own.
 struct Pooler {
-    child: Child,
-    _folder: TempDir,
+    bouncer: Bouncer,
     /// Through the pooler, without arguments.
     url: String,
     database: Database,
+}
+
+/// Its process and its settings.
+struct Bouncer(Child, #[expect(dead_code, reason = "it is kept as long")] TempDir);
+
+impl Drop for Bouncer {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended already.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 /// A database of its own, so that its connections can be counted.
@@ -95,7 +105,7 @@ impl Pooler {
             .spawn()
             .unwrap();
         let url = format!("postgresql://{user}@{listen}/{}", database.name);
-        let pooler = Self { child, _folder: folder, url, database };
+        let pooler = Self { bouncer: Bouncer(child, folder), url, database };
         eventually("the pooler answers", async || try_connect(&pooler.url).await.ok()).await;
         Some(pooler)
     }
@@ -114,10 +124,10 @@ impl Pooler {
         seen.iter().map(|(_, count)| count.parse::<usize>().unwrap()).sum()
     }
 
-    async fn stop(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.database.drop().await;
+    async fn stop(self) {
+        let Self { bouncer, database, .. } = self;
+        drop(bouncer);
+        database.drop().await;
     }
 }
 
@@ -132,7 +142,6 @@ fn doc(value: serde_json::Value) -> Doc {
 }
 
 /// What the store is used for.
-#[expect(clippy::cognitive_complexity, reason = "one story, told in order")]
 async fn story(store: &Store) {
     let digest = KeyDigest::new([7; 32]);
     store.insert(&BUDGETS, "b", doc(json!({ "rpm_limit": 5 }))).await.unwrap();
@@ -149,12 +158,16 @@ async fn story(store: &Store) {
         Query { filters: vec![Filter::Is("user_id", "u".to_owned())], order, limit: 5, ..Query::default() };
     assert_eq!(store.list(&KEYS, &query).await.unwrap().total, 1);
     assert_eq!(store.key_facts(&digest).await.unwrap().unwrap().rates.rpm, Some(5));
+    counters(store).await;
+    assert!(store.changes(Duration::from_secs(60)).await.unwrap().len() >= 3);
+    store.migrate().await.unwrap();
+}
+
+async fn counters(store: &Store) {
     let counter = CounterId { scope: Scope::Key, id: Arc::from("k"), slot: Arc::from("") };
     let spent = Spent { amount: Money::from_pico(3), period_end: 0 };
     store.set_spent(&counter, spent).await.unwrap();
     assert_eq!(store.spent(Scope::Key, "k").await.unwrap()[""], spent);
-    assert!(store.changes(Duration::from_secs(60)).await.unwrap().len() >= 3);
-    store.migrate().await.unwrap();
 }
 
 /// Many at once, so that connections change hands between statements; each must get its own answer.

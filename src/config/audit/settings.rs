@@ -139,7 +139,7 @@ pub(crate) static GENERAL: &[Key] = &[
     yes("database_connection_timeout"),
     later("completion_model"),
     yes("store_model_in_db"),
-    later("store_prompts_in_spend_logs"),
+    noted("store_prompts_in_spend_logs", "of a stream only the request is kept"),
     yes("disable_spend_logs"),
     later("disable_spend_updates"),
     later("disable_reset_budget"),
