@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use super::codec::tests::plain;
-use super::journal::Segment;
+use super::journal::{Found, Segment};
 use super::*;
 use crate::store::tests::both;
 use crate::store::{DatabaseSettings, Store};
@@ -174,9 +174,24 @@ fn a_segment_that_is_used_again_is_empty() {
         .unwrap()
         .map(|file| file.unwrap().path())
         .find(|path| path.is_file());
-    let again = Segment::open(&path.unwrap()).unwrap().unwrap();
+    let Found::Segment(again) = Segment::open(&path.unwrap()).unwrap() else { panic!("no segment") };
     assert_ne!(again.id(), id);
     assert_eq!(codec::Frames::new(again.id(), &again.read(journal::HEAD).unwrap()).count(), 0);
+}
+
+#[test]
+fn a_file_that_was_never_finished_goes_and_a_foreign_one_is_kept() {
+    let root = TempDir::new().unwrap();
+    let folder = root.path().join("0");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("a.seg"), [0; 70_000]).unwrap();
+    std::fs::write(folder.join("b.seg"), b"").unwrap();
+    std::fs::write(folder.join("c.seg"), [7; 70_000]).unwrap();
+    assert!(Folders::lock(root.path()).unwrap().left().unwrap().is_empty());
+    let mut left: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["c.bad", "lock"]);
 }
 
 /// Time of an append, and CPU time of the whole process for each record booked.

@@ -1,6 +1,7 @@
 //! `kill -9` at random moments under load: every answer that a client saw whole is in the books, once.
 
 use crate::harness::{CHAT, Config, Gateway, Launch, MODEL, PATIENCE, chat, eventually, request, streamed};
+use crate::support::{run, tollgate};
 use serde_json::json;
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -191,6 +192,14 @@ async fn what_a_client_saw_whole_is_booked_once_whenever_the_process_is_killed()
     let answered = clients.answered.lock().unwrap().clone();
     assert_eq!(clients.refused.load(Ordering::Relaxed), 0, "a call was refused");
     nothing_is_lost(&store, &answered).await;
+    let mut command = tollgate(gateway.folder());
+    command
+        .args(["ledger", "verify", "--config"])
+        .arg(gateway.config_file())
+        .arg("--data-dir")
+        .arg(data.path());
+    let verified = run(command).await;
+    assert!(verified.code == 0 && verified.stdout.contains("the books agree"), "{}", verified.stdout);
     let left = std::fs::read_dir(data.path().join("journal/0")).unwrap();
     let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["lock"], "an orderly end leaves an empty journal");

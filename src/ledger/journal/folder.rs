@@ -4,7 +4,7 @@
 //! reads what it finds in others that nobody holds: several processes may share a data folder, and come
 //! and go.
 
-use super::segment::Segment;
+use super::segment::{Found, Segment};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -98,9 +98,13 @@ impl Folder {
                 continue;
             }
             match Segment::open(&path)? {
-                Some(segment) => found.push((fs::metadata(&path)?.modified()?, segment)),
-                // Its head was never written whole, so nothing behind it was promised to anybody.
-                None => fs::rename(&path, path.with_extension("bad"))?,
+                Found::Segment(segment) => found.push((fs::metadata(&path)?.modified()?, segment)),
+                Found::Unfinished => fs::remove_file(&path)?,
+                // Kept for somebody to look at.
+                Found::Foreign => {
+                    log::error!("journal: {} is no segment and is set aside", path.display());
+                    fs::rename(&path, path.with_extension("bad"))?;
+                }
             }
         }
         Ok(())

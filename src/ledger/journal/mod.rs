@@ -13,5 +13,7 @@ mod space;
 pub(super) use folder::Folders;
 pub use folder::OpenError;
 pub(super) use lane::{Lane, NotAppended};
+#[cfg(test)]
+pub(super) use segment::Found;
 pub(super) use segment::{HEAD, Segment};
 pub(super) use space::Space;

@@ -46,16 +46,23 @@ fn head(id: u64) -> [u8; 32] {
     head
 }
 
-fn read_head(file: &File) -> io::Result<Option<u64>> {
+/// What a file turned out to be.
+pub(in crate::ledger) enum Found {
+    /// A segment.
+    Segment(Segment),
+    /// A file that its process did not live to finish: there was never a record in it.
+    Unfinished,
+    /// Something else.
+    Foreign,
+}
+
+/// The head of a file; zeros where it is shorter.
+fn read_head(file: &File) -> io::Result<[u8; 32]> {
     let mut found = [0; 32];
     match file.read_exact_at(&mut found, 0) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok([0; 32]),
+        other => other.map(|()| found),
     }
-    let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, ..] = found;
-    let id = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
-    Ok((found == head(id)).then_some(id))
 }
 
 impl Segment {
@@ -83,14 +90,22 @@ impl Segment {
         self.file.write_all_at(&head(self.id), 0)
     }
 
-    /// Opens what another process left; `None` if it is no segment.
-    pub(in crate::ledger) fn open(path: &Path) -> io::Result<Option<Self>> {
+    /// Opens what another process left. The head is the last thing to be written of a new file.
+    pub(in crate::ledger) fn open(path: &Path) -> io::Result<Found> {
         let file = OpenOptions::new().read(true).write(true).open(path)?;
         let length = file.metadata()?.len();
-        let Some(id) = read_head(&file)? else { return Ok(None) };
+        let found = read_head(&file)?;
+        let [_, _, _, _, _, _, _, _, a, b, c, d, e, f, g, h, ..] = found;
+        let id = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+        if found == [0; 32] {
+            return Ok(Found::Unfinished);
+        }
+        if found != head(id) {
+            return Ok(Found::Foreign);
+        }
         let segment = Self { earlier: true, ..Self::with(id, path.to_owned(), file, length) };
         segment.sealed.store(true, Ordering::Relaxed);
-        Ok(Some(segment))
+        Ok(Found::Segment(segment))
     }
 
     const fn with(id: u64, path: PathBuf, file: File, written: u64) -> Self {
