@@ -13,7 +13,7 @@
 //! | 7 | [`cli`] |
 //! | 6 | [`server`] |
 //! | 5 | [`proxy`], [`control`] |
-//! | 4 | [`runtime`] |
+//! | 4 | [`runtime`], [`ledger`] |
 //! | 3 | [`config`], [`upstream`] |
 //! | 2 | [`endpoints`], [`providers`], [`store`], [`telemetry`], [`simulator`] |
 //! | 1 | [`auth`], [`dialects`], [`limits`], [`metering`], [`routing`] |
@@ -25,7 +25,7 @@
 //! `Arrived` → [`auth`] says who calls, [`dialects`] what is asked, [`runtime`] which group it means → `Admitted` →
 //! the group picks a deployment, [`upstream`] gives its peer → `Attempting` → the upstream's head decides:
 //! an error is captured (and retried, or told), a whole answer is held until its cost is known, a stream is
-//! relayed → one [`domain::UsageRecord`] for [`telemetry`]. The snapshot is loaded once for all of it.
+//! relayed → one [`domain::UsageRecord`] for the [`ledger`] and [`telemetry`]. The snapshot is loaded once for all of it.
 //!
 //! # Where do I add…
 //! | what | where |

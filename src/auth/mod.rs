@@ -6,6 +6,7 @@
 mod access;
 #[cfg(test)]
 mod fixture;
+pub mod grant;
 mod models;
 mod place;
 mod routes;

@@ -20,6 +20,8 @@ pub(super) enum Command {
     Serve(Serve),
     /// Read a configuration and say what is honoured, ignored and unsupported
     Check(Check),
+    /// The spend ledger
+    Ledger(Ledger),
     /// Try it without any key: simulated upstreams, one streamed answer, then serve on
     Demo(Demo),
     /// Move in from another gateway
@@ -91,6 +93,30 @@ pub(super) struct Check {
     /// End with 2 if anything is ignored, unsupported or unknown
     #[arg(long)]
     pub(super) strict: bool,
+}
+
+/// What to do with the ledger.
+#[derive(Args)]
+pub(super) struct Ledger {
+    #[command(subcommand)]
+    pub(super) command: LedgerCommand,
+}
+
+#[derive(Subcommand)]
+pub(super) enum LedgerCommand {
+    /// Recompute all sums from the records, and end with 1 if a counter or a roll-up differs
+    Verify(Verify),
+}
+
+/// Whose ledger to verify.
+#[derive(Args)]
+pub(super) struct Verify {
+    /// Configuration file, LiteLLM's YAML
+    #[arg(short, long, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    pub(super) config: Option<PathBuf>,
+    /// Folder of the database file [default: the platform's, or $STATE_DIRECTORY]
+    #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
 }
 
 /// How to demonstrate.

@@ -6,11 +6,12 @@ mod arguments;
 mod check;
 mod demo;
 mod import;
+mod ledger;
 mod logging;
 mod serve;
 
 use crate::config::Env;
-use arguments::{Arguments, Command, Import};
+use arguments::{Arguments, Command, Import, LedgerCommand};
 use clap::Parser;
 use std::ffi::OsString;
 use std::io::Write;
@@ -33,6 +34,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Check(check)) => print_check(&check),
+        Some(Command::Ledger(arguments::Ledger { command: LedgerCommand::Verify(verify) })) => {
+            let (text, code) = ledger::verify(&verify);
+            finish(&text, code)
+        }
         Some(Command::Demo(demo)) => demo::run(&demo),
         Some(Command::Import(Import::Litellm(import))) => import::run(&import),
     }
@@ -42,7 +47,12 @@ fn print_check(arguments: &arguments::Check) -> ExitCode {
     let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(serve::DEFAULT_CONFIG));
     let env = Env::from_process().with_dotenv_file(Path::new(".env"));
     let (text, code) = check::run(&path, arguments.strict, &env);
-    if print(&text) { ExitCode::from(code) } else { ExitCode::FAILURE }
+    finish(&text, code)
+}
+
+/// Prints a command's result and ends with its code.
+fn finish(text: &str, code: u8) -> ExitCode {
+    if print(text) { ExitCode::from(code) } else { ExitCode::FAILURE }
 }
 
 /// Writes to standard output; false if nobody reads it any more.

@@ -1,6 +1,7 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
-use crate::domain::{BudgetTerms, Period, RateTerms, Secret};
+use super::StoredModels;
+use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::Target;
 use crate::store::DatabaseSettings;
@@ -22,6 +23,8 @@ pub struct Config {
     pub targets: Vec<Arc<Target>>,
     /// Other names of groups.
     pub aliases: Vec<Alias>,
+    /// How deployments of the database are read.
+    pub stored: StoredModels,
 }
 
 /// Process-wide settings.
@@ -98,7 +101,9 @@ pub struct LedgerConfig {
     /// Whether prompts and answers are kept (`store_prompts_in_spend_logs`).
     pub keeps_content: bool,
     /// How long rows are kept (`maximum_spend_logs_retention_period`).
-    pub retention: Option<Period>,
+    pub retention: Option<Duration>,
+    /// Time between two deletions of old rows (`maximum_spend_logs_retention_interval`).
+    pub retention_interval: Duration,
 }
 
 /// Where access-log lines go.

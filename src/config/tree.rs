@@ -116,6 +116,29 @@ impl Node {
         }
     }
 
+    /// A JSON value as if it had been written in a file.
+    #[must_use]
+    pub fn from_json(json: &Json, mark: &Mark) -> Self {
+        let value = match json {
+            Json::Null => Value::Null,
+            Json::Bool(b) => Value::Bool(*b),
+            Json::Number(n) => {
+                n.as_i64().map_or_else(|| Value::Float(n.as_f64().unwrap_or_default()), Value::Int)
+            }
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Array(items) => Value::List(items.iter().map(|item| Self::from_json(item, mark)).collect()),
+            Json::Object(members) => {
+                let entry = |(key, value)| Entry {
+                    key: String::clone(key),
+                    mark: mark.clone(),
+                    node: Self::from_json(value, mark),
+                };
+                Value::Map(members.iter().map(entry).collect())
+            }
+        };
+        Self { mark: mark.clone(), value }
+    }
+
     /// The same value as JSON; numbers that JSON lacks become null.
     #[must_use]
     pub fn to_json(&self) -> Json {

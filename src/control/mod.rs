@@ -5,15 +5,20 @@
 //! line in the table.
 
 mod api;
+mod calendar;
+mod fields;
 mod gate;
+mod input;
 mod preflight;
+mod records;
+mod refusal;
 mod respond;
 pub mod routes;
 #[cfg(test)]
 mod tests;
 mod verbs;
 
-use crate::runtime::{Directory, RuntimeHandle};
+use crate::runtime::{Directory, Reloader, RuntimeHandle};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use axum::Router;
@@ -28,6 +33,8 @@ pub struct Control {
     pub runtime: Arc<RuntimeHandle>,
     /// Keys and those they belong to, as requests see them.
     pub directory: Arc<Directory>,
+    /// Makes a new snapshot when deployments of the database change.
+    pub reloader: Arc<Reloader>,
     /// The database.
     pub store: Store,
     /// Metrics.

@@ -103,4 +103,8 @@ pub struct ModelInfo {
     pub access_groups: Vec<String>,
     /// The section as written, echoed by `/model/info`.
     pub raw: Map<String, Value>,
+    /// What may be shown of `litellm_params`: no credential, no header.
+    pub params: Map<String, Value>,
+    /// Whether it is a row of the database and not an entry of the file.
+    pub is_stored: bool,
 }

@@ -41,14 +41,14 @@ pub struct Gateway {
     pub runtime: Arc<RuntimeHandle>,
     /// Keys and those they belong to.
     pub directory: Arc<Directory>,
+    /// Where every call is written down before its client has all of the answer.
+    pub ledger: Arc<Ledger>,
     /// Metrics and access log.
     pub telemetry: Arc<Telemetry>,
     /// Everything that is not a model call.
     pub control: Arc<dyn ControlPlane>,
     /// Set when the process is going away: connections are no longer kept alive.
     pub draining: Arc<AtomicBool>,
-    /// Where spending is written down.
-    pub ledger: Arc<Ledger>,
 }
 
 /// The proxy of one data-plane thread.
@@ -168,7 +168,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
-        phases::failure::last(session, error, ctx).await
+        phases::failure::last(&self.gateway, session, error, ctx).await
     }
 
     async fn logging(&self, session: &mut Session, _: Option<&Error>, ctx: &mut Ctx) {

@@ -6,6 +6,7 @@ use super::body::{self, Body};
 use super::head::{self, Weighed};
 use super::settle;
 use super::stage::{Attempt, HeldAnswer, Hold, Meter, Refused, Relay};
+use crate::dialects::openai::StreamEnd;
 use crate::domain::{ApiError, ErrorKind};
 use crate::telemetry::DeploymentState;
 use crate::upstream::Deployment;
@@ -49,15 +50,25 @@ pub(super) async fn held(session: &mut Session, hold: &mut Hold) -> Result<()> {
     whole(session, head, body).await
 }
 
-/// Ends an answer that broke off under way: a stream gets an error event, anything else is left short.
-pub(super) async fn broken(session: &mut Session, relay: &Relay) {
-    let (Meter::Stream(_), Some(fault)) = (&relay.meter, &relay.interrupted) else { return };
+/// Ends an answer whose upstream broke off under way: a stream that had come to its end is ended, another one gets an
+/// error event, and anything else is left short.
+pub(super) async fn cut(gateway: &Gateway, session: &mut Session, relay: &mut Relay) {
     if !is_answered(session) {
         return;
     }
-    let event = relay.error_event(fault);
-    if let Err(error) = session.write_response_body(Some(event), true).await {
-        log::debug!("the client did not take the error event: {error}");
+    let said_all = relay.has_said_all();
+    let last = match (&mut relay.meter, &relay.interrupted) {
+        (Meter::Stream(stream), None) if said_all => match stream.finish() {
+            StreamEnd::Complete { tail } => tail,
+            StreamEnd::Cut => return,
+        },
+        (Meter::Stream(_), Some(fault)) => relay.error_event(fault),
+        _ => return,
+    };
+    relay.complete |= said_all;
+    settle::book_relay(gateway, relay, true);
+    if let Err(error) = session.write_response_body(Some(last), true).await {
+        log::debug!("the client did not take the end of its stream: {error}");
     }
 }
 

@@ -6,10 +6,11 @@ use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Re
 use crate::dialects::openai;
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
-    Money, Outcome, Prices, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
+    Content, Money, Outcome, Prices, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
 };
 use crate::metering;
 use crate::upstream::Deployment;
+use bytes::Bytes;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -64,11 +65,13 @@ struct Ending {
     outcome: Outcome,
     failure: Option<UpstreamClass>,
     response_id: Option<Arc<str>>,
+    /// The answer, if it is a whole one.
+    answer: Option<Bytes>,
 }
 
 /// Settles a whole answer and writes it down, before the client has it.
 pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
-    let Some(HeldAnswer { usage, source, upstream_end, id, .. }) = &hold.answer else { return };
+    let Some(HeldAnswer { body, usage, source, upstream_end, id }) = &hold.answer else { return };
     let since = |at: Instant| at.saturating_duration_since(hold.attempt.admitted.caller.arrived);
     let timings = Timings {
         upstream_start: Some(since(hold.attempt.started)),
@@ -82,6 +85,7 @@ pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
         outcome: Outcome::Completed,
         failure: None,
         response_id: id.clone(),
+        answer: Some(body.clone()),
     };
     book(gateway, &mut hold.attempt, ending);
 }
@@ -108,6 +112,7 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
         outcome,
         failure,
         response_id,
+        answer: None,
     };
     book(gateway, &mut relay.attempt, ending);
 }
@@ -160,11 +165,23 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         cost,
         outcome: ending.outcome,
         timings: ending.timings,
+        content: content(admitted, ending.answer.as_ref()),
         ..blank(&admitted.caller, Arc::clone(&admitted.requested), admitted.request.stream())
     }
     .of(Some(&attempt.deployment));
     write(gateway, &record);
     admitted.books = Books::Written(Box::new(record));
+}
+
+/// What was said, if it is to be kept. Of a stream only the request is.
+fn content(admitted: &Admitted, answer: Option<&Bytes>) -> Option<Box<Content>> {
+    admitted.snapshot.config.spending.ledger.keeps_content.then(|| {
+        let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+        Box::new(Content {
+            request: text(admitted.request.body()),
+            response: answer.map(text).unwrap_or_default(),
+        })
+    })
 }
 
 /// A record that finds no room is counted and reported by the ledger; the answer was paid for, so it is sent.

@@ -160,6 +160,8 @@ pub(super) struct Relay {
     pub(super) first_token: Option<Instant>,
     pub(super) upstream_end: Option<Instant>,
     pub(super) interrupted: Option<Failure>,
+    /// With so many events of output what is reserved is looked at again.
+    pub(super) next_top_up: u64,
     pub(super) complete: bool,
     pub(super) client_gone: bool,
 }
@@ -274,6 +276,11 @@ impl Relay {
     /// Whether everything that the client is to have has come, though the connection may go on.
     pub(super) fn has_ended(&self) -> bool {
         self.complete || matches!(&self.meter, Meter::Stream(stream) if stream.is_done())
+    }
+
+    /// Whether only the end of the stream itself can be missing.
+    pub(super) const fn has_said_all(&self) -> bool {
+        self.interrupted.is_none() && matches!(&self.meter, Meter::Stream(stream) if stream.has_finished())
     }
 
     /// When things happened, as distances from the arrival.

@@ -8,8 +8,8 @@ use super::known::{Counters, Gates, Known};
 use super::shelf::Shelf;
 use crate::auth::{Candidate, Principal, Role};
 use crate::domain::{
-    ApiError, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, MemberFacts, OrganizationFacts, Scope,
-    TeamFacts, UserFacts,
+    ApiError, BudgetTerms, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, MemberFacts, OrganizationFacts,
+    RateTerms, Scope, TeamFacts, UserFacts,
 };
 use crate::limits::{Meters, Zone};
 use crate::store::{
@@ -43,6 +43,19 @@ pub struct Directory {
     organizations: Shelf<Arc<str>, Known<OrganizationFacts>>,
     /// Whether any replaced key was ever used.
     replaced: AtomicBool,
+    /// Whether the database answered when it was last asked what changed.
+    fresh: AtomicBool,
+    /// What end users have who have no row.
+    customer_terms: ArcSwap<CustomerTerms>,
+}
+
+/// What end users have who have no row of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomerTerms {
+    /// Their budget.
+    pub budget: BudgetTerms,
+    /// The row of budgets that says more.
+    pub budget_id: Option<String>,
 }
 
 /// What a look-up gives: a row with its counters, or that there is none.
@@ -89,6 +102,8 @@ impl Directory {
             customers: Shelf::new(MOST_OTHERS),
             organizations: Shelf::new(MOST_OTHERS),
             replaced: AtomicBool::new(false),
+            fresh: AtomicBool::new(true),
+            customer_terms: ArcSwap::default(),
         }
     }
 
@@ -100,8 +115,32 @@ impl Directory {
         }
     }
 
+    /// Gives these terms to end users who have no row.
+    pub fn set_customer_terms(&self, terms: CustomerTerms) {
+        if **self.customer_terms.load() != terms {
+            self.customer_terms.store(Arc::new(terms));
+            self.customers.forget_all();
+        }
+    }
+
+    /// Whether the database answers, as far as is known without asking.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.fresh.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the database answers.
+    pub fn set_fresh(&self, fresh: bool) {
+        self.fresh.store(fresh, Ordering::Relaxed);
+    }
+
     pub(super) fn gates(&self) -> Gates {
-        Gates { meters: Arc::clone(&self.meters), zone: Zone::clone(&self.zone.load()), now: now_ms() }
+        Gates {
+            meters: Arc::clone(&self.meters),
+            zone: Zone::clone(&self.zone.load()),
+            customers: self.customer_terms.load_full(),
+            now: now_ms(),
+        }
     }
 
     /// What the database has of somebody's counters; nothing while it is away.
@@ -119,7 +158,8 @@ impl Directory {
     pub async fn principal(&self, candidate: &Candidate) -> Result<Principal, ApiError> {
         let Some(key) = self.key(&candidate.digest).await? else { return Err(candidate.unknown()) };
         let role = match &key.user_id {
-            Some(user) => self.user(user).await?.map_or(Role::InternalUser, |user| user.role.into()),
+            // A name that nobody made a user of gives no rights.
+            Some(user) => self.user(user).await?.map_or(Role::Unknown, |user| user.role.into()),
             None => Role::Unknown,
         };
         let facts = Arc::new(KeyFacts::clone(&key));
@@ -195,7 +235,7 @@ impl Directory {
             customers,
             id,
             Scope::Customer,
-            |store, id| store.customer_facts(&id),
+            |store, id| customer_facts(store.clone(), id.clone(), Arc::clone(&gates.customers)),
             |gates, facts, counters| gates.customer(facts, counters)
         )
     }
@@ -250,6 +290,23 @@ impl Directory {
         self.customers.forget_all();
         self.organizations.forget_all();
     }
+}
+
+/// An end user's own row, or else what all have without one.
+async fn customer_facts(
+    store: Store,
+    id: Arc<str>,
+    terms: Arc<CustomerTerms>,
+) -> Result<Option<CustomerFacts>, StoreError> {
+    if let Some(facts) = store.customer_facts(&id).await? {
+        return Ok(Some(facts));
+    }
+    let (mut rates, mut budget) = (RateTerms::default(), terms.budget);
+    if let Some(row) = &terms.budget_id {
+        (rates, budget) = store.budget_terms(row).await?.unwrap_or((rates, budget));
+    }
+    let limited = rates != RateTerms::default() || budget != BudgetTerms::default();
+    Ok(limited.then_some(CustomerFacts { id, blocked: false, default_model: None, rates, budget }))
 }
 
 /// Unix milliseconds.

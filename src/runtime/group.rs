@@ -109,13 +109,13 @@ impl Group {
 
     /// Chooses the next deployment: one that is in rotation and was not tried, else one that is in
     /// rotation. One whose endpoint fails its probes, or that has no parallel slot free, is passed
-    /// over while another is there.
+    /// over while another is there, and one that may not be chosen never is.
     #[must_use]
-    pub fn pick(&self, tried: &SmallVec<[usize; 8]>) -> Pick {
+    pub fn pick(&self, tried: &SmallVec<[usize; 8]>, may_be: impl Fn(&Deployment) -> bool) -> Pick {
         if self.is_unserved() {
             return Pick::Empty;
         }
-        let served = |i: usize| self.deployments[i].target.unserved.is_none();
+        let served = |i: usize| self.deployments[i].target.unserved.is_none() && may_be(&self.deployments[i]);
         let cool = |i: usize| served(i) && self.deployments[i].state.cooled().is_none();
         let fresh = |i: usize| cool(i) && !tried.contains(&i);
         let ready = |i: usize| self.deployments[i].has_room() && self.deployments[i].endpoint.is_up();

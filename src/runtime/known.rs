@@ -1,5 +1,6 @@
 //! What is known of one key, user or team: its facts, and the gate that its calls pass.
 
+use super::directory::CustomerTerms;
 use crate::domain::{
     BudgetTerms, CounterId, CustomerFacts, KeyFacts, MemberFacts, Money, OrganizationFacts, RateTerms, Scope,
     TeamFacts, UserFacts,
@@ -50,6 +51,8 @@ pub(super) type Counters = HashMap<Arc<str>, Spent>;
 pub(super) struct Gates {
     pub(super) meters: Arc<Meters>,
     pub(super) zone: Zone,
+    /// What end users have who have no row.
+    pub(super) customers: Arc<CustomerTerms>,
     /// Unix milliseconds.
     pub(super) now: i64,
 }

@@ -1,7 +1,7 @@
 //! One configuration made ready to serve.
 
 use super::names::Names;
-use super::{Directory, Group, House, Resolution};
+use super::{CustomerTerms, Directory, Group, House, Resolution};
 use crate::auth::Verifier;
 use crate::config::Config;
 use crate::limits::Zone;
@@ -61,6 +61,10 @@ impl Snapshot {
         let names = Names::new(&groups, aliases.collect());
         let verifier = Verifier::new(config.server.master_key.clone());
         directory.set_zone(zone(config.spending.time_zone.as_deref()));
+        directory.set_customer_terms(CustomerTerms {
+            budget: config.spending.customer_budget,
+            budget_id: config.spending.customer_budget_id.clone(),
+        });
         let house = House::prepare(&config, directory, verifier.bare_hash()).await;
         Ok(Self { config, generation, verifier, house, deployments, groups, names })
     }

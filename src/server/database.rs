@@ -1,8 +1,8 @@
 //! The database at the start, and what other processes change in it.
 
 use crate::limits::Zone;
-use crate::runtime::Directory;
-use crate::store::{DatabaseSettings, Store, StoreError};
+use crate::runtime::{Directory, Reloader};
+use crate::store::{DatabaseSettings, MODELS, Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +47,11 @@ async fn migrate_later(store: Store, settings: DatabaseSettings, zone: Zone) {
     }
 }
 
+/// Serves the deployments of the database as they are, for ever.
+pub(super) async fn follow_models(reloader: Arc<Reloader>) {
+    reloader.follow().await;
+}
+
 /// Takes over what a LiteLLM has in this database, the first time that it is served from here.
 async fn move_in(store: &Store, settings: &DatabaseSettings, zone: &Zone) {
     match store.import_own(settings, zone).await {
@@ -63,7 +68,7 @@ async fn move_in(store: &Store, settings: &DatabaseSettings, zone: &Zone) {
 }
 
 /// Forgets what others change, within a second, for ever.
-pub(super) async fn follow(store: Store, directory: Arc<Directory>) {
+pub(super) async fn follow(store: Store, directory: Arc<Directory>, reloader: Arc<Reloader>) {
     let mut seen: HashSet<i64> = HashSet::new();
     let mut away = false;
     for look in 0u32.. {
@@ -72,15 +77,20 @@ pub(super) async fn follow(store: Store, directory: Arc<Directory>) {
             Ok(changes) => {
                 // What was missed while the database was away is unknown.
                 if std::mem::take(&mut away) {
+                    directory.set_fresh(true);
                     directory.forget_all();
+                    reloader.models_may_have_changed();
                 }
-                changes.iter().filter(|change| !seen.contains(&change.seq)).for_each(|change| {
-                    directory.changed(&change.kind, &change.id);
-                });
+                let new = || changes.iter().filter(|change| !seen.contains(&change.seq));
+                new().for_each(|change| directory.changed(&change.kind, &change.id));
+                if new().any(|change| change.kind == MODELS.kind) {
+                    reloader.models_may_have_changed();
+                }
                 seen = changes.iter().map(|change| change.seq).collect();
             }
             Err(error) => {
                 if !std::mem::replace(&mut away, true) {
+                    directory.set_fresh(false);
                     log::warn!("changes in the database cannot be followed: {error}");
                 }
             }

@@ -1,11 +1,9 @@
 //! Signals: SIGHUP reads the configuration again, SIGTERM lets open requests end, SIGINT does not.
 
-use super::services;
 use crate::config::Config;
 use crate::proxy::Gateway;
-use crate::runtime::{Directory, RuntimeHandle, Snapshot};
+use crate::runtime::Reloader;
 use crate::telemetry::Telemetry;
-use crate::upstream::Upstreams;
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use std::sync::Arc;
@@ -68,29 +66,16 @@ impl Signals {
 }
 
 /// Swaps in what `reload` reads at every SIGHUP; what is wrong with it changes nothing.
-pub(super) async fn reload_on_hangup(
-    reload: Reload,
-    runtime: Arc<RuntimeHandle>,
-    upstreams: Arc<Upstreams>,
-    directory: Arc<Directory>,
-    telemetry: Arc<Telemetry>,
-) {
+pub(super) async fn reload_on_hangup(reload: Reload, reloader: Arc<Reloader>, telemetry: Arc<Telemetry>) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         telemetry.access_log.reopen();
-        let generation = runtime.load().generation + 1;
-        let prepared = match reload() {
-            Ok(config) => {
-                Snapshot::prepare(config, &upstreams, &directory, generation).await.map_err(|e| e.to_string())
-            }
+        let adopted = match reload() {
+            Ok(config) => reloader.file(config).await.map_err(|error| error.to_string()),
             Err(faults) => Err(faults),
         };
-        match prepared {
-            Ok(snapshot) => {
-                services::publish(&telemetry, &snapshot);
-                runtime.swap(snapshot);
-                log::info!("configuration {generation} is in use");
-            }
+        match adopted {
+            Ok(generation) => log::info!("configuration {generation} is in use"),
             Err(faults) => log::error!("the configuration was not reloaded, the old one stays:\n{faults}"),
         }
     }

@@ -5,6 +5,7 @@
 //! probes, reloads and the admin API. A pool for each core beat one shared by work-stealing threads by a
 //! fifth of the CPU for each request.
 
+mod books;
 mod bridge;
 mod database;
 mod lifecycle;
@@ -16,7 +17,7 @@ use crate::config::{AccessLogTarget, Config, HealthCheck};
 use crate::control::{self, Control};
 use crate::limits::Meters;
 use crate::proxy::{Gateway, Proxy};
-use crate::runtime::{Directory, PrepareError, RuntimeHandle, Snapshot, zone};
+use crate::runtime::{Directory, PrepareError, Reloader, zone};
 use crate::store::StoreError;
 use crate::telemetry::{StartError, Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
@@ -58,6 +59,9 @@ pub enum ServeError {
     /// The database cannot be used.
     #[error(transparent)]
     Database(#[from] StoreError),
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] crate::ledger::OpenError),
     /// Metrics or access log.
     #[error(transparent)]
     Telemetry(#[from] StartError),
@@ -79,9 +83,10 @@ pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
         .map_err(ServeError::Runtime)?;
     let workers = workers(config.server.workers);
     let drain = config.server.drain_timeout;
-    let gateway = compose(config, reload, &control_runtime)?;
+    let gateway = compose(config, reload, workers, &control_runtime)?;
     log::info!("listening on http://{address} with {workers} data-plane threads");
     serve(address, workers, &gateway, drain);
+    gateway.ledger.close(books::CLOSE);
     gateway.telemetry.access_log.close();
     control_runtime.shutdown_background();
     Ok(())
@@ -90,6 +95,7 @@ pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
 fn compose(
     config: Config,
     reload: Reload,
+    workers: usize,
     control_runtime: &tokio::runtime::Runtime,
 ) -> Result<Arc<Gateway>, ServeError> {
     let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
@@ -97,45 +103,37 @@ fn compose(
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
     let store = control_runtime.block_on(database::open(&config.server.database, zone))?;
-    let directory = Arc::new(Directory::new(
-        store.clone(),
-        control_runtime.handle().clone(),
-        Arc::new(Meters::new(WINDOW_MS, MOST_COUNTERS)),
-    ));
-    control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory)));
-    let snapshot = control_runtime.block_on(Snapshot::prepare(config, &upstreams, &directory, 1))?;
-    services::publish(&telemetry, &snapshot);
-    let runtime = Arc::new(RuntimeHandle::new(snapshot));
+    let meters = Arc::new(Meters::new(WINDOW_MS, MOST_COUNTERS));
+    control_runtime.spawn(books::prune(Arc::clone(&meters)));
+    let control_handle = control_runtime.handle().clone();
+    let directory = Arc::new(Directory::new(store.clone(), control_handle.clone(), Arc::clone(&meters)));
+    let publish = {
+        let telemetry = Arc::clone(&telemetry);
+        Box::new(move |snapshot: &_| services::publish(&telemetry, snapshot))
+    };
+    let starting =
+        Reloader::start(config, store.clone(), Arc::clone(&upstreams), Arc::clone(&directory), publish);
+    let reloader = Arc::new(control_runtime.block_on(starting)?);
+    let runtime = reloader.runtime();
+    let config = &runtime.load().config;
+    let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
+    control_runtime.spawn(books::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
+    control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
+    control_runtime.spawn(database::follow_models(Arc::clone(&reloader)));
     let draining = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {
         runtime: Arc::clone(&runtime),
         directory: Arc::clone(&directory),
+        reloader: Arc::clone(&reloader),
         store,
         telemetry: Arc::clone(&telemetry),
         draining: Arc::clone(&draining),
         log_level: log::max_level(),
     });
-    control_runtime.spawn(services::watch(
-        Arc::clone(&upstreams),
-        Arc::clone(&runtime),
-        Arc::clone(&telemetry),
-    ));
-    control_runtime.spawn(lifecycle::reload_on_hangup(
-        reload,
-        Arc::clone(&runtime),
-        upstreams,
-        Arc::clone(&directory),
-        Arc::clone(&telemetry),
-    ));
-    let bridge = Arc::new(Bridge::new(control, control_runtime.handle().clone()));
-    Ok(Arc::new(Gateway {
-        runtime,
-        directory,
-        telemetry,
-        control: bridge,
-        draining,
-        ledger: Arc::new(crate::ledger::Ledger),
-    }))
+    control_runtime.spawn(services::watch(upstreams, Arc::clone(&runtime), Arc::clone(&telemetry)));
+    control_runtime.spawn(lifecycle::reload_on_hangup(reload, reloader, Arc::clone(&telemetry)));
+    let bridge = Arc::new(Bridge::new(control, control_handle));
+    Ok(Arc::new(Gateway { runtime, directory, telemetry, control: bridge, draining, ledger }))
 }
 
 /// Returns when a signal has ended the serving; the threads go with the process.

@@ -112,6 +112,20 @@ impl Store {
         matches!(self.db, Db::Sqlite(_))
     }
 
+    /// Makes SQLite believe that the disk holds no more than so many pages.
+    #[cfg(test)]
+    pub(crate) async fn limit_pages(&self, pages: u32) {
+        let Db::Sqlite(pool) = &self.db else { return };
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        sqlx::query(&limit).execute(pool).await.map(drop).unwrap_or_default();
+    }
+
+    /// The first column of the first row.
+    #[cfg(test)]
+    pub(crate) async fn number(&self, sql: &str) -> Option<i64> {
+        on!(&self.db, pool => sqlx::query_scalar(sql).fetch_one(pool).await.ok())
+    }
+
     /// Gives all connections back.
     pub async fn close(&self) {
         on!(&self.db, pool => pool.close().await);

@@ -1,21 +1,14 @@
 //! From documents to what a request needs to know.
 
-use super::changes::now_ms;
-use super::db::{Store, StoreError, on};
-use super::table::{BUDGETS, CUSTOMERS, Doc, KEYS, MEMBERS, ORGANIZATIONS, TEAMS, Table, USERS};
+use super::db::{Store, StoreError};
+use super::table::{BUDGETS, CUSTOMERS, Doc, MEMBERS, ORGANIZATIONS, TEAMS, Table, USERS};
 use crate::domain::{
     BudgetTerms, CustomerFacts, KeyDigest, KeyFacts, MemberFacts, Money, OrganizationFacts, Period,
     RateTerms, TeamFacts, UserFacts, UserRole,
 };
 use jiff::Timestamp;
 use serde_json::Value;
-use sqlx::Row;
 use std::sync::Arc;
-
-pub(super) const SUCCESSOR: &str =
-    "SELECT successor, until_ms FROM tollgate_retired_key WHERE id = $1 AND until_ms > $2";
-pub(super) const RETIRE: &str = "INSERT INTO tollgate_retired_key (id, successor, until_ms) VALUES ($1, $2, $3) \
-    ON CONFLICT (id) DO UPDATE SET successor = excluded.successor, until_ms = excluded.until_ms";
 
 /// Reads one value of a document; a wrong type is as if it were absent.
 pub struct Facts<'a>(pub &'a Doc);
@@ -158,7 +151,9 @@ impl Facts<'_> {
         self.object("metadata").map(|metadata| Facts(metadata).texts("tags")).unwrap_or_default()
     }
 
-    fn key(&self, digest: KeyDigest) -> KeyFacts {
+    /// The key of that digest, if this is its document, completed by [`Store::complete`].
+    #[must_use]
+    pub fn key(&self, digest: KeyDigest) -> KeyFacts {
         let permissions = self.object("permissions").map(Facts);
         let metadata = self.object("metadata").map(Facts);
         let ips = metadata.map(|own| own.texts("allowed_ips")).unwrap_or_default();
@@ -221,44 +216,6 @@ impl Facts<'_> {
 }
 
 impl Store {
-    /// The key of that digest, or the one that replaced it while the old one may still be used.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn key_facts(&self, digest: &KeyDigest) -> Result<Option<KeyFacts>, StoreError> {
-        let id = digest.to_hex();
-        if let Some(doc) = self.with_budget(&KEYS, &id).await? {
-            return Ok(Some(Facts(&doc).key(*digest)));
-        }
-        let found: Option<(String, i64)> = on!(&self.db, pool => {
-            let row = sqlx::query(SUCCESSOR).bind(&id).bind(now_ms()).fetch_optional(pool).await?;
-            row.map(|row| Ok::<_, sqlx::Error>((row.try_get(0)?, row.try_get(1)?))).transpose()?
-        });
-        let Some((successor, until)) = found else { return Ok(None) };
-        let Some(successor) = KeyDigest::from_hex(&successor) else { return Ok(None) };
-        let doc = self.with_budget(&KEYS, &successor.to_hex()).await?;
-        Ok(doc.map(|doc| {
-            let facts = Facts(&doc).key(successor);
-            KeyFacts { expires: Some(facts.expires.map_or(until, |expires| expires.min(until))), ..facts }
-        }))
-    }
-
-    /// Lets a replaced key stand for its successor until a time, in unix milliseconds.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn retire_key(
-        &self,
-        old: &KeyDigest,
-        successor: &KeyDigest,
-        until_ms: i64,
-    ) -> Result<(), StoreError> {
-        on!(&self.db, pool => {
-            sqlx::query(RETIRE).bind(old.to_hex()).bind(successor.to_hex()).bind(until_ms).execute(pool).await.map(drop)
-        })
-        .map_err(StoreError::from)
-    }
-
     /// The user of that id.
     ///
     /// # Errors
@@ -323,6 +280,15 @@ impl Store {
         }))
     }
 
+    /// The limits that a row of budgets says. Its periods follow the calendar.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn budget_terms(&self, id: &str) -> Result<Option<(RateTerms, BudgetTerms)>, StoreError> {
+        let doc = self.get(&BUDGETS, id).await?;
+        Ok(doc.map(|doc| (Facts(&doc).rates(), Facts(&doc).budget(false))))
+    }
+
     /// The organization of that id.
     ///
     /// # Errors
@@ -340,19 +306,26 @@ impl Store {
         }))
     }
 
-    /// A document whose limits are completed by the budget it names; its own come first.
-    async fn with_budget(&self, table: &Table, id: &str) -> Result<Option<Doc>, StoreError> {
+    pub(super) async fn with_budget(&self, table: &Table, id: &str) -> Result<Option<Doc>, StoreError> {
         let Some(mut doc) = self.get(table, id).await? else { return Ok(None) };
-        if let Some(budget) = Facts(&doc).text("budget_id") {
-            let terms = self.get(&BUDGETS, &budget).await?.unwrap_or_default();
-            for name in BUDGET_FIELDS {
-                let unset = doc.get(name).is_none_or(Value::is_null);
-                if let (true, Some(value)) = (unset, terms.get(name)) {
-                    doc.insert(name.to_owned(), value.clone());
-                }
+        self.complete(&mut doc).await?;
+        Ok(Some(doc))
+    }
+
+    /// Completes the limits of a document by the budget it names; its own come first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn complete(&self, doc: &mut Doc) -> Result<(), StoreError> {
+        let Some(budget) = Facts(doc).text("budget_id") else { return Ok(()) };
+        let terms = self.get(&BUDGETS, &budget).await?.unwrap_or_default();
+        for name in BUDGET_FIELDS {
+            let unset = doc.get(name).is_none_or(Value::is_null);
+            if let (true, Some(value)) = (unset, terms.get(name)) {
+                doc.insert(name.to_owned(), value.clone());
             }
         }
-        Ok(Some(doc))
+        Ok(())
     }
 }
 

@@ -11,12 +11,15 @@ mod facts;
 pub mod import;
 mod migrate;
 mod query;
+mod rotate;
 mod server;
 mod settings;
 mod spend;
 mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+mod usage;
+mod vault;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};
@@ -28,3 +31,8 @@ pub use table::{
     ALL as TABLES, BUDGETS, CREDENTIALS, CUSTOMERS, Doc, KEYS, MEMBERS, MODELS, ORGANIZATIONS, SETTINGS,
     TEAMS, Table, USERS,
 };
+pub use usage::{
+    Booked, Booking, CallColumn, CallOrder, CallQuery, CallRow, CounterTotal, Dimension, KeyName, MOST_CALLS,
+    Progress, Source, SumOrder, SumQuery, Sums, Verified,
+};
+pub use vault::{SealError, Vault, is_sealed};

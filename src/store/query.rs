@@ -16,6 +16,8 @@ pub enum Filter {
     Contains(&'static str, String),
     /// The column is empty.
     Missing(&'static str),
+    /// The column is not empty.
+    Present(&'static str),
     /// The row's id is this value.
     Id(String),
 }
@@ -245,6 +247,7 @@ fn condition(table: &Table, filter: &Filter, values: &mut Vec<String>, is_file: 
             format!("({column} IS NOT NULL AND {folded} LIKE ${} ESCAPE '!')", values.len())
         }
         Filter::Missing(column) if known(column) => format!("{column} IS NULL"),
+        Filter::Present(column) if known(column) => format!("{column} IS NOT NULL"),
         Filter::Id(id) => {
             values.push(id.clone());
             format!("id = ${}", values.len())

@@ -21,7 +21,45 @@ pub(super) const SET: &str = "INSERT INTO tollgate_spend (scope, id, slot, perio
     ON CONFLICT (scope, id, slot) DO UPDATE SET period_end = excluded.period_end, spent = excluded.spent";
 pub(super) const FORGET: &str = "DELETE FROM tollgate_spend WHERE scope = $1 AND id = $2";
 
+/// The statement that asks for the main counters of so many things.
+pub(super) fn among(count: usize) -> String {
+    let places: Vec<String> = (2..count + 2).map(|place| format!("${place}")).collect();
+    format!(
+        "SELECT id, period_end, spent FROM tollgate_spend WHERE scope = $1 AND slot = '' AND id IN ({})",
+        places.join(", ")
+    )
+}
+
+/// Things that one statement asks for.
+const AMONG: usize = 500;
+
 impl Store {
+    /// The main counters of these things, by id; what spent nothing may be absent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn spent_among(
+        &self,
+        scope: Scope,
+        ids: &[&str],
+    ) -> Result<HashMap<String, Spent>, StoreError> {
+        let mut found = HashMap::new();
+        for some in ids.chunks(AMONG) {
+            let sql = among(some.len());
+            on!(&self.db, pool => {
+                let mut asked = sqlx::query(&sql).bind(scope.as_str());
+                for id in some {
+                    asked = asked.bind(*id);
+                }
+                for row in asked.fetch_all(pool).await? {
+                    let amount = Money::from_pico(Row::try_get(&row, 2)?);
+                    found.insert(Row::try_get(&row, 0)?, Spent { period_end: Row::try_get(&row, 1)?, amount });
+                }
+            });
+        }
+        Ok(found)
+    }
+
     /// All counters of one thing, by slot.
     ///
     /// # Errors

@@ -4,8 +4,8 @@
 
 use super::db::Db;
 use super::{
-    DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, facts,
-    query, spend,
+    DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, query,
+    rotate, spend, usage,
 };
 use crate::domain::{CounterId, KeyDigest, Money, Scope};
 use serde_json::{Value, json};
@@ -15,9 +15,18 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 /// Both databases, each empty: a file, and a schema of its own on the server that `tests/run` starts.
-pub(super) async fn both() -> Vec<(Store, Option<TempDir>)> {
+pub(crate) async fn both() -> Vec<(Store, Option<TempDir>)> {
+    let stores = unmigrated().await;
+    for (store, _folder) in &stores {
+        store.migrate().await.unwrap();
+    }
+    stores
+}
+
+/// The same without a schema.
+pub(super) async fn unmigrated() -> Vec<(Store, Option<TempDir>)> {
     let folder = TempDir::new().unwrap();
-    let file = Store::open(&DatabaseSettings::sqlite(folder.path().join("t.db"))).await.unwrap();
+    let file = Store::connect(&DatabaseSettings::sqlite(folder.path().join("t.db"))).unwrap();
     let mut stores = vec![(file, Some(folder))];
     match std::env::var("TOLLGATE_TEST_DATABASE_URL") {
         Ok(url) => stores.push((server(&url).await, None)),
@@ -32,7 +41,7 @@ async fn server(url: &str) -> Store {
     let Db::Postgres(pool) = &plain.db else { panic!("a server is meant") };
     pool.execute(format!("CREATE SCHEMA {schema}").as_str()).await.unwrap();
     let glue = if url.contains('?') { '&' } else { '?' };
-    Store::open(&DatabaseSettings::postgres(&format!("{url}{glue}schema={schema}")).unwrap()).await.unwrap()
+    Store::connect(&DatabaseSettings::postgres(&format!("{url}{glue}schema={schema}")).unwrap()).unwrap()
 }
 
 fn doc(value: Value) -> Doc {
@@ -114,6 +123,28 @@ async fn no_statement_keeps_a_name_on_the_server() {
 }
 
 #[tokio::test]
+async fn a_key_is_put_in_the_place_of_another_with_what_it_spent() {
+    for (store, _folder) in both().await {
+        let [first, second, third] = [1, 2, 3].map(|byte| KeyDigest::new([byte; 32]));
+        let key = || doc(json!({"key_alias": "robot"}));
+        store.insert(&KEYS, &first.to_hex(), key()).await.unwrap();
+        let counter = CounterId { scope: Scope::Key, id: Arc::from(first.to_hex()), slot: Arc::from("") };
+        store.set_spent(&counter, Spent { amount: Money::from_pico(5), period_end: 0 }).await.unwrap();
+        assert!(store.replace_key(&first, &second, key(), Some(i64::MAX)).await.unwrap());
+        assert!(!store.replace_key(&first, &third, key(), None).await.unwrap());
+        assert_eq!(store.spent(Scope::Key, &second.to_hex()).await.unwrap()[""].amount.pico(), 5);
+        assert_eq!(store.key_facts(&first).await.unwrap().unwrap().digest, second);
+        assert!(store.replace_key(&second, &third, key(), None).await.unwrap());
+        assert_eq!(store.key_facts(&first).await.unwrap().unwrap().digest, third);
+        assert!(store.key_facts(&second).await.unwrap().is_none());
+        store.insert(&KEYS, &second.to_hex(), doc(json!({}))).await.unwrap();
+        let taken = store.replace_key(&third, &second, key(), None).await;
+        assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
+        assert!(store.key_facts(&third).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test]
 async fn counters_are_set_and_read() {
     for (store, _folder) in both().await {
         let counter = CounterId { scope: Scope::Key, id: Arc::from("k"), slot: Arc::from("") };
@@ -121,6 +152,8 @@ async fn counters_are_set_and_read() {
         store.set_spent(&counter, Spent::default()).await.unwrap();
         store.set_spent(&counter, spent).await.unwrap();
         assert_eq!(store.spent(Scope::Key, "k").await.unwrap()[""], spent);
+        let among = store.spent_among(Scope::Key, &["k", "none"]).await.unwrap();
+        assert_eq!((among.len(), among["k"]), (1, spent));
         store.forget_spent(Scope::Key, "k").await.unwrap();
         assert!(store.spent(Scope::Key, "k").await.unwrap().is_empty());
     }
@@ -151,6 +184,7 @@ fn statements(is_file: bool) -> Vec<String> {
             Filter::OneOf(column, vec![String::new(); 2]),
             Filter::Contains(column, String::new()),
             Filter::Missing(column),
+            Filter::Present(column),
             Filter::Id(String::new()),
         ]
     };
@@ -160,8 +194,10 @@ fn statements(is_file: bool) -> Vec<String> {
         changes::NOTE,
         changes::SINCE,
         changes::PRUNE,
-        facts::SUCCESSOR,
-        facts::RETIRE,
+        rotate::SUCCESSOR,
+        rotate::RETIRE,
+        rotate::FOLLOW,
+        rotate::MOVE_SPENT,
         spend::OF_ENTITY,
         spend::SET,
         spend::FORGET,
@@ -180,13 +216,14 @@ fn statements(is_file: bool) -> Vec<String> {
         query::candidates(&KEYS, &search, is_file).sql,
         query::among(&KEYS, &search, &[], is_file).sql,
     ];
-    fixed.iter().map(|&sql| sql.to_owned()).chain(tables).chain(searches).chain(full).collect()
+    let fixed = fixed.iter().map(|&sql| sql.to_owned()).chain([spend::among(2)]);
+    fixed.chain(tables).chain(searches).chain(full).collect()
 }
 
 #[tokio::test]
 async fn every_statement_is_prepared_on_both() {
     for (store, _folder) in both().await {
-        for sql in statements(store.is_file()) {
+        for sql in statements(store.is_file()).into_iter().chain(usage::statements(store.is_file())) {
             let prepared = super::db::on!(&store.db, pool => pool.prepare(&sql).await.map(drop));
             assert!(prepared.is_ok(), "{sql}: {prepared:?}");
         }

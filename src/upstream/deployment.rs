@@ -28,6 +28,14 @@ pub struct Deployment {
 #[error("{0}: {1}")]
 pub struct Uncallable(TargetId, String);
 
+impl Uncallable {
+    /// Which deployment.
+    #[must_use]
+    pub const fn id(&self) -> &TargetId {
+        &self.0
+    }
+}
+
 /// A deployment's names, in the forms in which every call needs them.
 pub struct Labels {
     /// Its id.

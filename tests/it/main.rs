@@ -10,19 +10,27 @@
 
 mod auth;
 mod bodies;
+mod budgets;
 mod canary;
 mod cli;
 mod cooldown;
+mod databases;
 mod errors;
 mod harness;
 mod held;
 mod hostile;
 mod import;
+mod keys;
 mod leaving;
+mod ledger_away;
+mod ledger_crash;
+mod limits;
 mod memory;
 mod metering;
+mod models_db;
 mod outage;
 mod parallel;
+mod people;
 mod pooler;
 mod retries;
 mod serving;

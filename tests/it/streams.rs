@@ -213,6 +213,30 @@ async fn a_stream_without_its_last_word_is_given_one() {
 }
 
 #[tokio::test]
+async fn a_cut_behind_the_reason_to_stop_takes_nothing_away() {
+    // The role, four pieces and the reason to stop.
+    for words in ["chunks=4+rst=6", "chunks=4+cut=6", "chunks=4+truncate=6"] {
+        for model in [SAME, OTHER] {
+            let simulator = upstream(words).await;
+            let gateway = gateway(&simulator, model).await;
+            let events = events(&gateway, &streamed()).await;
+            let name = format!("{words} {model}");
+            assert_eq!(
+                (said(&parsed(&events)).as_str(), done(&events)),
+                ("Every call pays its", 1),
+                "{name}"
+            );
+            let record = &gateway.records(1).await[0];
+            assert_eq!(
+                (&record["outcome"], &record["usage_source"]),
+                (&"completed".into(), &"estimated".into()),
+                "{name}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_stream_that_breaks_ends_in_an_error_event() {
     for words in
         ["truncate=4", "cut=4", "rst=4", "truncate=4+crlf+split=1", "cut=4+comments", "cut=4+group=2"]

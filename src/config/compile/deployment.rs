@@ -4,7 +4,7 @@ use super::super::field::{Field, Report, Section};
 use super::super::tree::Node;
 use super::super::{Env, Place, python};
 use super::provider::{self, Meaning};
-use super::{is_placeholder, params, prices};
+use super::{is_placeholder, params, prices, shown};
 use crate::domain::{HostPort, Scheme, Secret, TargetId};
 use crate::providers::compatible::Row;
 use crate::providers::{Base, ModelInfo, Target, Weights};
@@ -198,7 +198,9 @@ fn model_info(params: &Section<'_>, info: &Section<'_>, report: &mut Report) -> 
             max_tokens: info.field("max_tokens").and_then(|f| f.count(report)),
             prices,
             access_groups: info.field("access_groups").map(|f| f.texts(report)).unwrap_or_default(),
-            raw: info.node().map(Node::to_json_map).unwrap_or_default(),
+            raw: info.node().map(shown::info).unwrap_or_default(),
+            params: shown::params(params),
+            is_stored: false,
         }
     })
 }

@@ -11,7 +11,9 @@ mod prices;
 mod provider;
 mod router;
 mod server;
+mod shown;
 mod spending;
+mod stored;
 mod targets;
 
 use super::audit::{self, AuditRow};
@@ -24,6 +26,7 @@ use std::path::PathBuf;
 
 pub(crate) use environment::may_be_set;
 pub(crate) use router::STRATEGIES;
+pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.
 #[derive(Clone, Debug, Default)]
@@ -73,11 +76,12 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
+    let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, targets, aliases };
+    let config = Config { server, spending, router, targets, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 

@@ -3,10 +3,12 @@
 use super::super::field::{Field, Report, Section};
 use super::super::model::{LedgerConfig, SpendingConfig};
 use super::Sections;
-use crate::domain::{BudgetTerms, Money, Period, RateTerms};
+use crate::domain::{BudgetTerms, Money, Period, PeriodUnit, RateTerms};
 use crate::limits::Unpriced;
 use std::net::IpAddr;
+use std::time::Duration;
 
+const DAY: Duration = Duration::from_secs(86_400);
 const JOURNAL_BYTES: u64 = 1 << 30;
 /// The period of the global budget, unless `budget_duration` says another.
 const GLOBAL_PERIOD: &str = "30d";
@@ -135,14 +137,29 @@ fn ledger(general: &Section<'_>, own: &Section<'_>, report: &mut Report) -> Ledg
             false
         }
     });
-    let retention = general.field("maximum_spend_logs_retention_period").and_then(|f| period(&f, report));
+    let age =
+        |name: &str, report: &mut Report| general.field(name).and_then(|f| period(&f, report)).map(length);
     LedgerConfig {
         journal_max_bytes: max_bytes.unwrap_or(JOURNAL_BYTES),
         serves_when_full: serves.unwrap_or_default(),
         keeps_rows: !truth("disable_spend_logs", report),
         keeps_content: truth("store_prompts_in_spend_logs", report),
-        retention,
+        retention: age("maximum_spend_logs_retention_period", report),
+        retention_interval: age("maximum_spend_logs_retention_interval", report).unwrap_or(DAY),
     }
+}
+
+/// A month is 30 days where only an age is meant.
+fn length(period: Period) -> Duration {
+    let seconds = match period.unit {
+        PeriodUnit::Second => 1,
+        PeriodUnit::Minute => 60,
+        PeriodUnit::Hour => 3600,
+        PeriodUnit::Day => 86_400,
+        PeriodUnit::Week => 7 * 86_400,
+        PeriodUnit::Month => 30 * 86_400,
+    };
+    Duration::from_secs(seconds * u64::from(period.count))
 }
 
 #[cfg(test)]
@@ -165,7 +182,7 @@ mod tests {
         assert_eq!(spending.provider_budgets[0].1.max, Money::from_dollars(1.5));
         assert_eq!((spending.unpriced, spending.allowed_ips.len()), (Unpriced::Deny, 1));
         assert_eq!((spending.ledger.journal_max_bytes, spending.ledger.serves_when_full), (2 << 20, true));
-        assert!(!spending.ledger.keeps_rows && spending.ledger.retention == "7d".parse().ok());
+        assert!(!spending.ledger.keeps_rows && spending.ledger.retention == Some(7 * DAY));
         let bad = "litellm_settings: {max_budget: -1, budget_duration: soon, timezone: Mars/Base}\ntollgate: {unpriced_models: maybe}\n";
         assert_eq!(parse_and_compile(bad, &Env::of(&[]), &Overrides::default()).unwrap_err().len(), 4);
     }

@@ -36,15 +36,16 @@ pub(super) fn compile(
     targets.into_iter().map(Arc::new).collect()
 }
 
-struct ListEntry<'a> {
-    node: &'a Node,
-    path: String,
-    env: &'a Env,
-    slots: Option<u32>,
+/// An entry of `model_list`, or one like it.
+pub(super) struct ListEntry<'a> {
+    pub(super) node: &'a Node,
+    pub(super) path: String,
+    pub(super) env: &'a Env,
+    pub(super) slots: Option<u32>,
 }
 
 impl ListEntry<'_> {
-    fn compile(&self, report: &mut Report) -> Option<Vec<Target>> {
+    pub(super) fn compile(&self, report: &mut Report) -> Option<Vec<Target>> {
         if !matches!(self.node.value, Value::Map(_)) {
             report.fault(
                 self.node.mark.place(&self.path),

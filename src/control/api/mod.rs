@@ -1,8 +1,18 @@
 //! The handlers, a folder for each resource and a file for each verb.
 
+pub(super) mod budgets;
+pub(super) mod customers;
 pub(super) mod health;
+pub(super) mod keyrows;
+pub(super) mod keys;
 pub(super) mod metrics;
 pub(super) mod models;
+pub(super) mod openapi;
+pub(super) mod organizations;
+pub(super) mod salt;
+pub(super) mod spend;
+pub(super) mod teams;
+pub(super) mod users;
 
 use axum::Json;
 use serde_json::{Value, json};

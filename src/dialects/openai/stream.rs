@@ -310,6 +310,12 @@ impl StreamRelay {
         self.failure.as_deref()
     }
 
+    /// Whether the upstream gave its reason to stop: a cut after that takes nothing from the client.
+    #[must_use]
+    pub const fn has_finished(&self) -> bool {
+        self.failure.is_none() && (self.done || self.finished)
+    }
+
     /// Whether `[DONE]` has been relayed; nothing after it is.
     #[must_use]
     pub const fn is_done(&self) -> bool {

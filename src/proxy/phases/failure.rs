@@ -33,7 +33,9 @@ pub(in crate::proxy) fn proxying(
             error
         }
         Stage::Relaying(relay) => {
-            relay.interrupted.get_or_insert_with(|| classify(&error, relay.attempt.patience));
+            if !relay.has_said_all() {
+                relay.interrupted.get_or_insert_with(|| classify(&error, relay.attempt.patience));
+            }
             error.set_retry(false);
             error
         }
@@ -161,12 +163,17 @@ fn classify(error: &Error, patience: Duration) -> Failure {
 }
 
 /// Pingora's `fail_to_proxy`: nothing is tried any more, so the client is told.
-pub(in crate::proxy) async fn last(session: &mut Session, error: &Error, ctx: &mut Ctx) -> FailToProxy {
+pub(in crate::proxy) async fn last(
+    gateway: &Gateway,
+    session: &mut Session,
+    error: &Error,
+    ctx: &mut Ctx,
+) -> FailToProxy {
     // Pingora closes the client's connection after an error, whatever is said here.
     let mut told = FailToProxy { error_code: 0, can_reuse_downstream: false };
     let left = *error.esource() == ErrorSource::Downstream;
     match &mut ctx.stage {
-        Stage::Relaying(relay) if !left => respond::broken(session, relay).await,
+        Stage::Relaying(relay) if !left => respond::cut(gateway, session, relay).await,
         Stage::Refused(refused) if !refused.client_gone => {
             told.error_code = refused.error.status();
             if !respond::is_answered(session)

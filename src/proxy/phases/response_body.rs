@@ -5,7 +5,7 @@ use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, Failure, UpstreamClass, Usage, UsageSource};
 use crate::providers::Target;
 use crate::proxy::phases::failure;
-use crate::proxy::stage::{Attempt, Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
+use crate::proxy::stage::{Attempt, Books, Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
 use crate::proxy::{Gateway, settle};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType, Result};
@@ -17,6 +17,8 @@ const ERROR_BODY: usize = 64 * 1024;
 const HELD_AT_MOST: usize = 64 * 1024 * 1024;
 /// So much of the end of a large answer is kept, to find its usage.
 const TAIL: usize = 16 * 1024;
+/// Events between two looks at what a stream has cost so far.
+const TOP_UP: u64 = 128;
 
 /// Pingora's `response_body_filter`.
 pub(in crate::proxy) fn run(
@@ -31,6 +33,8 @@ pub(in crate::proxy) fn run(
             // What the client is about to see the end of is written down first.
             if relay.has_ended() || relay.interrupted.is_some() {
                 settle::book_relay(gateway, relay, true);
+            } else {
+                relay.top_up();
             }
             Ok(())
         }
@@ -167,6 +171,21 @@ impl Relay {
             out = self.end(out);
         }
         out
+    }
+
+    /// Reserves more when a stream turns out to be longer than was expected.
+    fn top_up(&mut self) {
+        let Meter::Stream(stream) = &self.meter else { return };
+        let produced = stream.produced();
+        if produced.output_events < self.next_top_up {
+            return;
+        }
+        self.next_top_up = produced.output_events + TOP_UP;
+        let Attempt { admitted, deployment, .. } = &mut *self.attempt;
+        if let Books::Open(permit) = &mut admitted.books {
+            let (usage, _) = estimated(admitted.request.prompt_estimate(), produced.estimate());
+            permit.top_up(settle::cost(deployment, &usage));
+        }
     }
 
     /// The upstream closed in good order; its stream may still be without an end.

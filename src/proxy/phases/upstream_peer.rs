@@ -3,8 +3,8 @@
 use super::failure;
 use crate::dialects::openai::{self, Shape, ShapeParams};
 use crate::domain::{ApiError, ErrorKind};
-use crate::proxy::Gateway;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
+use crate::proxy::{Gateway, settle};
 use crate::runtime::Pick;
 use crate::upstream::{Deployment, Patience};
 use bytes::Bytes;
@@ -76,6 +76,8 @@ pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
     let group = &admitted.resolution.group;
     if group.is_unserved() {
         Some(unserved(admitted))
+    } else if group.deployments.iter().all(|deployment| is_exhausted(admitted, deployment)) {
+        Some(provider_exhausted(admitted))
     } else {
         group.cooled().map(|left| none_available(admitted, left))
     }
@@ -83,11 +85,28 @@ pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
 
 fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
     let group = &admitted.resolution.group;
-    match group.pick(&admitted.progress.tried) {
+    match group.pick(&admitted.progress.tried, |deployment| !is_exhausted(admitted, deployment)) {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
         Pick::Cooled(left) => Err(none_available(admitted, left)),
         Pick::Empty => Err(unserved(admitted)),
     }
+}
+
+/// Whether the budget of a deployment's provider is used up.
+fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
+    let house = &admitted.snapshot.house;
+    house.limits_providers()
+        && house.is_exhausted(&deployment.target.provider, settle::unix_ms(admitted.caller.arrived_at))
+}
+
+fn provider_exhausted(admitted: &Admitted) -> ApiError {
+    let providers = admitted.resolution.group.deployments.iter().map(|d| d.target.provider.as_str());
+    let words = format!(
+        "No deployments available - crossed budget: Exceeded budget for provider {}. Passed model={}",
+        providers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
+        admitted.requested
+    );
+    ApiError::new(ErrorKind::BudgetExceeded, words)
 }
 
 fn unserved(admitted: &Admitted) -> ApiError {

@@ -71,6 +71,7 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>)
         first_token: None,
         upstream_end: None,
         interrupted: None,
+        next_top_up: 0,
         complete: false,
         client_gone: false,
     }))

@@ -14,6 +14,7 @@ mod gateway;
 mod handles;
 mod label;
 mod latency;
+mod ledger;
 mod names;
 mod process;
 mod render;
@@ -23,6 +24,7 @@ mod tests;
 mod tokens;
 
 pub use deployments::DeploymentState;
+pub use ledger::LedgerGauges;
 pub use names::TargetLabels;
 
 use crate::domain::{TargetId, UsageRecord};
@@ -58,6 +60,7 @@ struct Areas {
     latency: latency::Latency,
     deployments: deployments::Deployments,
     gateway: gateway::Gateway,
+    ledger: ledger::Ledger,
 }
 
 impl Metrics {
@@ -89,6 +92,7 @@ impl Metrics {
             latency: latency::Latency::register(&mut to)?,
             deployments: deployments::Deployments::register(&mut to)?,
             gateway: gateway::Gateway::register(&mut to)?,
+            ledger: ledger::Ledger::register(&mut to)?,
         };
         let names = ArcSwap::from_pointee(Names::new(Vec::new(), Vec::new(), limit));
         let Builder { registry, headers, families, .. } = to;
@@ -153,6 +157,11 @@ impl Metrics {
     /// The number of the configuration that is in use.
     pub fn config_generation(&self, generation: u64) {
         self.areas.gateway.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// How the ledger is now.
+    pub fn ledger(&self, now: &LedgerGauges) {
+        self.areas.ledger.set(now);
     }
 
     /// Counts a call as under way until the guard is dropped.

@@ -1,11 +1,25 @@
-//! `/v1/models`: what clients may ask for.
+//! `/v1/models`: what clients may ask for; `/model/*`: the deployments behind it.
 
+pub(in crate::control) mod delete;
+pub(in crate::control) mod group_info;
+pub(in crate::control) mod info;
 pub(in crate::control) mod list;
+pub(in crate::control) mod new;
 pub(in crate::control) mod retrieve;
+mod stored;
+pub(in crate::control) mod update;
+mod visible;
 
 use crate::auth::{self, Asked, Principal};
 use crate::runtime::Snapshot;
+use crate::store::{Doc, SealError, Vault};
 use serde_json::{Value, json};
+
+/// Encrypts a stored deployment's credentials with the present key.
+pub(super) fn seal_row(vault: &Vault, doc: &mut Doc) -> Result<(), SealError> {
+    let params = doc.get_mut("litellm_params").and_then(Value::as_object_mut);
+    params.map_or(Ok(()), |params| stored::seal_again(vault, params))
+}
 
 /// LiteLLM's constant moment of creation.
 const CREATED: u64 = 1_677_610_602;

@@ -1,0 +1,49 @@
+//! `POST /key/block` and `POST /key/unblock`: at once, and in other processes within a second.
+
+use super::{Caller, Stored, rows};
+use crate::auth::Principal;
+use crate::control::refusal::Refusal;
+use crate::control::{Control, calendar, fields};
+use crate::store::{Facts, KEYS};
+use axum::Extension;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+pub(in crate::control) async fn block(
+    State(control): State<Control>,
+    Extension(principal): Extension<Principal>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    switch(&Caller { control: &control, principal: &principal }, &body, true).await
+}
+
+pub(in crate::control) async fn unblock(
+    State(control): State<Control>,
+    Extension(principal): Extension<Principal>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    switch(&Caller { control: &control, principal: &principal }, &body, false).await
+}
+
+async fn switch(caller: &Caller<'_>, body: &[u8], blocked: bool) -> Result<Json<Value>, Refusal> {
+    let sent = fields::object(body)?;
+    let read = fields::convert(&sent, &[("key", fields::Kind::Text)])?;
+    let Some(named) = Facts(&read).text("key") else {
+        return Err(Refusal::lacks("key", Value::Object(sent)));
+    };
+    let missing = || Refusal::missing("key", "Key not found.");
+    let mut key = Stored::find(caller.control, &named).await?.ok_or_else(missing)?;
+    let (at, by) = (calendar::iso(calendar::now_ms()), caller.name());
+    let id = key.id();
+    let written = caller.control.store.edit(&KEYS, &id, |doc| {
+        doc.insert("blocked".to_owned(), json!(blocked));
+        doc.insert("updated_at".to_owned(), json!(at));
+        doc.insert("updated_by".to_owned(), by.clone());
+        Ok::<_, Refusal>(())
+    });
+    key.doc = written.await?.ok_or_else(missing)?;
+    key.announce(caller.control);
+    Ok(Json(Value::Object(rows::with_token(caller.control, &key).await?)))
+}

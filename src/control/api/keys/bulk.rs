@@ -1,0 +1,59 @@
+//! `POST /key/bulk_update`: many keys, each with fields of its own.
+
+use super::form::FIELDS;
+use super::{Caller, Stored, rows, update};
+use crate::auth::Principal;
+use crate::control::refusal::Refusal;
+use crate::control::{Control, fields};
+use crate::store::{Doc, Facts};
+use axum::Extension;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use serde_json::{Value, json};
+
+/// Most keys in one call.
+const MOST: usize = 500;
+
+pub(in crate::control) async fn run(
+    State(control): State<Control>,
+    Extension(principal): Extension<Principal>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let sent = fields::object(&body)?;
+    let read = fields::convert(&sent, &[("keys", fields::Kind::Objects)])?;
+    let Some(keys) = read.get("keys").and_then(Value::as_array) else {
+        return Err(Refusal::lacks("keys", Value::Object(sent)));
+    };
+    if keys.is_empty() || keys.len() > MOST {
+        return Err(Refusal::bad("keys", format!("`keys` wants 1 to {MOST} keys.")));
+    }
+    let caller = Caller { control: &control, principal: &principal };
+    let (mut done, mut failed) = (Vec::new(), Vec::new());
+    for wish in keys.iter().filter_map(Value::as_object) {
+        let named = wish.get("key").cloned().unwrap_or_default();
+        match one(&caller, wish).await {
+            Ok(row) => done.push(json!({ "key": named, "key_info": row })),
+            Err(refusal) => failed.push(json!({
+                "key": named, "key_info": null, "failed_reason": refusal.words(),
+            })),
+        }
+    }
+    Ok(Json(json!({
+        "total_requested": keys.len(),
+        "successful_updates": done,
+        "failed_updates": failed,
+    })))
+}
+
+async fn one(caller: &Caller<'_>, wish: &Doc) -> Result<Doc, Refusal> {
+    let fields = fields::convert(wish, FIELDS)?;
+    let named = Facts(&fields).text("key");
+    let found = match &named {
+        Some(named) => Stored::find(caller.control, named).await?,
+        None => None,
+    };
+    let Some(old) = found else { return Err(Refusal::missing("key", "Key not found.")) };
+    let key = update::change(caller, old, &fields).await?;
+    rows::with_token(caller.control, &key).await
+}

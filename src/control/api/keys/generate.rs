@@ -1,0 +1,105 @@
+//! `POST /key/generate` and `POST /key/service-account/generate`.
+
+use super::change::{apply, blank, soft_budget};
+use super::form::FIELDS;
+use super::stored::{facts, random_key, shown};
+use super::{Caller, Stored, inherit, rows, update, values};
+use crate::auth::{self, Principal};
+use crate::control::refusal::Refusal;
+use crate::control::{Control, calendar, fields};
+use crate::store::{BUDGETS, Doc, Facts, KEYS};
+use axum::Extension;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use serde_json::Value;
+
+pub(in crate::control) async fn run(
+    State(control): State<Control>,
+    Extension(principal): Extension<Principal>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let fields = fields::read(&body, FIELDS)?;
+    let caller = Caller { control: &control, principal: &principal };
+    make(&caller, fields).await.map(Json)
+}
+
+/// A key of a team that belongs to nobody.
+pub(in crate::control) async fn service_account(
+    State(control): State<Control>,
+    Extension(principal): Extension<Principal>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let mut fields = fields::read(&body, FIELDS)?;
+    if Facts(&fields).text("team_id").is_none() {
+        let words =
+            "team_id is required for service account keys. Please specify `team_id` in the request body.";
+        return Err(Refusal::bad("team_id", words));
+    }
+    fields.insert("user_id".to_owned(), Value::Null);
+    let name = fields.get("key_alias").cloned().unwrap_or_default();
+    let mut metadata = Facts(&fields).object("metadata").cloned().unwrap_or_default();
+    metadata.insert("service_account_id".to_owned(), name);
+    fields.insert("metadata".to_owned(), Value::Object(metadata));
+    let caller = Caller { control: &control, principal: &principal };
+    make(&caller, fields).await.map(Json)
+}
+
+/// The first key of a user that was just made; answers as the route does.
+pub(in crate::control) async fn for_user(
+    control: &Control,
+    principal: &Principal,
+    fields: Doc,
+) -> Result<Value, Refusal> {
+    make(&Caller { control, principal }, fields).await
+}
+
+async fn make(caller: &Caller<'_>, mut fields: Doc) -> Result<Value, Refusal> {
+    // Null is as if it were not there; a new key has spent nothing.
+    let unsaid =
+        |name: &str, value: &Value| value.is_null() || name == "spend" && value.as_f64() == Some(0.0);
+    fields.retain(|name, value| !unsaid(name, value));
+    values::check(&fields)?;
+    update::only_admin_sets_spend(caller, &fields)?;
+    let control = caller.control;
+    let text = chosen(control, &fields, "key")?;
+    if let Some(old) = Stored::find(control, &text).await? {
+        let key = update::change(caller, old, &fields).await?;
+        return rows::generated(control, &key, &text).await;
+    }
+    inherit::complete(&mut fields, caller).await?;
+    let now = calendar::now_ms();
+    let mut doc = blank(&shown(&text), caller, now);
+    apply(&mut doc, &fields, caller, now)?;
+    let own = inherit::hand_on(&mut doc, &fields, caller).await?;
+    inherit::hold(&own, &doc, caller)?;
+    let digest = auth::digest(&text);
+    caller.must_have(None, &facts(control, digest, doc.clone()).await?).await?;
+    update::must_be_free(control, &doc, &digest).await?;
+    let key = insert(caller, Stored { digest, doc }, &fields).await?;
+    update::set_spend(caller, &key, &fields).await?;
+    key.announce(control);
+    rows::generated(control, &key, &text).await
+}
+
+/// The key that a request asks for, or a random one.
+pub(super) fn chosen(control: &Control, fields: &Doc, name: &str) -> Result<String, Refusal> {
+    match Facts(fields).text(name) {
+        Some(key) => {
+            values::custom_key(&key, &control.runtime.load())?;
+            Ok(key.to_string())
+        }
+        None => random_key(),
+    }
+}
+
+async fn insert(caller: &Caller<'_>, mut key: Stored, fields: &Doc) -> Result<Stored, Refusal> {
+    let store = &caller.control.store;
+    let has_budget = key.doc.contains_key("budget_id");
+    soft_budget(&mut key.doc, fields, caller, calendar::now_ms()).await?;
+    let Err(error) = store.insert(&KEYS, &key.id(), key.doc.clone()).await else { return Ok(key) };
+    if let (false, Some(budget)) = (has_budget, Facts(&key.doc).text("budget_id")) {
+        store.delete(&BUDGETS, &budget).await?;
+    }
+    Err(error.into())
+}

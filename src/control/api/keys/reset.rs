@@ -1,0 +1,44 @@
+//! `POST /key/{key}/reset_spend`.
+
+use super::update::write_spend;
+use super::{Caller, Stored, rows};
+use crate::auth::Principal;
+use crate::control::refusal::Refusal;
+use crate::control::{Control, calendar, fields};
+use crate::domain::Money;
+use axum::Extension;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use serde_json::{Value, json};
+
+pub(in crate::control) async fn run(
+    State(control): State<Control>,
+    Extension(principal): Extension<Principal>,
+    Path(named): Path<String>,
+    body: Bytes,
+) -> Result<Json<Value>, Refusal> {
+    let sent = fields::object(&body)?;
+    let read = fields::convert(&sent, &[("reset_to", fields::Kind::Number)])?;
+    let Some(target) = read.get("reset_to").and_then(Value::as_f64) else {
+        return Err(Refusal::lacks("reset_to", Value::Object(sent)));
+    };
+    let found = Stored::find(&control, &named).await?;
+    let key = found.ok_or_else(|| Refusal::missing("key", "Key not found."))?;
+    Caller { control: &control, principal: &principal }.must_own(&key).await?;
+    let now = rows::current(rows::spent(&control, &key).await?, calendar::now_ms());
+    let Some(amount) = Money::from_dollars(target).filter(|_| target <= now) else {
+        let words = format!("reset_to must be from 0 to the current spend ({now}).");
+        return Err(Refusal::bad("reset_to", words));
+    };
+    write_spend(&control, &key, amount).await?;
+    key.announce(&control);
+    let row = rows::with_token(&control, &key).await?;
+    Ok(Json(json!({
+        "key_hash": key.id(),
+        "spend": target,
+        "previous_spend": now,
+        "max_budget": row.get("max_budget"),
+        "budget_reset_at": row.get("budget_reset_at"),
+    })))
+}

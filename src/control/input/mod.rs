@@ -1,0 +1,26 @@
+//! What a management call brings along, read the way FastAPI reads it: wrong types are a 422 that names them,
+//! unknown members are ignored.
+
+mod body;
+mod caller;
+mod field;
+mod params;
+mod refusal;
+
+pub(super) use body::Input;
+pub(super) use caller::Caller;
+pub(super) use field::{Field, Kind, need, read, want};
+pub(super) use params::Params;
+pub(super) use refusal::{Answer, Refusal};
+
+/// Longest id or alias, in bytes: what an index of every database takes.
+const LONGEST_ID: usize = 512;
+
+/// Refuses an id that could pass for two, or that an index cannot hold.
+pub(super) fn check_id(name: &str, id: &str) -> Result<(), Refusal> {
+    if id.len() > LONGEST_ID || id.chars().any(char::is_control) {
+        let words = format!("{name} wants at most {LONGEST_ID} bytes and no control characters");
+        return Err(Refusal::bad(&words).of(name));
+    }
+    Ok(())
+}

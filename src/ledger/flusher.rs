@@ -1,0 +1,292 @@
+//! Reads the journal and books it, batch by batch, for as long as the process lives.
+
+use super::journal::{HEAD, Segment};
+use super::{Bookkeeper, Shared, codec};
+use crate::domain::{Money, UsageRecord};
+use crate::store::{Booking, Progress, Store, StoreError};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// Most records of a batch.
+const BATCH: usize = 500;
+/// Time between two looks at the journal.
+const LOOK: Duration = Duration::from_millis(200);
+/// The first wait after the database did not take a batch, and the longest.
+const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// The same at the end.
+const END_LOOK: Duration = Duration::from_millis(10);
+/// Time between two looks for rows that are too old, while there are some.
+const RETENTION_PAUSE: Duration = Duration::from_millis(200);
+/// Rows that are deleted at one time.
+const RETENTION_BATCH: u32 = 1000;
+
+pub(super) struct Flusher {
+    shared: Arc<Shared>,
+    store: Store,
+    bookkeeper: Arc<dyn Bookkeeper>,
+    /// Segments that are gone, and that the database need not remember.
+    gone: Vec<u64>,
+    clean_at: Instant,
+}
+
+/// Whether all of a segment is in the database.
+fn is_done(segment: &Segment) -> bool {
+    segment.is_sealed() && segment.waiting() == 0
+}
+
+/// What was read and is to be booked.
+#[derive(Default)]
+struct Batch {
+    records: Vec<UsageRecord>,
+    progress: Vec<Progress>,
+    damaged: usize,
+    /// Whether an earlier process wrote the records: no counter in memory waits for them to be booked.
+    earlier: bool,
+    /// Segments that cannot be read, and are left for another release or another day.
+    stuck: Vec<u64>,
+}
+
+/// The database was given up on, because the process is to end.
+struct GaveUp;
+
+impl Flusher {
+    pub(super) fn new(shared: Arc<Shared>, store: Store, bookkeeper: Arc<dyn Bookkeeper>) -> Self {
+        Self { shared, store, bookkeeper, gone: Vec::new(), clean_at: Instant::now() }
+    }
+
+    pub(super) async fn run(mut self) {
+        if self.recall().await.is_err() {
+            return;
+        }
+        while self.shared.close_by().is_none() {
+            let began = Instant::now();
+            match self.pass().await {
+                Ok(true) => continue,
+                Ok(false) => self.shared.caught_up(began),
+                Err(GaveUp) => return,
+            }
+            self.clean().await;
+            drop(tokio::time::timeout(LOOK, self.shared.closing.notified()).await);
+        }
+        self.end().await;
+    }
+
+    /// Books what was appended up to now. What is appended later, by calls that were not waited for, is left to the
+    /// next start, or this would have no end.
+    async fn end(mut self) {
+        self.shared.lanes.iter().for_each(super::Lane::seal);
+        let last: Vec<Arc<Segment>> = self.shared.segments().clone();
+        while last.iter().any(|segment| segment.is_sealed() && segment.waiting() > 0) {
+            match self.pass().await {
+                Ok(true) if self.shared.close_by().is_some_and(|by| Instant::now() < by) => {}
+                Ok(false) => break,
+                Ok(true) | Err(GaveUp) => return,
+            }
+        }
+        drop(last);
+        // A segment that is just being synced cannot be given back at once.
+        while self.shared.segments().iter().any(|segment| is_done(segment)) {
+            if self.pass().await.is_err() || self.shared.close_by().is_some_and(|by| Instant::now() >= by) {
+                return;
+            }
+            tokio::time::sleep(END_LOOK).await;
+        }
+        let nothing = Booking {
+            records: &[],
+            api_base: &|_| None,
+            rows: false,
+            progress: &[],
+            gone: &std::mem::take(&mut self.gone),
+        };
+        // What is remembered too long does no harm.
+        drop(self.store.book(&nothing).await);
+    }
+
+    /// Finds out how far the segments of an earlier process are booked.
+    async fn recall(&self) -> Result<(), GaveUp> {
+        let left: Vec<Arc<Segment>> =
+            self.shared.segments().iter().filter(|s| s.is_sealed()).cloned().collect();
+        for segment in left {
+            let known = self.insist(async |store: &Store| store.journal_progress(segment.id()).await).await?;
+            segment.set_booked(known.unwrap_or(HEAD));
+        }
+        Ok(())
+    }
+
+    /// Books one batch; whether there was one.
+    async fn pass(&mut self) -> Result<bool, GaveUp> {
+        let segments = self.shared.segments().clone();
+        let batch = self.read(&segments);
+        let any = !batch.records.is_empty();
+        if any {
+            self.book(&batch).await?;
+        }
+        for progress in &batch.progress {
+            let segment = segments.iter().find(|segment| segment.id() == progress.segment);
+            segment.inspect(|segment| segment.set_booked(progress.booked));
+        }
+        if !batch.stuck.is_empty() {
+            self.shared.segments().retain(|segment| !batch.stuck.contains(&segment.id()));
+        }
+        self.give_back(segments).await?;
+        Ok(any)
+    }
+
+    fn read(&self, segments: &[Arc<Segment>]) -> Batch {
+        let mut batch = Batch::default();
+        for segment in segments {
+            let is_other = !batch.records.is_empty() && batch.earlier != segment.is_earlier();
+            if batch.records.len() >= BATCH || is_other {
+                break;
+            }
+            batch.earlier = segment.is_earlier();
+            if segment.waiting() > 0
+                && let Err(error) = batch.read(segment, segment.booked())
+            {
+                log::error!("ledger: a segment of the journal cannot be read and stays where it is: {error}");
+                batch.stuck.push(segment.id());
+            }
+        }
+        self.shared.counts.damaged_bytes.fetch_add(batch.damaged as u64, Ordering::Relaxed);
+        batch
+    }
+
+    async fn book(&mut self, batch: &Batch) -> Result<(), GaveUp> {
+        let bookkeeper = Arc::clone(&self.bookkeeper);
+        let api_base = move |target: &_| bookkeeper.api_base(target);
+        let booking = Booking {
+            records: &batch.records,
+            api_base: &api_base,
+            rows: self.shared.settings.rows,
+            progress: &batch.progress,
+            gone: &self.gone,
+        };
+        let written = self.insist(async |store: &Store| store.book(&booking).await).await?;
+        self.gone.clear();
+        self.shared.counts.booked.fetch_add(written.records as u64, Ordering::Relaxed);
+        for counter in &written.counters {
+            let settled = if batch.earlier { Money::ZERO } else { counter.amount };
+            self.bookkeeper.written(&counter.counter, counter.total, counter.period_end, settled);
+        }
+        Ok(())
+    }
+
+    /// Gives back the segments that are booked to their end, for good.
+    async fn give_back(&mut self, segments: Vec<Arc<Segment>>) -> Result<(), GaveUp> {
+        let done: Vec<u64> = segments.iter().filter(|s| is_done(s)).map(|s| s.id()).collect();
+        drop(segments);
+        if done.is_empty() {
+            return Ok(());
+        }
+        self.insist(async |store: &Store| store.make_durable().await).await?;
+        let (done, left) =
+            std::mem::take(&mut *self.shared.segments()).into_iter().partition(|s| done.contains(&s.id()));
+        let mut left: Vec<Arc<Segment>> = left;
+        let done: Vec<Arc<Segment>> = done;
+        for segment in done {
+            let id = segment.id();
+            match Arc::try_unwrap(segment) {
+                Ok(segment) => {
+                    self.shared.space.give_back(segment);
+                    self.gone.push(id);
+                }
+                // The lane or the sync still holds it; the next pass finds it free.
+                Err(held) => left.push(held),
+            }
+        }
+        // Lanes may have begun segments meanwhile.
+        let mut now = self.shared.segments();
+        left.append(&mut now);
+        *now = left;
+        Ok(())
+    }
+
+    /// Asks the database until it answers, or until the process is to end and its patience with it.
+    async fn insist<T>(&self, ask: impl AsyncFn(&Store) -> Result<T, StoreError>) -> Result<T, GaveUp> {
+        let counts = &self.shared.counts;
+        let mut wait = WAIT.0;
+        loop {
+            match ask(&self.store).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => {
+                    let failed = counts.failed_writes.fetch_add(1, Ordering::Relaxed);
+                    if wait == WAIT.0 || failed.is_multiple_of(LOG_EACH) {
+                        log::warn!(
+                            "ledger: the database did not take a batch, which is kept and tried again: {error}"
+                        );
+                    }
+                }
+            }
+            if self.shared.close_by().is_some_and(|by| Instant::now() >= by) {
+                return Err(GaveUp);
+            }
+            let jittered = wait.mul_f64(0.5 + fastrand::f64());
+            drop(tokio::time::timeout(jittered, self.shared.closing.notified()).await);
+            wait = (wait * 2).min(WAIT.1);
+        }
+    }
+
+    /// Deletes rows that are too old, some at a time.
+    async fn clean(&mut self) {
+        let Some(age) = self.shared.settings.retention else { return };
+        if Instant::now() < self.clean_at {
+            return;
+        }
+        let again = match self.store.delete_old_usage(age, RETENTION_BATCH).await {
+            Ok(deleted) if deleted > 0 => RETENTION_PAUSE,
+            Ok(_) => self.shared.settings.retention_every,
+            Err(error) => {
+                log::warn!("ledger: old rows cannot be deleted: {error}");
+                self.shared.settings.retention_every.min(Duration::from_secs(60))
+            }
+        };
+        self.clean_at = Instant::now() + again;
+    }
+}
+
+/// A database that stays away is mentioned once for so many tries.
+const LOG_EACH: u64 = 60;
+
+impl Batch {
+    /// Reads records of a segment until the batch is full.
+    fn read(&mut self, segment: &Segment, from: u64) -> io::Result<()> {
+        let sealed = segment.is_sealed();
+        let bytes = segment.read(from)?;
+        let mut frames = codec::Frames::new(segment.id(), &bytes);
+        let mut end = 0;
+        let mut is_full = false;
+        while !is_full {
+            let Some((payload, next)) = frames.next() else { break };
+            match codec::decode(payload) {
+                Ok(record) => self.records.push(record),
+                // A newer release wrote it, and will read it.
+                Err(error) => {
+                    log::error!(
+                        "ledger: a record in the journal cannot be read by this release and stays there: {error}"
+                    );
+                    self.stuck.push(segment.id());
+                    return self.note(segment, from + end as u64);
+                }
+            }
+            end = next;
+            is_full = self.records.len() >= BATCH;
+        }
+        self.damaged += frames.skipped();
+        // Behind the last record of a segment there is nothing, or a record that was never finished.
+        let to = if is_full {
+            from + end as u64
+        } else if sealed {
+            from + bytes.len() as u64
+        } else {
+            from + end as u64
+        };
+        self.note(segment, to)
+    }
+
+    fn note(&mut self, segment: &Segment, booked: u64) -> io::Result<()> {
+        self.progress.push(Progress { segment: segment.id(), booked });
+        Ok(())
+    }
+}

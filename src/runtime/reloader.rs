@@ -1,0 +1,173 @@
+//! Makes new snapshots: when the file is read again, and when deployments of the database change.
+
+use super::{Directory, PrepareError, RuntimeHandle, Snapshot};
+use crate::config::Config;
+use crate::store::{Doc, MODELS, Query, Store, StoreError};
+use crate::upstream::Upstreams;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Mutex, Notify};
+
+/// Rows fetched at a time.
+const PAGE: u32 = 500;
+/// When the rows cannot be read, they are asked for again after so long.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Keeps what the present snapshot was made of.
+pub struct Reloader {
+    store: Store,
+    upstreams: Arc<Upstreams>,
+    directory: Arc<Directory>,
+    runtime: Arc<RuntimeHandle>,
+    published: Box<dyn Fn(&Snapshot) + Send + Sync>,
+    made_of: Mutex<MadeOf>,
+    changed: Notify,
+}
+
+/// The file without the database's deployments, and those.
+struct MadeOf {
+    file: Config,
+    rows: Vec<(String, Doc)>,
+}
+
+/// Why there is no new snapshot; the old one stays.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// The configuration cannot be made ready.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The database's deployments cannot be read.
+    #[error(transparent)]
+    Database(#[from] StoreError),
+}
+
+impl Reloader {
+    /// Makes the first snapshot. `published` is told of each one before it is used. While the database is away
+    /// its deployments are not served, and [`Reloader::follow`] asks for them again.
+    ///
+    /// # Errors
+    /// [`PrepareError`] if the file's own deployments cannot be called.
+    pub async fn start(
+        file: Config,
+        store: Store,
+        upstreams: Arc<Upstreams>,
+        directory: Arc<Directory>,
+        published: Box<dyn Fn(&Snapshot) + Send + Sync>,
+    ) -> Result<Self, PrepareError> {
+        let changed = Notify::new();
+        let rows = rows(&store, &file).await.unwrap_or_else(|error| {
+            log::error!("the deployments of the database are not served until it is back: {error}");
+            changed.notify_one();
+            Vec::new()
+        });
+        let snapshot = prepare(&file, &rows, (&upstreams, &directory), 1).await?;
+        published(&snapshot);
+        let runtime = Arc::new(RuntimeHandle::new(snapshot));
+        let made_of = Mutex::new(MadeOf { file, rows });
+        Ok(Self { store, upstreams, directory, runtime, published, made_of, changed })
+    }
+
+    /// Where the present snapshot is held.
+    #[must_use]
+    pub fn runtime(&self) -> Arc<RuntimeHandle> {
+        Arc::clone(&self.runtime)
+    }
+
+    /// Serves another configuration from now on; answers with its generation.
+    ///
+    /// # Errors
+    /// [`ReloadError`].
+    pub async fn file(&self, file: Config) -> Result<u64, ReloadError> {
+        let mut made_of = self.made_of.lock().await;
+        let rows = match rows(&self.store, &file).await {
+            Ok(rows) => rows,
+            Err(error) => {
+                log::warn!("the deployments of the database stay as they were: {error}");
+                made_of.rows.clone()
+            }
+        };
+        self.swap(&mut made_of, MadeOf { file, rows }).await
+    }
+
+    /// Serves the deployments that the database has now.
+    ///
+    /// # Errors
+    /// [`ReloadError`].
+    pub async fn models(&self) -> Result<(), ReloadError> {
+        let mut made_of = self.made_of.lock().await;
+        let rows = rows(&self.store, &made_of.file).await?;
+        if rows == made_of.rows {
+            return Ok(());
+        }
+        let file = made_of.file.clone();
+        let generation = self.swap(&mut made_of, MadeOf { file, rows }).await?;
+        log::info!("configuration {generation} is in use: deployments of the database changed");
+        Ok(())
+    }
+
+    async fn swap(&self, made_of: &mut MadeOf, new: MadeOf) -> Result<u64, ReloadError> {
+        let generation = self.runtime.load().generation + 1;
+        let snapshot = prepare(&new.file, &new.rows, (&self.upstreams, &self.directory), generation).await?;
+        (self.published)(&snapshot);
+        self.runtime.swap(snapshot);
+        *made_of = new;
+        Ok(generation)
+    }
+
+    /// Says that deployments of the database may have changed; [`Reloader::follow`] looks.
+    pub fn models_may_have_changed(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Follows [`Reloader::models_may_have_changed`] for ever.
+    pub async fn follow(&self) {
+        loop {
+            self.changed.notified().await;
+            if let Err(error) = self.models().await {
+                log::warn!("the deployments of the database stay as they were: {error}");
+                tokio::time::sleep(AGAIN).await;
+                self.changed.notify_one();
+            }
+        }
+    }
+}
+
+async fn rows(store: &Store, file: &Config) -> Result<Vec<(String, Doc)>, StoreError> {
+    let mut rows = Vec::new();
+    if !file.stored.is_on {
+        return Ok(rows);
+    }
+    loop {
+        let offset = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let page = store.list(&MODELS, &Query { limit: PAGE, offset, ..Query::default() }).await?.rows;
+        let last = page.len() < PAGE as usize;
+        rows.extend(page);
+        if last {
+            return Ok(rows);
+        }
+    }
+}
+
+/// A deployment of the database that cannot be called is left out; one of the file is an error.
+async fn prepare(
+    file: &Config,
+    rows: &[(String, Doc)],
+    (upstreams, directory): (&Upstreams, &Directory),
+    generation: u64,
+) -> Result<Snapshot, PrepareError> {
+    let mut config = file.clone();
+    for fault in file.stored.add(rows, &mut config.targets) {
+        log::error!("a deployment of the database is not served: {fault}");
+    }
+    loop {
+        match Snapshot::prepare(config.clone(), upstreams, directory, generation).await {
+            Err(PrepareError::Deployment(fault)) => {
+                let bad = config.targets.iter().position(|t| t.info.is_stored && t.id == *fault.id());
+                let Some(at) = bad else { return Err(PrepareError::Deployment(fault)) };
+                log::error!("a deployment of the database is not served: {fault}");
+                config.targets.remove(at);
+            }
+            prepared => return prepared,
+        }
+    }
+}

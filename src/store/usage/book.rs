@@ -1,0 +1,266 @@
+//! Booking: everything that a batch of records changes, in one transaction.
+
+use super::bulk::{Bulk, Cell, Cells, postgres, sqlite};
+use super::rollup::Rollups;
+use super::tables::{self, ATTEMPTS, COUNTERS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
+use crate::domain::{CounterId, Money, Scope, TargetId, UsageRecord};
+use crate::store::db::{Db, Store, StoreError};
+use crate::store::server::Server;
+use serde_json::Value;
+use sqlx::{Executor, Row, SqlitePool};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// How far a segment of a journal is booked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The segment.
+    pub segment: u64,
+    /// Its bytes that are booked.
+    pub booked: u64,
+}
+
+/// A batch.
+pub struct Booking<'a> {
+    /// The records; ones that are booked already change nothing.
+    pub records: &'a [UsageRecord],
+    /// The base URL of a deployment.
+    pub api_base: &'a (dyn Fn(&TargetId) -> Option<Arc<str>> + Sync),
+    /// Whether rows are kept; without them what is booked already is told by `progress` alone.
+    pub rows: bool,
+    /// How far the journal is booked with this batch.
+    pub progress: &'a [Progress],
+    /// Segments that are no more.
+    pub gone: &'a [u64],
+}
+
+/// What a booking did to a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CounterTotal {
+    /// The counter.
+    pub counter: CounterId,
+    /// What it is now.
+    pub total: Money,
+    /// The period it is in, by its end in unix milliseconds; 0 without a period.
+    pub period_end: i64,
+    /// What was added by this booking; zero if the calls were of an earlier period.
+    pub amount: Money,
+}
+
+/// What a booking did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Booked {
+    /// Records that were new.
+    pub records: usize,
+    /// The counters they were charged to.
+    pub counters: Vec<CounterTotal>,
+}
+
+pub(super) const KNOWN: [&str; 2] = [
+    "SELECT id FROM tollgate_usage WHERE id = ANY($1)",
+    "SELECT id FROM tollgate_usage WHERE id IN (SELECT value FROM json_each($1))",
+];
+pub(super) const PROGRESS_OF: &str = "SELECT booked FROM tollgate_journal WHERE segment = $1";
+pub(super) const FORGET: &str = "DELETE FROM tollgate_journal WHERE segment = $1";
+/// A change that needs to be on the disk like all before it.
+pub(super) const TOUCH: &str = "DELETE FROM tollgate_journal WHERE segment = 0";
+
+/// A segment's number as the database has it.
+const fn signed(segment: u64) -> i64 {
+    segment.cast_signed()
+}
+
+/// One batch made ready.
+struct Prepared<'a> {
+    usage: Cells<'a>,
+    attempts: Cells<'a>,
+    rollups: Rollups<'a>,
+    counters: BTreeMap<&'a CounterId, (i64, i64)>,
+    progress: Cells<'static>,
+    gone: Vec<i64>,
+    rows: bool,
+    records: usize,
+}
+
+/// Some records of the batch are there already.
+struct Repeated;
+
+/// Writes a batch in a transaction; leaves without a commit if records are there already.
+macro_rules! write {
+    ($transaction:ident, $prepared:ident, $db:ident) => {{
+        if $prepared.rows {
+            let added = $db::execute(&USAGE, &$prepared.usage, &mut $transaction).await?;
+            if added != $prepared.records as u64 {
+                $transaction.rollback().await?;
+                return Ok(Err(Repeated));
+            }
+        }
+        for (table, cells) in $prepared.tables() {
+            $db::execute(table, &cells, &mut $transaction).await?;
+        }
+        let counters = $db::fetch(&COUNTERS, &$prepared.counter_cells(), &mut $transaction).await?;
+        for segment in &$prepared.gone {
+            sqlx::query(FORGET).bind(segment).execute(&mut *$transaction).await?;
+        }
+        $transaction.commit().await?;
+        Ok(Ok($prepared.totals(counters)))
+    }};
+}
+
+async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
+    let mut transaction = pool.begin().await?;
+    write!(transaction, prepared, postgres)
+}
+
+async fn on_file(pool: &SqlitePool, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+    write!(transaction, prepared, sqlite)
+}
+
+impl Store {
+    /// Books a batch. All of it is done when this returns, or nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn book(&self, booking: &Booking<'_>) -> Result<Booked, StoreError> {
+        let mut records: Vec<&UsageRecord> = booking.records.iter().collect();
+        records.sort_by_key(|record| record.id);
+        records.dedup_by_key(|record| record.id);
+        let ids: Vec<String> = records.iter().map(|record| record.id.to_string()).collect();
+        let all: Vec<(&UsageRecord, &str)> =
+            records.iter().copied().zip(ids.iter().map(String::as_str)).collect();
+        if let Ok(booked) = self.write(&Prepared::of(&all, booking)).await? {
+            return Ok(booked);
+        }
+        let known = self.known(&ids).await?;
+        let new: Vec<_> = all.into_iter().filter(|(_, id)| !known.contains(*id)).collect();
+        let again = self.write(&Prepared::of(&new, booking)).await?;
+        again.map_err(|Repeated| StoreError::Refused("another process books the same records".to_owned()))
+    }
+
+    async fn write(&self, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
+        match &self.db {
+            Db::Postgres(pool) => on_server(pool, prepared).await,
+            Db::Sqlite(pool) => on_file(pool, prepared).await,
+        }
+    }
+
+    async fn known(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
+        let known: Vec<String> = match &self.db {
+            Db::Postgres(pool) => sqlx::query_scalar(KNOWN[0]).bind(ids).fetch_all(pool).await?,
+            Db::Sqlite(pool) => {
+                sqlx::query_scalar(KNOWN[1])
+                    .bind(Value::from(ids.to_vec()).to_string())
+                    .fetch_all(pool)
+                    .await?
+            }
+        };
+        Ok(known.into_iter().collect())
+    }
+
+    /// How far a segment of a journal is booked; `None` if nothing of it is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn journal_progress(&self, segment: u64) -> Result<Option<u64>, StoreError> {
+        crate::store::db::on!(&self.db, pool => {
+            let row = sqlx::query(PROGRESS_OF).bind(signed(segment)).fetch_optional(pool).await?;
+            row.map(|row| Ok(row.try_get::<i64, _>(0)?.cast_unsigned())).transpose()
+        })
+    }
+
+    /// Makes everything committed so far outlive a power cut. Postgres does so at each commit; SQLite as we use it
+    /// does when it is asked to.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn make_durable(&self) -> Result<(), StoreError> {
+        let Db::Sqlite(pool) = &self.db else { return Ok(()) };
+        let mut connection = pool.acquire().await?;
+        connection.execute("PRAGMA synchronous = FULL").await?;
+        let touched = connection.execute(TOUCH).await;
+        connection.execute("PRAGMA synchronous = NORMAL").await?;
+        touched?;
+        Ok(())
+    }
+}
+
+impl<'a> Prepared<'a> {
+    fn of(records: &[(&'a UsageRecord, &'a str)], booking: &Booking<'_>) -> Self {
+        let mut prepared = Self {
+            usage: Cells::new(),
+            attempts: Cells::new(),
+            rollups: Rollups::default(),
+            counters: BTreeMap::new(),
+            progress: Cells::new(),
+            gone: booking.gone.iter().copied().map(signed).collect(),
+            rows: booking.rows,
+            records: records.len(),
+        };
+        let mut progress = booking.progress.to_vec();
+        progress.sort_by_key(|progress| progress.segment);
+        for Progress { segment, booked } in progress {
+            prepared.progress.extend([Cell::Int(signed(segment)), Cell::count(booked)]);
+        }
+        for (record, id) in records {
+            if booking.rows {
+                tables::usage(record, id, booking.api_base, &mut prepared.usage);
+                tables::attempts(record, id, &mut prepared.attempts);
+            }
+            prepared.rollups.add(record);
+            prepared.charge(record);
+        }
+        prepared
+    }
+
+    /// What is written besides the rows of calls and the counters, in the order in which all writers do.
+    fn tables(&self) -> [(&'static Bulk, Cow<'_, Cells<'a>>); 5] {
+        [
+            (&ATTEMPTS, Cow::Borrowed(&self.attempts)),
+            (&HOURS, Cow::Owned(self.rollups.hours())),
+            (&DAYS, Cow::Owned(self.rollups.days())),
+            (&TAG_DAYS, Cow::Owned(self.rollups.tags())),
+            (&PROGRESS, Cow::Borrowed(&self.progress)),
+        ]
+    }
+
+    /// Adds a record to its counters, each in the latest period that the batch has of it.
+    fn charge(&mut self, record: &'a UsageRecord) {
+        let Some(own) = record.attribution.as_deref().filter(|_| !record.cost.is_zero()) else { return };
+        for charge in &own.charges {
+            let (period, sum) = self.counters.entry(&charge.counter).or_insert((charge.period_end, 0));
+            if charge.period_end > *period {
+                (*period, *sum) = (charge.period_end, 0);
+            }
+            if charge.period_end == *period {
+                *sum = sum.saturating_add(record.cost.pico());
+            }
+        }
+    }
+
+    fn counter_cells(&self) -> Cells<'a> {
+        let mut cells = Cells::new();
+        for (counter, (period, sum)) in &self.counters {
+            cells.extend([
+                Cell::text(counter.scope.as_str()),
+                Cell::text(&counter.id),
+                Cell::text(&counter.slot),
+            ]);
+            cells.extend([Cell::Int(*period), Cell::Int(*sum)]);
+            cells.extend([Cell::Int(*period), Cell::Int(if self.rows { *sum } else { 0 })]);
+        }
+        cells
+    }
+
+    fn totals(&self, rows: Vec<super::bulk::Returned>) -> Booked {
+        let total = |(scope, id, slot, period_end, spent): super::bulk::Returned| {
+            let counter =
+                CounterId { scope: Scope::from_name(&scope)?, id: Arc::from(id), slot: Arc::from(slot) };
+            let (period, sum) = self.counters.get(&counter)?;
+            let amount = Money::from_pico(if *period == period_end { *sum } else { 0 });
+            Some(CounterTotal { counter, total: Money::from_pico(spent), period_end, amount })
+        };
+        Booked { records: self.records, counters: rows.into_iter().filter_map(total).collect() }
+    }
+}

@@ -1,0 +1,219 @@
+//! The tables of the ledger, and how a record becomes their rows.
+
+use super::bulk::{Bulk, Cell, Cells, Kind};
+use super::charges;
+use crate::domain::{ErrorKind, Outcome, TargetId, UpstreamClass, UsageRecord};
+use Kind::{Int, Text};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+#[rustfmt::skip]
+pub(super) static USAGE: Bulk = Bulk::new("tollgate_usage", &[
+    ("id", Text), ("request_id", Text), ("call_id", Text), ("call_type", Text), ("route", Text), ("api_key", Text),
+    ("key_alias", Text), ("user_id", Text), ("team_id", Text), ("team_alias", Text), ("organization_id", Text),
+    ("customer", Text), ("tags", Text), ("session_id", Text), ("ip", Text), ("requested_model", Text),
+    ("model_group", Text), ("model", Text), ("model_id", Text), ("provider", Text), ("api_base", Text),
+    ("status", Text), ("http_status", Int), ("outcome", Text), ("error_class", Text), ("stream", Int),
+    ("attempts", Int), ("prompt_tokens", Int), ("completion_tokens", Int), ("total_tokens", Int),
+    ("cached_tokens", Int), ("cache_write_tokens", Int), ("reasoning_tokens", Int), ("audio_prompt_tokens", Int),
+    ("audio_completion_tokens", Int), ("usage_source", Text), ("cost", Int), ("price_version", Int),
+    ("priced", Int), ("started_ms", Int), ("first_token_ms", Int), ("ended_ms", Int), ("charges", Text),
+    ("request", Text), ("response", Text),
+], "ON CONFLICT (id) DO NOTHING");
+
+#[rustfmt::skip]
+pub(super) static ATTEMPTS: Bulk = Bulk::new("tollgate_attempt", &[
+    ("usage_id", Text), ("n", Int), ("model_id", Text), ("http_status", Int), ("failure", Text), ("duration_us", Int),
+], "ON CONFLICT (usage_id, n) DO NOTHING");
+
+/// Adds to a counter in its period, begins it anew in a later one, and leaves it alone for an earlier one. Twice: for
+/// what budgets are compared with, which others may set, and for what comes from rows.
+pub(super) static COUNTERS: Bulk = Bulk::new(
+    "tollgate_spend",
+    &[
+        ("scope", Text),
+        ("id", Text),
+        ("slot", Text),
+        ("period_end", Int),
+        ("spent", Int),
+        ("booked_period", Int),
+        ("booked", Int),
+    ],
+    "ON CONFLICT (scope, id, slot) DO UPDATE SET \
+     spent = CASE WHEN excluded.period_end > tollgate_spend.period_end THEN excluded.spent \
+         WHEN excluded.period_end < tollgate_spend.period_end THEN tollgate_spend.spent \
+         WHEN tollgate_spend.spent > 9223372036854775807 - excluded.spent THEN 9223372036854775807 \
+         ELSE tollgate_spend.spent + excluded.spent END, \
+     period_end = CASE WHEN excluded.period_end > tollgate_spend.period_end THEN excluded.period_end \
+         ELSE tollgate_spend.period_end END, \
+     booked = CASE WHEN excluded.booked_period > tollgate_spend.booked_period THEN excluded.booked \
+         WHEN excluded.booked_period < tollgate_spend.booked_period THEN tollgate_spend.booked \
+         WHEN tollgate_spend.booked > 9223372036854775807 - excluded.booked THEN 9223372036854775807 \
+         ELSE tollgate_spend.booked + excluded.booked END, \
+     booked_period = CASE WHEN excluded.booked_period > tollgate_spend.booked_period THEN excluded.booked_period \
+         ELSE tollgate_spend.booked_period END \
+     RETURNING scope, id, slot, period_end, spent",
+);
+
+pub(super) static PROGRESS: Bulk = Bulk::new(
+    "tollgate_journal",
+    &[("segment", Int), ("booked", Int)],
+    "ON CONFLICT (segment) DO UPDATE SET booked = excluded.booked",
+);
+
+macro_rules! rollup {
+    ($table:literal, [$($dimension:literal),*]) => {
+        Bulk::new($table, &[
+            ("id", Text), $(($dimension, Text),)* ("requests", Int), ("successes", Int), ("failures", Int),
+            ("prompt_tokens", Int), ("completion_tokens", Int), ("cached_tokens", Int), ("cache_write_tokens", Int),
+            ("reasoning_tokens", Int), ("cost", Int),
+        ], concat!(
+            "ON CONFLICT (id) DO UPDATE SET requests = ", $table, ".requests + excluded.requests, ",
+            "successes = ", $table, ".successes + excluded.successes, failures = ", $table, ".failures + excluded.failures, ",
+            "prompt_tokens = ", $table, ".prompt_tokens + excluded.prompt_tokens, ",
+            "completion_tokens = ", $table, ".completion_tokens + excluded.completion_tokens, ",
+            "cached_tokens = ", $table, ".cached_tokens + excluded.cached_tokens, ",
+            "cache_write_tokens = ", $table, ".cache_write_tokens + excluded.cache_write_tokens, ",
+            "reasoning_tokens = ", $table, ".reasoning_tokens + excluded.reasoning_tokens, ",
+            "cost = ", $table, ".cost + excluded.cost"
+        ))
+    };
+}
+
+#[rustfmt::skip]
+pub(super) static HOURS: Bulk = rollup!("tollgate_usage_hour", [
+    "hour", "api_key", "user_id", "team_id", "organization_id", "customer", "model", "model_group", "provider", "route"
+]);
+#[rustfmt::skip]
+pub(super) static DAYS: Bulk = rollup!("tollgate_usage_day", [
+    "day", "api_key", "user_id", "team_id", "organization_id", "customer", "model", "model_group", "provider", "route"
+]);
+#[rustfmt::skip]
+pub(super) static TAG_DAYS: Bulk = rollup!("tollgate_usage_tag_day", [
+    "day", "tag", "api_key", "user_id", "team_id", "organization_id", "customer", "model", "model_group", "provider",
+    "route"
+]);
+
+#[cfg(test)]
+pub(super) static ALL: [&Bulk; 7] = [&USAGE, &ATTEMPTS, &COUNTERS, &PROGRESS, &HOURS, &DAYS, &TAG_DAYS];
+
+/// Unix milliseconds.
+pub(super) fn ms(at: SystemTime) -> i64 {
+    i64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
+}
+
+/// What an ending is called, and the class of its error.
+fn ending(outcome: &Outcome) -> (&'static str, Option<&'static str>) {
+    match outcome {
+        Outcome::Completed => ("completed", None),
+        Outcome::Refused(word) => ("refused", Some(*word)),
+        Outcome::ClientGone => ("client_gone", None),
+        Outcome::Interrupted(class) => ("interrupted", Some(class_word(*class))),
+    }
+}
+
+const fn class_word(class: UpstreamClass) -> &'static str {
+    ErrorKind::Upstream(class).row().class
+}
+
+/// Whether LiteLLM calls it a success: the client has its answer.
+pub(super) const fn is_success(record: &UsageRecord) -> bool {
+    matches!(record.outcome, Outcome::Completed)
+}
+
+/// A path without its query, which may hold a key.
+pub(super) fn path(record: &UsageRecord) -> &str {
+    record.route.split('?').next().unwrap_or_default()
+}
+
+fn list(texts: &[Arc<str>]) -> Cell<'static> {
+    if texts.is_empty() {
+        return Cell::Null;
+    }
+    let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+    serde_json::to_string(&texts).map_or(Cell::Null, |json| Cell::Text(Cow::Owned(json)))
+}
+
+/// The values of a row of [`USAGE`], in the order of its columns.
+pub(super) fn usage<'a>(
+    record: &'a UsageRecord,
+    id: &'a str,
+    api_base: &(dyn Fn(&TargetId) -> Option<Arc<str>> + Sync),
+    to: &mut Cells<'a>,
+) {
+    let own = record.attribution.as_deref();
+    let of = |field: fn(&crate::domain::Attribution) -> &Option<Arc<str>>| {
+        Cell::option(own.and_then(|own| field(own).as_deref()))
+    };
+    let (outcome, error_class) = ending(&record.outcome);
+    let (usage, timings) = (&record.usage, &record.timings);
+    let after = |time: Duration| Cell::Int(ms(record.arrived + time));
+    let call_id = record.call_id.as_str();
+    let content = record.content.as_deref();
+    to.extend([
+        Cell::text(id),
+        Cell::text(record.response_id.as_deref().filter(|id| !id.is_empty()).unwrap_or(call_id)),
+        Cell::text(call_id),
+        Cell::text(record.endpoint.call_type()),
+        Cell::text(path(record)),
+        Cell::text(record.key_hash.as_deref().unwrap_or_default()),
+        of(|own| &own.key_alias),
+        of(|own| &own.user_id),
+        of(|own| &own.team_id),
+        of(|own| &own.team_alias),
+        of(|own| &own.organization_id),
+        of(|own| &own.customer),
+        own.map_or(Cell::Null, |own| list(&own.tags)),
+        of(|own| &own.session_id),
+        own.and_then(|own| own.ip).map_or(Cell::Null, |ip| Cell::Text(Cow::Owned(ip.to_string()))),
+        Cell::text(&record.requested_model),
+        Cell::option(record.group.as_deref()),
+        Cell::option(record.upstream_model.as_deref()),
+        Cell::option(record.target.as_ref().map(TargetId::as_str)),
+        Cell::option(record.provider.as_deref()),
+        record
+            .target
+            .as_ref()
+            .and_then(api_base)
+            .map_or(Cell::Null, |base| Cell::Text(Cow::Owned(base.to_string()))),
+        Cell::text(if is_success(record) { "success" } else { "failure" }),
+        Cell::count(record.status),
+        Cell::text(outcome),
+        Cell::option(error_class),
+        Cell::count(record.stream),
+        Cell::count(record.attempts.len()),
+        Cell::count(usage.prompt),
+        Cell::count(usage.completion),
+        Cell::count(usage.total()),
+        Cell::count(usage.cached),
+        Cell::count(usage.cache_write),
+        Cell::count(usage.reasoning),
+        Cell::count(usage.audio_prompt),
+        Cell::count(usage.audio_completion),
+        Cell::text(record.usage_source.as_str()),
+        Cell::Int(record.cost.pico()),
+        record.price_version.map_or(Cell::Null, |version| Cell::Int(version.cast_signed())),
+        Cell::count(record.priced),
+        Cell::Int(ms(record.arrived)),
+        timings.first_token.map_or(Cell::Null, after),
+        after(timings.end),
+        charges::write(record).map_or(Cell::Null, |text| Cell::Text(Cow::Owned(text))),
+        Cell::option(content.map(|content| content.request.as_str())),
+        Cell::option(content.map(|content| content.response.as_str())),
+    ]);
+}
+
+/// The values of a record's rows of [`ATTEMPTS`].
+pub(super) fn attempts<'a>(record: &'a UsageRecord, id: &'a str, to: &mut Cells<'a>) {
+    for (n, attempt) in record.attempts.iter().enumerate() {
+        to.extend([
+            Cell::text(id),
+            Cell::count(n + 1),
+            Cell::text(attempt.target.as_str()),
+            Cell::count(attempt.status),
+            Cell::option(attempt.failure.map(class_word)),
+            Cell::count(attempt.duration.as_micros()),
+        ]);
+    }
+}
