@@ -26,8 +26,12 @@ macro_rules! migration {
 }
 
 const MAJOR: i64 = 1;
-static ALL: &[Migration] =
-    &[migration!(1, "001_entities"), migration!(2, "002_usage"), migration!(3, "003_import_and_lists")];
+static ALL: &[Migration] = &[
+    migration!(1, "001_entities"),
+    migration!(2, "002_usage"),
+    migration!(3, "003_import"),
+    migration!(4, "004_lists"),
+];
 
 /// Any number that no other program is likely to lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7311070221)";
@@ -61,6 +65,8 @@ pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
 
 async fn on_server(server: &Server) -> Result<(), StoreError> {
     let mut transaction = server.begin().await?;
+    // An index on many rows takes its time, and so does another process that is faster.
+    transaction.execute("SET LOCAL statement_timeout = 0").await?;
     transaction.execute(LOCK).await?;
     if let Some(schema) = server.schema() {
         let known = sqlx::query(SCHEMA).bind(schema).fetch_optional(&mut *transaction).await?;

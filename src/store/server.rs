@@ -232,7 +232,6 @@ impl Transaction {
         self.connection.transaction.commit().await
     }
 
-    #[allow(dead_code, reason = "dropping does it too, later")]
     pub(in crate::store) async fn rollback(self) -> Result<(), Error> {
         self.connection.transaction.rollback().await
     }

@@ -44,17 +44,6 @@ async fn server(url: &str) -> Store {
     Store::connect(&DatabaseSettings::postgres(&format!("{url}{glue}schema={schema}")).unwrap()).unwrap()
 }
 
-#[tokio::test]
-async fn a_schema_that_is_missing_is_made() {
-    let Ok(url) = std::env::var("TOLLGATE_TEST_DATABASE_URL") else { return };
-    let glue = if url.contains('?') { '&' } else { '?' };
-    let url = format!("{url}{glue}schema=n{}", uuid::Uuid::new_v4().simple());
-    let settings = DatabaseSettings::postgres(&url).unwrap();
-    let (first, second) = tokio::join!(Store::open(&settings), Store::open(&settings));
-    first.unwrap().insert(&KEYS, "a", doc(json!({}))).await.unwrap();
-    assert!(second.unwrap().get(&KEYS, "a").await.unwrap().is_some());
-}
-
 fn doc(value: Value) -> Doc {
     value.as_object().cloned().unwrap()
 }
@@ -119,6 +108,21 @@ async fn a_key_is_read_with_its_budget_and_its_successor() {
 }
 
 #[tokio::test]
+async fn no_statement_keeps_a_name_on_the_server() {
+    for (store, _folder) in both().await {
+        let Db::Postgres(server) = &store.db else { continue };
+        for id in 0..20 {
+            store.insert(&KEYS, &id.to_string(), Doc::new()).await.unwrap();
+            store.get(&KEYS, &id.to_string()).await.unwrap();
+        }
+        // One that is asked for by its text alone does not add to them.
+        let row = server.fetch_one("SELECT count(*)::text FROM pg_prepared_statements").await.unwrap();
+        assert_eq!(sqlx::Row::get::<String, _>(&row, 0), "0");
+        assert!(!server.is_shared().await.unwrap());
+    }
+}
+
+#[tokio::test]
 async fn a_key_is_put_in_the_place_of_another_with_what_it_spent() {
     for (store, _folder) in both().await {
         let [first, second, third] = [1, 2, 3].map(|byte| KeyDigest::new([byte; 32]));
@@ -137,21 +141,6 @@ async fn a_key_is_put_in_the_place_of_another_with_what_it_spent() {
         let taken = store.replace_key(&third, &second, key(), None).await;
         assert!(matches!(taken, Err(StoreError::Taken(_))), "{taken:?}");
         assert!(store.key_facts(&third).await.unwrap().is_some());
-    }
-}
-
-#[tokio::test]
-async fn no_statement_keeps_a_name_on_the_server() {
-    for (store, _folder) in both().await {
-        let Db::Postgres(server) = &store.db else { continue };
-        for id in 0..20 {
-            store.insert(&KEYS, &id.to_string(), Doc::new()).await.unwrap();
-            store.get(&KEYS, &id.to_string()).await.unwrap();
-        }
-        // One that is asked for by its text alone does not add to them.
-        let row = server.fetch_one("SELECT count(*)::text FROM pg_prepared_statements").await.unwrap();
-        assert_eq!(sqlx::Row::get::<String, _>(&row, 0), "0");
-        assert!(!server.is_shared().await.unwrap());
     }
 }
 

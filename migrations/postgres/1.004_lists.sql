@@ -1,15 +1,3 @@
--- What was brought over from LiteLLM, as it was then: whoever finds it different later knows which side changed it.
--- kind and id are those of the entity; amount (pico-dollars) and period_end (unix milliseconds, 0 without a period) are
--- what LiteLLM had counted.
-CREATE TABLE tollgate_import (
-    kind TEXT NOT NULL,
-    id TEXT NOT NULL,
-    digest TEXT NOT NULL,
-    amount BIGINT NOT NULL,
-    period_end BIGINT NOT NULL,
-    PRIMARY KEY (kind, id)
-);
-
 -- Pages of long lists are found in an index alone: of all keys, of those of one owner, and of those with a text in their
 -- name. What only began like these is not needed any more.
 CREATE INDEX tollgate_key_page ON tollgate_key (created_at, id);
