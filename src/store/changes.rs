@@ -2,6 +2,7 @@
 
 use super::db::{Store, StoreError, on};
 use sqlx::Row;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// One changed row.
@@ -46,6 +47,12 @@ impl Store {
     /// [`StoreError`].
     pub async fn changes(&self, window: Duration) -> Result<Vec<Change>, StoreError> {
         let since = now_ms().saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
+        let read = self.read_changes(since).await;
+        self.answers.store(read.is_ok(), Ordering::Relaxed);
+        read
+    }
+
+    async fn read_changes(&self, since: i64) -> Result<Vec<Change>, StoreError> {
         on!(&self.db, pool => {
             let rows = sqlx::query(SINCE).bind(since).fetch_all(pool).await?;
             let read = |row: &_| Ok(Change { seq: Row::try_get(row, 0)?, kind: Row::try_get(row, 1)?, id: Row::try_get(row, 2)? });

@@ -8,12 +8,16 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{PgPool, SqlitePool};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The database. Cloning shares the pool.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) db: Db,
+    /// Whether it answered when it was last asked for changes, which is several times a second.
+    pub(super) answers: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +77,7 @@ impl Store {
     /// [`StoreError`]; the caller decides whether to go on without.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let store = Self::connect(settings)?;
-        migrate::run(&store.db).await?;
+        store.migrate().await?;
         Ok(store)
     }
 
@@ -86,7 +90,7 @@ impl Store {
             Target::Sqlite(file) => Db::Sqlite(sqlite(file, settings)?),
             Target::Postgres { url, schema } => Db::Postgres(postgres(url, schema.as_deref(), settings)?),
         };
-        Ok(Self { db })
+        Ok(Self { db, answers: Arc::default() })
     }
 
     /// Brings the schema up to date.
@@ -94,7 +98,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        migrate::run(&self.db).await
+        let done = migrate::run(&self.db).await;
+        self.answers.store(done.is_ok(), Ordering::Relaxed);
+        done
+    }
+
+    /// Whether it answered lately; asks nothing.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Asks for an answer, for readiness.

@@ -122,12 +122,16 @@ async fn a_database_that_goes_away_and_comes_back_misses_nothing() {
         (0..2).map(|_| tokio::spawn(Arc::clone(&clients).call(gateway.address, gateway.bearer()))).collect();
     gateway.metric_is("tollgate_ledger_has_room", &[], 1.0).await;
     eventually("some answers", async || (clients.count() >= 200).then_some(())).await;
+    let ready = async || gateway.get("/health/readiness").await;
+    assert_eq!(ready().await.json()["db"], "connected");
     postgres.stop();
     let before = clients.count();
     let stopped = Instant::now();
     tokio::time::sleep(AWAY).await;
     let during = clients.count() - before;
     assert!(during > 100, "only {during} answers while the database was away");
+    let told = ready().await;
+    assert_eq!((told.status(), told.json()["db"].as_str()), (200, Some("Not connected")));
     assert!(gateway.metric("tollgate_ledger_lag_seconds", &[]).await > 1.0);
     assert!(gateway.metric("tollgate_ledger_failed_writes", &[]).await > 0.0);
     postgres.go_on();

@@ -517,7 +517,7 @@ async fn health_and_readiness_are_litellms() {
     let ready = gate.call(&request("GET", "/health/readiness", &[], b"")).await;
     assert_eq!(
         (ready.status(), &ready.json()["status"], &ready.json()["db"]),
-        (200, &json!("healthy"), &json!("Not connected"))
+        (200, &json!("healthy"), &json!("connected"))
     );
     let health = gate.get("/health").await.json();
     assert_eq!((&health["healthy_count"], &health["unhealthy_count"]), (&json!(1), &json!(0)), "{health}");

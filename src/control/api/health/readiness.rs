@@ -1,4 +1,6 @@
 //! `GET /health/readiness`: 200 while requests are welcome, 503 once the process is going away.
+//!
+//! A database that is away does not end readiness, as it does in LiteLLM: known keys go on working without it.
 
 use crate::control::Control;
 use axum::Json;
@@ -16,7 +18,7 @@ pub(in crate::control) async fn run(State(control): State<Control>) -> Response 
     let snapshot = control.runtime.load();
     Json(json!({
         "status": "healthy",
-        "db": "Not connected",
+        "db": if control.store.answers() { "connected" } else { "Not connected" },
         "cache": null,
         "litellm_version": crate::domain::LITELLM_VERSION,
         "success_callbacks": snapshot.config.server.callbacks,
