@@ -16,6 +16,9 @@ pub struct Change {
     pub id: String,
 }
 
+/// A database that has not answered for so long is taken to be away.
+const LATE: Duration = Duration::from_secs(1);
+
 pub(super) const NOTE: &str = "INSERT INTO tollgate_change (at_ms, kind, id) VALUES ($1, $2, $3)";
 pub(super) const SINCE: &str =
     "SELECT seq, kind, id FROM tollgate_change WHERE at_ms >= $1 ORDER BY seq LIMIT 10000";
@@ -47,7 +50,16 @@ impl Store {
     /// [`StoreError`].
     pub async fn changes(&self, window: Duration) -> Result<Vec<Change>, StoreError> {
         let since = now_ms().saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
-        let read = self.read_changes(since).await;
+        let read = self.read_changes(since);
+        tokio::pin!(read);
+        // While nothing listens, the pool tries on for as long as it may.
+        let read = match tokio::time::timeout(LATE, &mut read).await {
+            Ok(read) => read,
+            Err(_) => {
+                self.answers.store(false, Ordering::Relaxed);
+                read.await
+            }
+        };
         self.answers.store(read.is_ok(), Ordering::Relaxed);
         read
     }
