@@ -216,7 +216,7 @@ fn storable(name: &str, kind: Kind, value: &Value) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn has_nul(value: &Value) -> bool {
+pub(super) fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
         Value::Array(items) => items.iter().any(has_nul),

@@ -78,6 +78,11 @@ fn concrete(pattern: &str) -> String {
 const WITH_KEY: &str = "general_settings: {master_key: sk-master-of-the-table}\n";
 
 #[test]
+fn the_table_is_in_order() {
+    assert!(routes::ALL.is_sorted_by_key(|route| route.path));
+}
+
+#[test]
 fn the_public_routes_are_these_and_no_others() {
     let with = |access: Access| {
         let mut paths: Vec<&str> =

@@ -43,8 +43,6 @@ pub struct Directory {
     organizations: Shelf<Arc<str>, Known<OrganizationFacts>>,
     /// Whether any replaced key was ever used.
     replaced: AtomicBool,
-    /// Whether the database answered when it was last asked what changed.
-    fresh: AtomicBool,
     /// What end users have who have no row.
     customer_terms: ArcSwap<CustomerTerms>,
 }
@@ -102,7 +100,6 @@ impl Directory {
             customers: Shelf::new(MOST_OTHERS),
             organizations: Shelf::new(MOST_OTHERS),
             replaced: AtomicBool::new(false),
-            fresh: AtomicBool::new(true),
             customer_terms: ArcSwap::default(),
         }
     }
@@ -121,17 +118,6 @@ impl Directory {
             self.customer_terms.store(Arc::new(terms));
             self.customers.forget_all();
         }
-    }
-
-    /// Whether the database answers, as far as is known without asking.
-    #[must_use]
-    pub fn is_fresh(&self) -> bool {
-        self.fresh.load(Ordering::Relaxed)
-    }
-
-    /// Notes whether the database answers.
-    pub fn set_fresh(&self, fresh: bool) {
-        self.fresh.store(fresh, Ordering::Relaxed);
     }
 
     pub(super) fn gates(&self) -> Gates {

@@ -77,7 +77,6 @@ pub(super) async fn follow(store: Store, directory: Arc<Directory>, reloader: Ar
             Ok(changes) => {
                 // What was missed while the database was away is unknown.
                 if std::mem::take(&mut away) {
-                    directory.set_fresh(true);
                     directory.forget_all();
                     reloader.models_may_have_changed();
                 }
@@ -90,7 +89,6 @@ pub(super) async fn follow(store: Store, directory: Arc<Directory>, reloader: Ar
             }
             Err(error) => {
                 if !std::mem::replace(&mut away, true) {
-                    directory.set_fresh(false);
                     log::warn!("changes in the database cannot be followed: {error}");
                 }
             }

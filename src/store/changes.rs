@@ -2,6 +2,7 @@
 
 use super::db::{Store, StoreError, on};
 use sqlx::Row;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// One changed row.
@@ -14,6 +15,9 @@ pub struct Change {
     /// The row's id.
     pub id: String,
 }
+
+/// A database that has not answered for so long is taken to be away.
+const LATE: Duration = Duration::from_secs(1);
 
 pub(super) const NOTE: &str = "INSERT INTO tollgate_change (at_ms, kind, id) VALUES ($1, $2, $3)";
 pub(super) const SINCE: &str =
@@ -46,6 +50,21 @@ impl Store {
     /// [`StoreError`].
     pub async fn changes(&self, window: Duration) -> Result<Vec<Change>, StoreError> {
         let since = now_ms().saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
+        let read = self.read_changes(since);
+        tokio::pin!(read);
+        // While nothing listens, the pool tries on for as long as it may.
+        let read = match tokio::time::timeout(LATE, &mut read).await {
+            Ok(read) => read,
+            Err(_) => {
+                self.answers.store(false, Ordering::Relaxed);
+                read.await
+            }
+        };
+        self.answers.store(read.is_ok(), Ordering::Relaxed);
+        read
+    }
+
+    async fn read_changes(&self, since: i64) -> Result<Vec<Change>, StoreError> {
         on!(&self.db, pool => {
             let rows = sqlx::query(SINCE).bind(since).fetch_all(pool).await?;
             let read = |row: &_| Ok(Change { seq: Row::try_get(row, 0)?, kind: Row::try_get(row, 1)?, id: Row::try_get(row, 2)? });

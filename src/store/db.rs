@@ -9,12 +9,16 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// The database. Cloning shares the pool.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub(super) db: Db,
+    /// Whether it answered when it was last asked for changes, which is several times a second.
+    pub(super) answers: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Debug)]
@@ -72,7 +76,7 @@ impl Store {
     /// [`StoreError`]; the caller decides whether to go on without.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let store = Self::connect(settings)?;
-        migrate::run(&store.db).await?;
+        store.migrate().await?;
         Ok(store)
     }
 
@@ -87,7 +91,7 @@ impl Store {
                 Db::Postgres(postgres(url, schema.as_deref(), *pooled, settings)?)
             }
         };
-        Ok(Self { db })
+        Ok(Self { db, answers: Arc::default() })
     }
 
     /// Brings the schema up to date.
@@ -95,7 +99,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        migrate::run(&self.db).await
+        let done = migrate::run(&self.db).await;
+        self.answers.store(done.is_ok(), Ordering::Relaxed);
+        done
+    }
+
+    /// Whether it answered lately; asks nothing.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.answers.load(Ordering::Relaxed)
     }
 
     /// Asks for an answer, for readiness.

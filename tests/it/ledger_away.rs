@@ -129,6 +129,8 @@ async fn a_database_that_goes_away_and_comes_back_misses_nothing() {
     gateway.metric_is("tollgate_ledger_has_room", &[], 1.0).await;
     eventually("some answers", async || (clients.count() >= 200).then_some(())).await;
     let usual = clients.p99();
+    let ready = async || gateway.get("/health/readiness").await;
+    assert_eq!(ready().await.json()["db"], "connected");
     postgres.stop();
     let before = clients.count();
     let stopped = Instant::now();
@@ -138,6 +140,8 @@ async fn a_database_that_goes_away_and_comes_back_misses_nothing() {
     eprintln!("99 of 100 answers within {usual} us with the database, {without} us without");
     assert_eq!(clients.refused.load(Ordering::Relaxed), 0, "a known key was refused");
     assert!(during > 100, "only {during} answers while the database was away");
+    let told = ready().await;
+    assert_eq!((told.status(), told.json()["db"].as_str()), (200, Some("Not connected")));
     assert!(gateway.metric("tollgate_ledger_lag_seconds", &[]).await > 1.0);
     postgres.go_on();
     let store = postgres.is_there().await;

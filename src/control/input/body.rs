@@ -1,6 +1,7 @@
 //! The body of a management call.
 
 use super::{Field, Refusal, read};
+use crate::control::fields::has_nul;
 use crate::store::Doc;
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
@@ -23,7 +24,7 @@ impl<S: Sync> FromRequest<S> for Input {
         }
         let value: Value =
             serde_json::from_slice(&body).map_err(|_| fault("json_invalid", "JSON decode error"))?;
-        if holds_nul(&value) {
+        if has_nul(&value) {
             return Err(Refusal::bad("a text holds a NUL character, which no database can keep"));
         }
         match value {
@@ -45,13 +46,4 @@ impl Input {
 
 fn fault(kind: &str, words: &str) -> Refusal {
     Refusal::Fields(vec![json!({ "type": kind, "loc": ["body"], "msg": words, "input": null })])
-}
-
-fn holds_nul(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.contains('\0'),
-        Value::Array(items) => items.iter().any(holds_nul),
-        Value::Object(members) => members.iter().any(|(name, value)| name.contains('\0') || holds_nul(value)),
-        _ => false,
-    }
 }

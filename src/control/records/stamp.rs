@@ -19,10 +19,6 @@ pub(super) fn text(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
 }
 
-pub(super) fn now_ms() -> i64 {
-    Timestamp::now().as_millisecond()
-}
-
 /// Notes who made a document, and when.
 pub(in crate::control) fn stamp(doc: &mut Doc, by: &str) {
     doc.insert("created_at".to_owned(), Value::from(now()));

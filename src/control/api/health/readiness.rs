@@ -17,7 +17,7 @@ pub(in crate::control) async fn run(State(control): State<Control>) -> Response 
     let snapshot = control.runtime.load();
     Json(json!({
         "status": "healthy",
-        "db": if control.directory.is_fresh() { "connected" } else { "Not connected" },
+        "db": if control.store.answers() { "connected" } else { "Not connected" },
         "cache": null,
         "litellm_version": crate::domain::LITELLM_VERSION,
         "success_callbacks": snapshot.config.server.callbacks,
