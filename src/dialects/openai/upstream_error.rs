@@ -39,10 +39,9 @@ pub fn read_failure(status: u16, body: &[u8], retry_after: Option<Duration>) -> 
     let words = (body.len() <= LARGEST_BODY).then(|| serde_json::from_slice(body).ok()).flatten();
     let words = words.as_ref().map(Words::of).unwrap_or_default();
     let base = UpstreamClass::of_status(status).unwrap_or(UpstreamClass::Internal);
-    let message = match words.message {
-        Some(message) if !message.trim().is_empty() => presentable(&message),
-        _ => phrase(base).to_owned(),
-    };
+    // Of some words nothing can be shown.
+    let said = words.message.map(|message| presentable(&message)).filter(|shown| !shown.trim().is_empty());
+    let message = said.unwrap_or_else(|| phrase(base).to_owned());
     let class = if status == 400 { refine(base, &words.code, &message) } else { base };
     let own = |word: Option<String>| word.map(|w| presentable(&w)).filter(|w| !w.is_empty());
     Failure {

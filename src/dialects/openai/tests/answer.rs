@@ -139,3 +139,9 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn words_of_nothing_but_control_characters_are_no_message() {
+    let body = "{\"error_msg\": \"\u{7f}\u{7f}\\u0001\"}";
+    assert!(!read_failure(400, body.as_bytes(), None).message.is_empty());
+}
