@@ -26,10 +26,10 @@ impl Role {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::ProxyAdmin => "proxy_admin",
-            Self::ProxyAdminViewer => "proxy_admin_viewer",
-            Self::InternalUser => "internal_user",
-            Self::InternalUserViewer => "internal_user_viewer",
+            Self::ProxyAdmin => UserRole::ProxyAdmin.as_str(),
+            Self::ProxyAdminViewer => UserRole::ProxyAdminViewer.as_str(),
+            Self::InternalUser => UserRole::InternalUser.as_str(),
+            Self::InternalUserViewer => UserRole::InternalUserViewer.as_str(),
             Self::Unknown => "unknown",
         }
     }

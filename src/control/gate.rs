@@ -4,12 +4,12 @@ use super::Control;
 use super::respond::Failed;
 use super::routes::Route;
 use crate::auth::{self, Access, Claim, Origin, Principal};
-use crate::domain::ApiError;
+use crate::domain::{ApiError, unix_ms};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 pub(super) async fn gate(
     State((control, route)): State<(Control, &'static Route)>,
@@ -51,6 +51,5 @@ async fn admit(control: &Control, route: &Route, parts: &Parts) -> Result<Princi
 
 /// Unix milliseconds.
 pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    unix_ms(SystemTime::now())
 }

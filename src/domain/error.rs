@@ -174,6 +174,14 @@ const fn upstream_row(class: UpstreamClass) -> ErrorRow {
     }
 }
 
+impl UpstreamClass {
+    /// The class word of its row.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        ErrorKind::Upstream(self).row().class
+    }
+}
+
 /// What begins the message of an upstream failure, before the provider's own words.
 const fn upstream_prefix(class: UpstreamClass) -> &'static str {
     use UpstreamClass as C;

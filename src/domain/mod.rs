@@ -15,6 +15,7 @@ pub mod period;
 pub mod prices;
 pub mod record;
 pub mod secret;
+pub mod time;
 pub mod usage;
 
 pub use attempt::{EndpointKind, HostPort, Scheme};
@@ -32,6 +33,7 @@ pub use period::{BadPeriod, Period, PeriodUnit};
 pub use prices::Prices;
 pub use record::{AttemptRecord, Attribution, Content, Outcome, Timings, UsageRecord};
 pub use secret::Secret;
+pub use time::unix_ms;
 pub use usage::{Usage, UsageSource};
 
 /// The LiteLLM release whose behaviour is served, as its clients expect to read it.

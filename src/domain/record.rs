@@ -18,6 +18,19 @@ pub enum Outcome {
     Interrupted(UpstreamClass),
 }
 
+impl Outcome {
+    /// What the ending is called in logs and rows, and the class word of its error.
+    #[must_use]
+    pub const fn words(&self) -> (&'static str, Option<&'static str>) {
+        match self {
+            Self::Completed => ("completed", None),
+            Self::Refused(class) => ("refused", Some(*class)),
+            Self::ClientGone => ("client_gone", None),
+            Self::Interrupted(class) => ("interrupted", Some(class.word())),
+        }
+    }
+}
+
 /// One upstream call within a client call.
 #[derive(Clone, Debug)]
 pub struct AttemptRecord {

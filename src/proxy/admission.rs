@@ -1,10 +1,10 @@
 //! May this call be made: whose is it, what may they call, and is there room and money for it.
 
+use super::Gateway;
 use super::stage::{Admitted, PassedHeaders};
-use super::{Gateway, settle};
 use crate::auth::{self, Asked, Claim, Origin};
 use crate::dialects::openai;
-use crate::domain::{ApiError, Attribution, ErrorKind};
+use crate::domain::{ApiError, Attribution, ErrorKind, unix_ms};
 use crate::limits::{self, Ask, Permit, Refusal, Share, Unpriced};
 use crate::runtime::{GateList, Group, Resolution, Snapshot, Standing};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -41,7 +41,7 @@ pub(super) async fn visitor(
         Claim::Known(principal) => Standing::of(principal, Some(Arc::clone(&snapshot.house.bare))),
         Claim::Virtual(candidate) => gateway.directory.standing(&candidate).await.map_err(nobody)?,
     };
-    let now = settle::unix_ms(arrived_at);
+    let now = unix_ms(arrived_at);
     let known = |error| (error, Some(Arc::clone(&standing.key_hash)));
     standing.usable(now, session.req_header().uri.path(), ip).map_err(known)?;
     if !gateway.ledger.has_room() {

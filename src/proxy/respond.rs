@@ -6,9 +6,9 @@ use super::admission;
 use super::body::{self, Body};
 use super::head::{self, Weighed};
 use super::settle;
-use super::stage::{Attempt, HeldAnswer, Hold, Meter, Refused, Relay};
+use super::stage::{Attempt, Books, HeldAnswer, Hold, Meter, Refused, Relay};
 use crate::dialects::openai::StreamEnd;
-use crate::domain::{ApiError, ErrorKind};
+use crate::domain::{ApiError, ErrorKind, unix_ms};
 use crate::telemetry::DeploymentState;
 use crate::upstream::Deployment;
 use bytes::Bytes;
@@ -32,18 +32,19 @@ pub(super) async fn last_refusal(session: &mut Session, refused: &Refused) -> Re
     refusal(session, refused).await
 }
 
-/// Sends a held answer with its cost in the head.
+/// Sends a held answer, which is written down, with its cost in the head.
 pub(super) async fn held(session: &mut Session, hold: &mut Hold) -> Result<()> {
-    let Some(HeldAnswer { body, usage, upstream_end, .. }) = &mut hold.answer else {
-        return Error::e_explain(ErrorType::InternalError, "no answer is held");
-    };
     let attempt = &hold.attempt;
-    let cost = settle::cost(&attempt.deployment, usage);
+    let (Some(HeldAnswer { body, upstream_end, .. }), Books::Written(record)) =
+        (&mut hold.answer, &attempt.admitted.books)
+    else {
+        return Error::e_explain(ErrorType::InternalError, "no answer is held, or it is not written down");
+    };
     let body = std::mem::take(body);
     let weighed = Weighed {
         length: body.len(),
-        cost,
-        key_spend: attempt.admitted.standing.spent(settle::unix_ms(attempt.admitted.caller.arrived_at)),
+        cost: record.cost,
+        key_spend: attempt.admitted.standing.spent(unix_ms(attempt.admitted.caller.arrived_at)),
         total: Instant::now().saturating_duration_since(attempt.admitted.caller.arrived),
         upstream: upstream_end.saturating_duration_since(attempt.started),
     };

@@ -6,13 +6,13 @@ use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Re
 use crate::dialects::openai;
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
-    Content, Money, Outcome, Prices, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
+    Content, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::metering;
 use crate::upstream::Deployment;
 use bytes::Bytes;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 /// The status that stands for a client that left before it was answered.
 const CLIENT_LEFT: u16 = 499;
@@ -259,10 +259,6 @@ fn record_id(arrived: SystemTime) -> RecordId {
     RecordId::new(u64::try_from(unix_ms(arrived)).unwrap_or_default(), fastrand::u128(..))
 }
 
-pub(super) fn unix_ms(at: SystemTime) -> i64 {
-    i64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
-}
-
 impl UsageRecord {
     /// The record of a call that this deployment had the last word on.
     fn of(self, deployment: Option<&Deployment>) -> Self {
@@ -271,7 +267,7 @@ impl UsageRecord {
             target: Some(deployment.target.id.clone()),
             upstream_model: Some(Arc::clone(&deployment.labels.upstream_model)),
             provider: Some(Arc::clone(&deployment.labels.provider)),
-            price_version: deployment.target.info.prices.as_ref().map(Prices::version),
+            price_version: deployment.labels.price_version,
             priced: deployment.target.info.prices.is_some(),
             ..self
         }

@@ -9,7 +9,7 @@ use super::shelf::Shelf;
 use crate::auth::{Candidate, Principal, Role};
 use crate::domain::{
     ApiError, BudgetTerms, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, MemberFacts, OrganizationFacts,
-    RateTerms, Scope, TeamFacts, UserFacts,
+    RateTerms, Scope, TeamFacts, UserFacts, unix_ms,
 };
 use crate::limits::{Meters, Zone};
 use crate::store::{
@@ -18,7 +18,7 @@ use crate::store::{
 use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 
 /// Keys that are remembered.
@@ -297,8 +297,7 @@ async fn customer_facts(
 
 /// Unix milliseconds.
 pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    unix_ms(SystemTime::now())
 }
 
 fn away(error: &StoreError) -> ApiError {

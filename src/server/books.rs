@@ -2,14 +2,14 @@
 
 use super::ServeError;
 use crate::config::{Config, LedgerConfig};
-use crate::domain::{CounterId, Money, TargetId};
+use crate::domain::{CounterId, Money, TargetId, unix_ms};
 use crate::ledger::{Bookkeeper, Ledger, LedgerSettings, OnFull};
 use crate::limits::Meters;
 use crate::runtime::RuntimeHandle;
 use crate::store::Store;
 use crate::telemetry::{LedgerGauges, Telemetry};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 
 const JOURNAL: &str = "journal";
@@ -66,8 +66,7 @@ fn settings(config: &LedgerConfig, folder: std::path::PathBuf, lanes: usize) -> 
 pub(super) async fn prune(meters: Arc<Meters>) {
     loop {
         tokio::time::sleep(PRUNE).await;
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        meters.prune(i64::try_from(since.as_millis()).unwrap_or(i64::MAX));
+        meters.prune(unix_ms(SystemTime::now()));
     }
 }
 

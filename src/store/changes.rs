@@ -1,9 +1,10 @@
 //! What changed lately, told to every process on the same database.
 
 use super::db::{Store, StoreError, on};
+use crate::domain::unix_ms;
 use sqlx::Row;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 /// One changed row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +39,7 @@ macro_rules! note {
 pub(super) use note;
 
 pub(super) fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    unix_ms(SystemTime::now())
 }
 
 impl Store {

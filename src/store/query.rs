@@ -221,6 +221,15 @@ fn conditions(table: &Table, query: &Query, is_file: bool) -> (String, Vec<Strin
     }
 }
 
+/// Places for a list of values, which are bound after those that are bound already.
+pub(super) fn places(wanted: &[String], values: &mut Vec<String>) -> String {
+    let place = |value: &String| {
+        values.push(value.clone());
+        format!("${}", values.len())
+    };
+    wanted.iter().map(place).collect::<Vec<_>>().join(", ")
+}
+
 fn condition(table: &Table, filter: &Filter, values: &mut Vec<String>, is_file: bool) -> String {
     let known = |column: &&'static str| table.columns.contains(column);
     match filter {
@@ -229,14 +238,7 @@ fn condition(table: &Table, filter: &Filter, values: &mut Vec<String>, is_file: 
             format!("{column} = ${}", values.len())
         }
         Filter::OneOf(column, wanted) if known(column) && !wanted.is_empty() => {
-            let places: Vec<String> = wanted
-                .iter()
-                .map(|value| {
-                    values.push(value.clone());
-                    format!("${}", values.len())
-                })
-                .collect();
-            format!("{column} IN ({})", places.join(", "))
+            format!("{column} IN ({})", places(wanted, values))
         }
         Filter::Contains(column, text) if known(column) => {
             // SQLite's LIKE looks past the case of ASCII by itself, and its LOWER does no more than that.

@@ -2,7 +2,7 @@
 
 use super::head::Heads;
 use super::{Endpoint, TargetState};
-use crate::domain::{EndpointKind, TargetId};
+use crate::domain::{EndpointKind, Prices, TargetId};
 use crate::providers::Target;
 use http::HeaderValue;
 use pingora::http::RequestHeader;
@@ -48,6 +48,8 @@ pub struct Labels {
     pub upstream_model: Arc<str>,
     /// The provider.
     pub provider: Arc<str>,
+    /// Names its prices, if it has any.
+    pub price_version: Option<u64>,
 }
 
 impl Labels {
@@ -59,6 +61,7 @@ impl Labels {
             group: header(&target.group),
             upstream_model: Arc::from(format!("{}/{}", target.provider, target.model)),
             provider: Arc::from(target.provider.as_str()),
+            price_version: target.info.prices.as_ref().map(Prices::version),
         }
     }
 }

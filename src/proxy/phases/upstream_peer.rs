@@ -2,9 +2,9 @@
 
 use super::failure;
 use crate::dialects::openai::{self, Shape, ShapeParams};
-use crate::domain::{ApiError, ErrorKind};
+use crate::domain::{ApiError, ErrorKind, unix_ms};
+use crate::proxy::Gateway;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
-use crate::proxy::{Gateway, settle};
 use crate::runtime::Pick;
 use crate::upstream::{Deployment, Patience};
 use bytes::Bytes;
@@ -96,7 +96,7 @@ fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), 
 fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
     let house = &admitted.snapshot.house;
     house.limits_providers()
-        && house.is_exhausted(&deployment.target.provider, settle::unix_ms(admitted.caller.arrived_at))
+        && house.is_exhausted(&deployment.target.provider, unix_ms(admitted.caller.arrived_at))
 }
 
 fn provider_exhausted(admitted: &Admitted) -> ApiError {

@@ -2,7 +2,7 @@
 
 use super::bulk::{Cell, Cells};
 use super::tables;
-use crate::domain::UsageRecord;
+use crate::domain::{UsageRecord, unix_ms};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
@@ -60,7 +60,7 @@ const DAY: i64 = 24 * HOUR;
 impl<'a> Rollups<'a> {
     pub(super) fn add(&mut self, record: &'a UsageRecord) {
         let dimensions = dimensions(record);
-        let at = tables::ms(record.arrived);
+        let at = unix_ms(record.arrived);
         let (hour, day) = (at.div_euclid(HOUR) * HOUR, at.div_euclid(DAY) * DAY);
         self.hours.entry((hour, dimensions)).or_default().add(record);
         let tags = record.attribution.as_deref().map(|own| own.tags.as_slice()).unwrap_or_default();

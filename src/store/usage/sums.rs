@@ -1,6 +1,7 @@
 //! Sums, read from the roll-ups: by day, or by day and label.
 
 use crate::store::db::{Store, StoreError, on};
+use crate::store::query::places;
 use sqlx::Row;
 use std::fmt::Write as _;
 
@@ -163,14 +164,7 @@ pub(super) fn statement(query: &SumQuery) -> (String, Vec<String>) {
     let end = format!("{};", query.to);
     let mut values = vec![query.from.clone(), end.clone(), query.from.clone(), end];
     for (dimension, wanted) in &query.only {
-        let places: Vec<String> = wanted
-            .iter()
-            .map(|value| {
-                values.push(value.clone());
-                format!("${}", values.len())
-            })
-            .collect();
-        let list = if places.is_empty() { "NULL".to_owned() } else { places.join(", ") };
+        let list = if wanted.is_empty() { "NULL".to_owned() } else { places(wanted, &mut values) };
         // Writing to a String cannot fail.
         let _ = write!(sql, " AND {} IN ({list})", dimension.column(source));
     }

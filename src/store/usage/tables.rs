@@ -2,11 +2,11 @@
 
 use super::bulk::{Bulk, Cell, Cells, Kind};
 use super::charges;
-use crate::domain::{ErrorKind, Outcome, TargetId, UpstreamClass, UsageRecord};
+use crate::domain::{Outcome, TargetId, UpstreamClass, UsageRecord, unix_ms};
 use Kind::{Int, Text};
 use std::borrow::Cow;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 #[rustfmt::skip]
 pub(super) static USAGE: Bulk = Bulk::new("tollgate_usage", &[
@@ -98,25 +98,6 @@ pub(super) static TAG_DAYS: Bulk = rollup!("tollgate_usage_tag_day", [
 #[cfg(test)]
 pub(super) static ALL: [&Bulk; 7] = [&USAGE, &ATTEMPTS, &COUNTERS, &PROGRESS, &HOURS, &DAYS, &TAG_DAYS];
 
-/// Unix milliseconds.
-pub(super) fn ms(at: SystemTime) -> i64 {
-    i64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
-}
-
-/// What an ending is called, and the class of its error.
-fn ending(outcome: &Outcome) -> (&'static str, Option<&'static str>) {
-    match outcome {
-        Outcome::Completed => ("completed", None),
-        Outcome::Refused(word) => ("refused", Some(*word)),
-        Outcome::ClientGone => ("client_gone", None),
-        Outcome::Interrupted(class) => ("interrupted", Some(class_word(*class))),
-    }
-}
-
-const fn class_word(class: UpstreamClass) -> &'static str {
-    ErrorKind::Upstream(class).row().class
-}
-
 /// Whether LiteLLM calls it a success: the client has its answer.
 pub(super) const fn is_success(record: &UsageRecord) -> bool {
     matches!(record.outcome, Outcome::Completed)
@@ -146,9 +127,9 @@ pub(super) fn usage<'a>(
     let of = |field: fn(&crate::domain::Attribution) -> &Option<Arc<str>>| {
         Cell::option(own.and_then(|own| field(own).as_deref()))
     };
-    let (outcome, error_class) = ending(&record.outcome);
+    let (outcome, error_class) = record.outcome.words();
     let (usage, timings) = (&record.usage, &record.timings);
-    let after = |time: Duration| Cell::Int(ms(record.arrived + time));
+    let after = |time: Duration| Cell::Int(unix_ms(record.arrived + time));
     let call_id = record.call_id.as_str();
     let content = record.content.as_deref();
     to.extend([
@@ -195,7 +176,7 @@ pub(super) fn usage<'a>(
         Cell::Int(record.cost.pico()),
         record.price_version.map_or(Cell::Null, |version| Cell::Int(version.cast_signed())),
         Cell::count(record.priced),
-        Cell::Int(ms(record.arrived)),
+        Cell::Int(unix_ms(record.arrived)),
         timings.first_token.map_or(Cell::Null, after),
         after(timings.end),
         charges::write(record).map_or(Cell::Null, |text| Cell::Text(Cow::Owned(text))),
@@ -212,7 +193,7 @@ pub(super) fn attempts<'a>(record: &'a UsageRecord, id: &'a str, to: &mut Cells<
             Cell::count(n + 1),
             Cell::text(attempt.target.as_str()),
             Cell::count(attempt.status),
-            Cell::option(attempt.failure.map(class_word)),
+            Cell::option(attempt.failure.map(UpstreamClass::word)),
             Cell::count(attempt.duration.as_micros()),
         ]);
     }

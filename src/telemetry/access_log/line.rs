@@ -1,7 +1,7 @@
 //! One line: what it says of a call, and that it says nothing else.
 
 use crate::dialects::json::put_text;
-use crate::domain::{AttemptRecord, ErrorKind, Money, Outcome, UpstreamClass, UsageRecord};
+use crate::domain::{AttemptRecord, Money, UpstreamClass, UsageRecord};
 use crate::telemetry::spans::Spans;
 use std::io::Write;
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ const LONGEST_NAME: usize = 256;
 
 /// Appends a record's line, with its newline.
 pub(super) fn append(to: &mut Vec<u8>, record: &UsageRecord) {
-    let (outcome, error_class) = ending(&record.outcome);
+    let (outcome, error_class) = record.outcome.words();
     let (usage, spans) = (&record.usage, Spans::of(record));
     let mut line = Line(to);
     line.raw(b"{\"ts\":\"");
@@ -130,7 +130,7 @@ impl Line<'_> {
             self.raw(if i == 0 { b"{\"model_id\":" } else { b",{\"model_id\":" });
             self.text(attempt.target.as_str());
             self.number(b",\"status\":", attempt.status.into());
-            self.word(b",\"error\":", attempt.failure.map(class_word));
+            self.word(b",\"error\":", attempt.failure.map(UpstreamClass::word));
             self.milliseconds(b",\"duration_ms\":", Some(attempt.duration.as_secs_f64()));
             self.raw(b"}");
         }
@@ -142,19 +142,6 @@ impl Line<'_> {
         // Writing to a Vec cannot fail; a date beyond 9999 is left out.
         let _ = write!(self.0, "{}", humantime::format_rfc3339_millis(at.max(SystemTime::UNIX_EPOCH)));
     }
-}
-
-const fn ending(outcome: &Outcome) -> (&'static str, Option<&'static str>) {
-    match outcome {
-        Outcome::Completed => ("completed", None),
-        Outcome::Refused(word) => ("refused", Some(*word)),
-        Outcome::ClientGone => ("client_gone", None),
-        Outcome::Interrupted(class) => ("interrupted", Some(class_word(*class))),
-    }
-}
-
-const fn class_word(class: UpstreamClass) -> &'static str {
-    ErrorKind::Upstream(class).row().class
 }
 
 fn shortened(name: &str) -> &str {

@@ -2,7 +2,7 @@
 
 use super::label::{NONE, OTHER};
 use super::names::Names;
-use crate::domain::{AttemptRecord, ErrorKind, Outcome, TargetId, UpstreamClass, UsageRecord};
+use crate::domain::{AttemptRecord, Outcome, TargetId, UpstreamClass, UsageRecord};
 
 /// How a call ended, without what is unbounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ impl Ending {
             Outcome::Interrupted(class) => Self::Interrupted(class),
             Outcome::Refused(word) => {
                 let last = record.attempts.last().and_then(|attempt| attempt.failure);
-                Self::Refused(word, last.is_some_and(|class| class_word(class) == word))
+                Self::Refused(word, last.is_some_and(|class| class.word() == word))
             }
         }
     }
@@ -57,7 +57,7 @@ impl Ending {
         match self {
             Self::Completed | Self::Gone => None,
             Self::Refused(word, upstream) => Some((word, upstream)),
-            Self::Interrupted(class) => Some((class_word(class), true)),
+            Self::Interrupted(class) => Some((class.word(), true)),
         }
     }
 }
@@ -94,11 +94,6 @@ impl<'a> Key<'a, AttemptShape> {
             shape,
         }
     }
-}
-
-/// The class word of an upstream failure.
-pub(super) const fn class_word(class: UpstreamClass) -> &'static str {
-    ErrorKind::Upstream(class).row().class
 }
 
 /// LiteLLM's `exception_class`: `Openai.RateLimitError` for an upstream's failure, else the bare word.

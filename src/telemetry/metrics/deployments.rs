@@ -1,6 +1,6 @@
 //! Upstream attempts, and the state of deployments.
 
-use super::call::{AttemptShape, class_word, exception_class};
+use super::call::{AttemptShape, exception_class};
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::latency::GROUP;
@@ -133,7 +133,7 @@ impl Deployments {
             let answered = shape.failure.is_some() && shape.status >= 400;
             let status = if answered { shape.status } else { ErrorKind::Upstream(class).row().status };
             let (status, provider) = (status.to_string(), labels.get(L::ApiProvider));
-            let class = exception_class(class_word(class), Some(provider));
+            let class = exception_class(class.word(), Some(provider));
             let labels = labels.clone().with(L::ExceptionStatus, &status).with(L::ExceptionClass, &class);
             [self.failure.get(&labels), self.api_failed.get(&labels)]
         });
