@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use super::stage::{Admitted, PassedHeaders};
-use crate::auth::{self, Asked, Claim, Origin};
+use crate::auth::{self, Claim, Origin};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, ErrorKind, unix_ms};
 use crate::limits::{self, Ask, Permit, Refusal, Share, Unpriced};
@@ -75,14 +75,7 @@ pub(super) fn may_call(
     requested: &str,
     resolution: Option<&Resolution>,
 ) -> Result<(), ApiError> {
-    let group = resolution.map(|resolution| &*resolution.group);
-    let upstream = group.and_then(Group::upstream_name);
-    standing.may_call(&Asked {
-        name: requested,
-        group: group.map_or(requested, |group| &group.name),
-        upstream,
-        access_groups: group.map(|group| group.access_groups.as_slice()).unwrap_or_default(),
-    })
+    standing.may_call(&Group::asked(requested, resolution.map(|resolution| &*resolution.group)))
 }
 
 /// Names the end user of a call, whose limits then count too.

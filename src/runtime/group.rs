@@ -1,5 +1,6 @@
 //! A group: the deployments behind one public name, and the choice among them.
 
+use crate::auth::Asked;
 use crate::domain::{Prices, Usage};
 use crate::limits::{Expected, Learned, output_estimate};
 use crate::metering;
@@ -86,10 +87,15 @@ impl Group {
         }
     }
 
-    /// The upstream's model with the provider's prefix.
+    /// A name that stands for this group, or for none, as lists of models know it.
     #[must_use]
-    pub fn upstream_name(&self) -> Option<&str> {
-        self.upstream_name.as_deref()
+    pub fn asked<'a>(name: &'a str, group: Option<&'a Self>) -> Asked<'a> {
+        Asked {
+            name,
+            group: group.map_or(name, |group| &group.name),
+            upstream: group.and_then(|group| group.upstream_name.as_deref()),
+            access_groups: group.map(|group| group.access_groups.as_slice()).unwrap_or_default(),
+        }
     }
 
     /// What a call will take whose prompt has so many tokens and whose answer may have `max_tokens`.

@@ -139,12 +139,6 @@ impl Standing {
         }
     }
 
-    /// Whether this model is one that the caller may see in a list.
-    #[must_use]
-    pub fn sees(&self, asked: &Asked<'_>) -> bool {
-        self.may_call(asked).is_ok()
-    }
-
     /// What a call of a model passes. An owner's own budget is not asked when a team pays.
     #[must_use]
     pub fn gates(&self, names: &[&str]) -> GateList<'_> {

@@ -10,8 +10,8 @@ mod stored;
 pub(in crate::control) mod update;
 mod visible;
 
-use crate::auth::{self, Asked, Principal};
-use crate::runtime::Snapshot;
+use crate::auth::{self, Principal};
+use crate::runtime::{Group, Snapshot};
 use crate::store::{Doc, SealError, Vault};
 use serde_json::{Value, json};
 
@@ -27,14 +27,9 @@ const CREATED: u64 = 1_677_610_602;
 /// Whether the lists of a key let it call this model.
 fn may_see(snapshot: &Snapshot, principal: &Principal, name: &str) -> bool {
     let Some(key) = &principal.key else { return true };
-    let group = snapshot.resolve(name).map(|resolution| resolution.group);
-    let asked = Asked {
-        name,
-        group: group.as_ref().map_or(name, |group| &group.name),
-        upstream: group.as_ref().and_then(|group| group.upstream_name()),
-        access_groups: group.as_ref().map(|group| group.access_groups.as_slice()).unwrap_or_default(),
-    };
-    auth::lets_through(&key.models, &asked)
+    let resolution = snapshot.resolve(name);
+    let group = resolution.as_ref().map(|resolution| &*resolution.group);
+    auth::lets_through(&key.models, &Group::asked(name, group))
 }
 
 /// One model in OpenAI's list shape.
