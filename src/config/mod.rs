@@ -21,7 +21,8 @@ pub mod tree;
 pub mod yaml;
 
 pub use audit::{AuditRow, Status};
-pub use compile::{Compiled, Overrides, StoredModels, compile, parse_and_compile};
+pub use compile::{Compiled, Overrides, StoredModels, compile, is_placeholder, parse_and_compile};
+pub use dotenv::{Assignment, assignments};
 pub use env::Env;
 pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
