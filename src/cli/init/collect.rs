@@ -41,7 +41,7 @@ pub(super) const VARIABLES: &[Variable] = &[
         question: "Salt key (Enter makes one): ",
         kind: Kind::Password,
         without: Without::Random,
-        comment: "Encrypts credentials in the database. A new one needs LITELLM_SALT_KEY_PREVIOUS, see README.md.",
+        comment: "Encrypts credentials in the database. docker/README.md says how to change it.",
     },
     Variable {
         name: "DB_PASSWORD",

@@ -12,6 +12,7 @@ mod values;
 mod write;
 
 pub(super) use arguments::{Change, Init};
+pub(super) use values::masked;
 pub(super) use write::is_open_to_others;
 
 use super::style::{Style, Tone};

@@ -140,7 +140,7 @@ fn keys_are_added_behind_and_those_behind_a_removed_one_move_up() {
     assert_eq!(keys::add(&mut text, "maas-key-c"), Ok(2));
     assert_eq!(keys::add(&mut text, "maas-key-b"), Err(KeysError::Known(1)));
     assert_eq!(keys::add(&mut text, "your-api-key"), Err(KeysError::Unfit(Unfit::Placeholder)));
-    assert_eq!(keys::remove(&mut text, 3), Err(KeysError::None(3, 3)));
+    assert_eq!(keys::remove(&mut text, 3), Err(KeysError::None(3, 2)));
     assert_eq!(keys::remove(&mut text, 0), Ok(()));
     assert_eq!(keys::list(&text), ["maas-key-b", "maas-key-c"]);
     let values = text.values();

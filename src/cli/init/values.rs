@@ -88,7 +88,7 @@ pub(super) fn random() -> Result<String, getrandom::Error> {
 }
 
 /// A value's end and length: enough to tell it from others, too little to use.
-pub(super) fn masked(value: &str) -> String {
+pub(in crate::cli) fn masked(value: &str) -> String {
     let length = value.chars().count();
     let end: String = value.chars().skip(length.saturating_sub(4)).collect();
     if length >= 20 { format!("…{end} (len={length})") } else { format!("(len={length})") }
