@@ -71,7 +71,7 @@ fn ports_are_the_usual_ones_and_the_database_has_none() {
     let expected = [
         ("tollgate", vec!["4000:4000"]),
         ("db", vec![]),
-        ("prometheus", vec!["9090:9090"]),
+        ("prometheus", vec!["127.0.0.1:9090:9090"]),
         ("grafana", vec!["3000:3000"]),
     ];
     let expected =

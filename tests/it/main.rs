@@ -43,6 +43,7 @@ mod seeds;
 mod serving;
 mod shares;
 mod size;
+mod stack;
 mod streams;
 mod support;
 mod surface;

@@ -43,13 +43,7 @@ const SAMPLES: [&str; 3] = ["sk-1234", "sk-master-key", "secret"];
 impl Kind {
     /// The value without blanks around it, if it will do.
     pub(super) fn check(self, value: &str) -> Result<String, Unfit> {
-        let value = value.trim();
-        if value.is_empty() {
-            return Err(Unfit::Empty);
-        }
-        if is_placeholder(value) || SAMPLES.contains(&value) {
-            return Err(Unfit::Placeholder);
-        }
+        let value = &in_use(value)?;
         let plain = |extra: &str| value.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
         let is_plain = match self {
             Self::MasterKey | Self::Password => plain("-_.~"),
@@ -68,6 +62,15 @@ impl Kind {
             Self::Duration if !is_duration(value) => Err(Unfit::Duration),
             _ => Ok(value.to_owned()),
         }
+    }
+}
+
+/// A value that is in use already stays, whatever its characters: what it opens was made with it.
+pub(super) fn in_use(value: &str) -> Result<String, Unfit> {
+    match value.trim() {
+        "" => Err(Unfit::Empty),
+        shown if is_placeholder(shown) || SAMPLES.contains(&shown) => Err(Unfit::Placeholder),
+        value => Ok(value.to_owned()),
     }
 }
 
