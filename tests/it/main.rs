@@ -18,6 +18,7 @@ mod cooldown;
 mod databases;
 mod docker;
 mod doctor;
+mod documents;
 mod errors;
 mod first_run;
 mod harness;

@@ -53,19 +53,24 @@ fn filled(text: &str, variables: &[(String, String)]) -> String {
     format!("{before}{value}{}", filled(after, variables))
 }
 
-/// A database of its own on the server that `tests/run` starts: host and port, user, name.
-async fn database() -> Option<(String, String, String)> {
+/// The URL of a database of its own on the server that `tests/run` starts.
+pub(crate) async fn empty_database() -> Option<String> {
     let Ok(url) = std::env::var("TOLLGATE_TEST_DATABASE_URL") else {
-        eprintln!("TOLLGATE_TEST_DATABASE_URL is not set: the stack is left out");
+        eprintln!("TOLLGATE_TEST_DATABASE_URL is not set: Postgres is left out");
         return None;
     };
     let name = format!("stack{:016x}", fastrand::u64(..));
     let mut connection = PgConnection::connect(&url).await.unwrap();
     connection.execute(format!("CREATE DATABASE {name}").as_str()).await.unwrap();
-    let rest = url.split_once("://").unwrap().1;
-    let (user, rest) = rest.split_once('@').unwrap();
-    let user = user.split(':').next().unwrap();
-    Some((rest.split('/').next().unwrap().to_owned(), user.to_owned(), name))
+    Some(format!("{}/{name}", url.rsplit_once('/').unwrap().0))
+}
+
+/// Its host and port, user, and name.
+async fn database() -> Option<(String, String, String)> {
+    let url = empty_database().await?;
+    let (user, rest) = url.split_once("://").unwrap().1.split_once('@').unwrap();
+    let (host, name) = rest.split_once('/').unwrap();
+    Some((host.to_owned(), user.split(':').next().unwrap().to_owned(), name.to_owned()))
 }
 
 impl Stack {

@@ -109,7 +109,7 @@ fn make(arguments: &Make) -> Result<String, InitError> {
 fn keep(file: &Path, old: &Text) -> Result<String, InitError> {
     let mut lacks = Vec::new();
     let values = old.values();
-    for variable in VARIABLES.iter().take(2) {
+    for variable in VARIABLES.iter().take(3) {
         let value = values.filled(variable.name).unwrap_or_default();
         if let Err(unfit) = values::in_use(value) {
             lacks.push(format!("{}: {unfit}", variable.name));
