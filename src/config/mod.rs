@@ -23,7 +23,8 @@ pub mod yaml;
 pub use audit::{AuditRow, Status};
 #[cfg(test)]
 pub(crate) use compile::is_own_path;
-pub use compile::{Compiled, Overrides, StoredModels, compile, parse_and_compile};
+pub use compile::{Compiled, Overrides, StoredModels, compile, is_placeholder, parse_and_compile};
+pub use dotenv::{Assignment, assignments};
 pub use env::Env;
 pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};

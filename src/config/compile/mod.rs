@@ -123,7 +123,8 @@ fn warn_unset(unset: &Unset<'_>, report: &mut Report) {
 }
 
 /// Whether a credential is one that documentation shows.
-fn is_placeholder(value: &str) -> bool {
+#[must_use]
+pub fn is_placeholder(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     let shown =
         ["change-me", "changeme", "change_me", "your-", "your_", "placeholder", "replace-me", "replace_me"];
