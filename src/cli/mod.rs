@@ -8,6 +8,7 @@ mod demo;
 mod import;
 mod ledger;
 mod logging;
+mod running;
 mod serve;
 
 use crate::config::Env;
@@ -45,6 +46,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn print_check(arguments: &arguments::Check) -> ExitCode {
     let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(serve::DEFAULT_CONFIG));
+    if let Some(url) = &arguments.against_running {
+        let (text, code) = running::run(&path, url);
+        return finish(&text, code);
+    }
     let env = Env::from_process().with_dotenv_file(Path::new(".env"));
     let (text, code) = check::run(&path, arguments.strict, &env);
     finish(&text, code)

@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod compile;
+pub mod diff;
 mod dotenv;
 pub mod env;
 pub mod error;
@@ -17,11 +18,13 @@ pub mod model;
 mod python;
 mod resolve;
 mod scalar;
+mod settings;
 pub mod tree;
 pub mod yaml;
 
 pub use audit::{AuditRow, Status};
 pub use compile::{Compiled, Overrides, StoredModels, compile, parse_and_compile};
+pub use diff::{Plan, diff};
 pub use env::Env;
 pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
@@ -30,6 +33,7 @@ pub use model::{
     AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
     SpendingConfig, Strategy,
 };
+pub use settings::{Changed, Settings};
 
 /// Reads a file with everything it includes, and compiles it.
 ///
