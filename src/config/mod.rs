@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod compile;
+pub mod diff;
 mod dotenv;
 pub mod env;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod model;
 mod python;
 mod resolve;
 mod scalar;
+mod settings;
 pub mod tree;
 pub mod yaml;
 
@@ -24,6 +26,7 @@ pub use audit::{AuditRow, Status};
 #[cfg(test)]
 pub(crate) use compile::is_own_path;
 pub use compile::{Compiled, Overrides, StoredModels, compile, is_placeholder, parse_and_compile};
+pub use diff::{Plan, diff};
 pub use dotenv::{Assignment, assignments};
 pub use env::Env;
 pub(crate) use error::did_you_mean;
@@ -33,6 +36,7 @@ pub use model::{
     AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
     SpendingConfig, Strategy,
 };
+pub use settings::{Changed, Settings};
 
 /// Reads a file with everything it includes, and compiles it.
 ///

@@ -1,6 +1,6 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
-use super::StoredModels;
+use super::{Settings, StoredModels};
 use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
@@ -27,6 +27,8 @@ pub struct Config {
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.
     pub stored: StoredModels,
+    /// What the sections of the file say, to be compared with another configuration.
+    pub settings: Settings,
 }
 
 /// Process-wide settings.
@@ -56,7 +58,9 @@ pub struct ServerConfig {
     pub allow_insecure: bool,
     /// How endpoints are probed.
     pub health_check: HealthCheck,
-    /// Longest wait for open requests after SIGTERM.
+    /// After SIGTERM, connections are accepted for so long while readiness says that the process goes.
+    pub shutdown_delay: Duration,
+    /// Longest wait for open requests after that.
     pub drain_timeout: Duration,
     /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
     pub callbacks: Vec<String>,
@@ -92,7 +96,7 @@ pub struct SpendingConfig {
 }
 
 /// How spending is written down.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerConfig {
     /// The journal's size, in bytes, from which on it is reported.
     pub journal_max_bytes: u64,

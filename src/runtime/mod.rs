@@ -21,7 +21,7 @@ pub use handle::RuntimeHandle;
 pub use house::House;
 pub use known::Known;
 pub use names::Resolution;
-pub use reloader::{ReloadError, Reloader};
+pub use reloader::{Hooks, RefusedFile, ReloadError, Reloaded, Reloader, Source};
 pub(crate) use snapshot::zone;
 pub use snapshot::{PrepareError, Snapshot};
 pub use standing::{GateList, Standing};

@@ -226,6 +226,7 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("workers"),
     yes("health_check"),
     yes("drain_timeout"),
+    yes("shutdown_delay"),
     yes("allow_insecure"),
     yes("unpriced_models"),
     noted("price_file", "prices in LiteLLM's format, laid over the table in the program"),

@@ -21,7 +21,7 @@ use super::audit::{self, AuditRow};
 use super::field::{Report, Section};
 use super::resolve::{Unset, resolve};
 use super::tree::{Entry, Node, Value};
-use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Warning};
+use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Settings, Warning};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -85,7 +85,8 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, targets, passages, aliases, stored };
+    let settings = Settings::of(&root);
+    let config = Config { server, spending, router, targets, passages, aliases, stored, settings };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 

@@ -21,6 +21,10 @@ pub(super) struct Gateway {
     endpoint_up: Family<IntGauge>,
     /// Counts configurations taken into use.
     pub(super) config_generation: IntGauge,
+    /// Files that were read again, and taken or refused.
+    config_reloads: [IntCounter; 2],
+    /// Whether the file that was read last is in use.
+    config_reload_successful: IntGauge,
 }
 
 impl Gateway {
@@ -34,6 +38,9 @@ impl Gateway {
             &[L::Source],
         )?;
         let source = |source: UsageSource| sources.get(&LabelSet::new().with(L::Source, source.as_str()));
+        let config_reload_successful: IntGauge =
+            to.single("tollgate_config_reload_successful", "Whether the file that was read last is in use")?;
+        config_reload_successful.set(1);
         Ok(Self {
             usage_source: [UsageSource::Upstream, UsageSource::Estimated, UsageSource::Absent].map(source),
             log_dropped: to.single("tollgate_access_log_dropped_total", "Access log lines dropped")?,
@@ -49,7 +56,22 @@ impl Gateway {
                 &[L::Endpoint],
             )?,
             config_generation: to.single("tollgate_config_generation", "Configurations taken into use")?,
+            config_reloads: [
+                to.single("tollgate_config_reload_success_total", "Files read again and taken into use")?,
+                to.single("tollgate_config_reload_failure_total", "Files read again and refused")?,
+            ],
+            config_reload_successful,
         })
+    }
+
+    pub(super) fn config_reloaded(&self, well: bool) {
+        let [success, failure] = &self.config_reloads;
+        if well {
+            success.inc()
+        } else {
+            failure.inc()
+        }
+        self.config_reload_successful.set(i64::from(well));
     }
 
     pub(super) fn count(&self, record: &UsageRecord) {

@@ -159,6 +159,11 @@ impl Metrics {
         self.areas.gateway.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
     }
 
+    /// Counts a try to read the configuration again.
+    pub fn config_reloaded(&self, well: bool) {
+        self.areas.gateway.config_reloaded(well);
+    }
+
     /// How the ledger is now.
     pub fn ledger(&self, now: &LedgerGauges) {
         self.areas.ledger.set(now);
