@@ -28,7 +28,7 @@ pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
 pub use model::{
     AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
-    SpendingConfig, Strategy,
+    SpendingConfig, Strategy, TelemetryConfig,
 };
 
 /// Reads a file with everything it includes, and compiles it.

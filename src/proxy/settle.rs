@@ -135,6 +135,7 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         let settled = permit.settle(usage.total().saturating_sub(usage.cached), cost);
         attribution.charges = settled.charges.into_vec();
         settled.crossed.iter().for_each(|crossed| {
+            gateway.telemetry.metrics.soft_budget_crossed(crossed.counter.scope);
             log::warn!(
                 "soft budget: {} {} has spent {} of {}",
                 crossed.counter.scope,

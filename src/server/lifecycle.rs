@@ -9,7 +9,7 @@ use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Reads the configuration again; `Err` says what is wrong with it.
@@ -70,10 +70,12 @@ pub(super) async fn reload_on_hangup(reload: Reload, reloader: Arc<Reloader>, te
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
         telemetry.access_log.reopen();
+        let began = Instant::now();
         let adopted = match reload() {
             Ok(config) => reloader.file(config).await.map_err(|error| error.to_string()),
             Err(faults) => Err(faults),
         };
+        telemetry.metrics.reloaded(began.elapsed(), adopted.is_ok(), SystemTime::now());
         match adopted {
             Ok(generation) => log::info!("configuration {generation} is in use"),
             Err(faults) => log::error!("the configuration was not reloaded, the old one stays:\n{faults}"),

@@ -98,7 +98,10 @@ fn compose(
     workers: usize,
     control_runtime: &tokio::runtime::Runtime,
 ) -> Result<Arc<Gateway>, ServeError> {
-    let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
+    let telemetry = Arc::new(Telemetry::start(
+        log_target(&config.server.access_log),
+        config.telemetry.selection.clone(),
+    )?);
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
@@ -119,6 +122,7 @@ fn compose(
     let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
     control_runtime.spawn(books::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
+    control_runtime.spawn(services::count(store.clone(), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow_models(Arc::clone(&reloader)));
     let draining = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {

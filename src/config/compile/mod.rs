@@ -15,6 +15,7 @@ mod shown;
 mod spending;
 mod stored;
 mod targets;
+mod telemetry;
 
 use super::audit::{self, AuditRow};
 use super::field::{Report, Section};
@@ -72,6 +73,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         tollgate: Section::of(&root, "", "tollgate", &mut report),
     };
     let server = server::compile(&sections, &env, overrides, &mut report);
+    let telemetry = telemetry::compile(&sections, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
@@ -81,7 +83,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, targets, aliases, stored };
+    let config = Config { server, telemetry, spending, router, targets, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
