@@ -4,8 +4,10 @@
 //! signature of its own is a folder here and a line in `ALL`.
 
 pub mod base;
+pub mod catalog;
 pub mod compatible;
 pub mod target;
 
 pub use base::Base;
+pub use catalog::Catalog;
 pub use target::{ModelInfo, Params, Target, Weights};

@@ -228,6 +228,7 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("drain_timeout"),
     yes("allow_insecure"),
     yes("unpriced_models"),
+    noted("price_file", "prices in LiteLLM's format, laid over the table in the program"),
     yes("blocked_ips"),
     yes("limits"),
     yes("journal"),

@@ -76,9 +76,9 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let telemetry = telemetry::compile(&sections, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
-    let targets = targets::compile(&file.root, &sections, &env, &mut report);
+    let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
-    let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut report);
+    let stored = stored::compile(&sections, &env, &file.catalog, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
