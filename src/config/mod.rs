@@ -34,7 +34,7 @@ pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
 pub use model::{
     AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
-    SpendingConfig, Strategy,
+    SpendingConfig, Strategy, TelemetryConfig,
 };
 pub use settings::{Changed, Settings};
 

@@ -5,6 +5,7 @@ use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
 use crate::store::DatabaseSettings;
+use crate::telemetry::Selection;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +16,8 @@ use std::time::Duration;
 pub struct Config {
     /// Listening, authentication and process-wide limits.
     pub server: ServerConfig,
+    /// Metrics, and where finished calls are sent.
+    pub telemetry: TelemetryConfig,
     /// Limits and budgets of the gateway itself.
     pub spending: SpendingConfig,
     /// Retries, timeouts and cooldown.
@@ -64,6 +67,15 @@ pub struct ServerConfig {
     pub drain_timeout: Duration,
     /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
     pub callbacks: Vec<String>,
+}
+
+/// Metrics, and where finished calls are sent.
+#[derive(Clone, Debug, Default)]
+pub struct TelemetryConfig {
+    /// LiteLLM's families that are exposed; read at the start only (`prometheus_metrics_config`).
+    pub selection: Selection,
+    /// Whether metrics tell end users apart (`enable_end_user_cost_tracking_prometheus_only`).
+    pub end_users: bool,
 }
 
 /// Limits and budgets that hold for everybody, and how spending is written down.

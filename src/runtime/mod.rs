@@ -4,6 +4,7 @@
 //! strategy and deployments. It never changes; a reload prepares a new one (which may fail) and swaps
 //! it in (which may not). A request loads it once and keeps it to its end.
 
+mod balances;
 mod directory;
 mod group;
 mod handle;

@@ -40,7 +40,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 /// Idle upstream connections each data-plane thread keeps.
@@ -113,7 +113,10 @@ fn compose(
     workers: usize,
     control_runtime: &tokio::runtime::Runtime,
 ) -> Result<(Arc<Gateway>, Arc<AtomicBool>), ServeError> {
-    let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
+    let telemetry = Arc::new(Telemetry::start(
+        log_target(&config.server.access_log),
+        config.telemetry.selection.clone(),
+    )?);
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
@@ -131,6 +134,7 @@ fn compose(
     let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
     control_runtime.spawn(books::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
+    control_runtime.spawn(services::count(store.clone(), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow_models(Arc::clone(&reloader)));
     let unready = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {
@@ -155,7 +159,9 @@ fn hooks(source: Source, telemetry: &Arc<Telemetry>) -> Hooks {
     Hooks {
         source,
         published: Box::new(move |snapshot| services::publish(&published, snapshot)),
-        reloaded: Box::new(move |well| reloaded.metrics.config_reloaded(well)),
+        reloaded: Box::new(move |took, is_used| {
+            reloaded.metrics.reloaded(took, is_used, SystemTime::now());
+        }),
     }
 }
 

@@ -16,6 +16,7 @@ mod shown;
 mod spending;
 mod stored;
 mod targets;
+mod telemetry;
 
 use super::audit::{self, AuditRow};
 use super::field::{Report, Section};
@@ -75,6 +76,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         tollgate: Section::of(&root, "", "tollgate", &mut report),
     };
     let server = server::compile(&sections, &env, overrides, &mut report);
+    let telemetry = telemetry::compile(&sections, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
@@ -86,7 +88,8 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         return Err(report.errors);
     }
     let settings = Settings::of(&root);
-    let config = Config { server, spending, router, targets, passages, aliases, stored, settings };
+    let config =
+        Config { server, telemetry, spending, router, targets, passages, aliases, stored, settings };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
