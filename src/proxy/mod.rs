@@ -8,6 +8,7 @@ mod admission;
 mod body;
 mod head;
 mod phases;
+mod quota;
 mod respond;
 mod settle;
 mod stage;

@@ -38,6 +38,7 @@ mod seeds;
 mod serving;
 mod shares;
 mod size;
+mod strategies;
 mod streams;
 mod support;
 mod surface;

@@ -4,6 +4,7 @@ mod aliases;
 mod database;
 mod deployment;
 mod environment;
+mod groups;
 mod master_key;
 mod params;
 mod pool;
@@ -14,6 +15,7 @@ mod server;
 mod shown;
 mod spending;
 mod stored;
+mod strategy;
 mod targets;
 
 use super::audit::{self, AuditRow};
@@ -25,7 +27,6 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub(crate) use environment::may_be_set;
-pub(crate) use router::STRATEGIES;
 pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.
@@ -76,12 +77,13 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
+    let groups = groups::compile(&sections.tollgate, &router, (&targets, &aliases), &mut report);
     let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, targets, aliases, stored };
+    let config = Config { server, spending, router, groups, targets, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
