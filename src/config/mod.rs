@@ -14,6 +14,7 @@ pub mod env;
 pub mod error;
 mod field;
 pub mod file;
+mod groups;
 pub mod model;
 mod python;
 mod resolve;
@@ -32,9 +33,10 @@ pub use env::Env;
 pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
+pub use groups::{GroupConfig, Groups};
 pub use model::{
-    AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
-    SpendingConfig, Strategy, TelemetryConfig,
+    AccessLogTarget, Alias, Config, Filters, HealthCheck, LedgerConfig, ModelInfo, RouterConfig,
+    ServerConfig, SpendingConfig, TelemetryConfig,
 };
 pub use settings::{Changed, Settings};
 

@@ -40,6 +40,7 @@ mod seeds;
 mod serving;
 mod shares;
 mod size;
+mod strategies;
 mod streams;
 mod support;
 mod surface;
