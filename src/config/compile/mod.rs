@@ -90,18 +90,8 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         return Err(report.errors);
     }
     let settings = Settings::of(&root);
-    let config = Config {
-        server,
-        telemetry,
-        spending,
-        router,
-        groups,
-        targets,
-        passages,
-        aliases,
-        stored,
-        settings,
-    };
+    let config =
+        Config { server, telemetry, spending, router, groups, targets, passages, aliases, stored, settings };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
