@@ -92,6 +92,12 @@ pub(super) struct Serve {
     /// Folder for the database file and the journal [default: the platform's, or $STATE_DIRECTORY]
     #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
     pub(super) data_dir: Option<PathBuf>,
+    /// Take the listening socket over from the process that serves now, which is then told so by SIGQUIT
+    #[arg(long)]
+    pub(super) upgrade: bool,
+    /// Where both processes meet for that [default: upgrade/PORT.sock in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub(super) upgrade_sock: Option<PathBuf>,
     /// Serve on a public address even without a master key, or with a sample one
     #[arg(long)]
     pub(super) allow_insecure: bool,
@@ -111,6 +117,9 @@ pub(super) struct Check {
     /// End with 2 if anything is ignored, unsupported or unknown
     #[arg(long)]
     pub(super) strict: bool,
+    /// Ask the process that serves now what a reload of its file would change [default: where the file says it listens]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "strict")]
+    pub(super) against_running: Option<String>,
 }
 
 /// What to do with the ledger.

@@ -14,6 +14,7 @@ mod init;
 mod ledger;
 mod logging;
 mod manual;
+mod running;
 mod serve;
 mod style;
 mod top;
@@ -60,6 +61,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn print_check(arguments: &arguments::Check) -> ExitCode {
     let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(serve::DEFAULT_CONFIG));
+    if let Some(url) = &arguments.against_running {
+        let (text, code) = running::run(&path, url);
+        return finish(&text, code);
+    }
     let env = Env::from_process().with_dotenv_file(Path::new(".env"));
     let (text, code) = check::run(&path, arguments.strict, &env);
     finish(&text, code)

@@ -7,14 +7,15 @@ mod page;
 use super::arguments::Demo;
 use super::logging;
 use super::style::Style;
-use crate::config::{AccessLogTarget, Config, ConfigError, Env, Overrides};
-use crate::server;
+use crate::config::{AccessLogTarget, Config, ConfigError, Env, Overrides, Place};
+use crate::server::{self, Startup};
 use crate::simulator::Simulator;
 use page::Page;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -22,6 +23,11 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(20);
 /// How long the answer may take to be counted.
 const COUNTED: Duration = Duration::from_secs(2);
+
+/// What there is to read again.
+fn no_file() -> Result<Config, Vec<ConfigError>> {
+    Err(vec![ConfigError::new(Place::default(), "the demo has no file")])
+}
 
 /// What can go wrong in a demonstration.
 #[derive(Debug, thiserror::Error)]
@@ -56,8 +62,7 @@ fn demonstrate(arguments: &Demo, folder: &Path, out: &mut impl Write) -> Result<
     let address = free_address(arguments.port)?;
     let key = format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
     let config = compile(&config::yaml(&simulator.base_url(), &key), address, folder)?;
-    let server =
-        thread::spawn(move || server::run(config, Box::new(|| Err("the demo has no file".to_owned()))));
+    let server = thread::spawn(move || server::run(config, Arc::new(no_file), &Startup::default()));
     if !client::wait_until_up(address, START, || server.is_finished()) {
         return match server.join() {
             Ok(Err(error)) => Err(error.into()),

@@ -147,7 +147,7 @@ proptest! {
         let at = Instant::now();
         for text in [text, lines] {
             Reading::of(&text, at);
-            samples(&text).for_each(|sample| assert!(sample.label("le").is_none_or(|le| le.len() <= text.len())));
+            assert!(samples(&text).all(|sample| sample.label("le").is_none_or(|le| le.len() <= text.len())));
         }
     }
 }
