@@ -36,6 +36,8 @@ use std::time::{Duration, Instant};
 
 /// Idle upstream connections each data-plane thread keeps.
 const POOL: usize = 512;
+/// Bytes that are gathered for a client before they are sent: the head of most answers and a short body go in one system call.
+const WRITE_BUFFER: usize = 4096;
 /// Pingora's own bound on attempts, above any plan of ours.
 const ATTEMPTS: usize = 64;
 
@@ -152,8 +154,8 @@ fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Dur
             pingora_proxy::http_proxy_service(&server.configuration, Proxy::new(Arc::clone(gateway)));
         service.threads = Some(1);
         // Pingora would keep a read buffer of 64 KiB for each connection, above its own body buffer.
-        let unbuffered = L4BufferSettings::default().read(0);
-        service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(unbuffered));
+        let buffers = L4BufferSettings::default().read(0).write(WRITE_BUFFER);
+        service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(buffers));
         if let Some(proxy) = service.app_logic_mut() {
             let mut options = HttpServerOptions::default();
             options.h2c = true;
