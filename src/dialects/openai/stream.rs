@@ -323,7 +323,8 @@ impl StreamRelay {
     }
 }
 
-fn is_error(name: &str, value: &[u8]) -> bool {
+/// Whether a member of an event says that the upstream failed.
+pub(super) fn is_error(name: &str, value: &[u8]) -> bool {
     match name {
         "error" => matches!(value.first(), Some(b'{' | b'"')) && value != b"\"\"",
         "error_code" | "error_msg" => value != b"null" && value != b"\"\"",

@@ -1,7 +1,7 @@
 //! Which deployment is asked next, after what wait.
 
 use super::failure;
-use crate::dialects::openai::{self, Shape, ShapeParams};
+use crate::dialects::{Shape, ShapeParams, openai};
 use crate::domain::{ApiError, ErrorKind, unix_ms};
 use crate::proxy::Gateway;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};

@@ -1,0 +1,47 @@
+//! What a model answered.
+
+use super::Body;
+use crate::domain::Usage;
+
+/// A whole answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// The upstream's id of it; empty if it gave none.
+    pub id: String,
+    /// The model that the upstream says it is of; empty if it did not.
+    pub model: String,
+    /// What was said, in order: text, reasoning, calls.
+    pub content: Vec<Body>,
+    /// Why it ended.
+    pub stop: Stop,
+    /// The upstream's own counts.
+    pub usage: Option<Usage>,
+}
+
+impl Answer {
+    /// All its text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        self.content.iter().filter_map(Body::text).collect()
+    }
+}
+
+/// Why an answer ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stop {
+    /// All is said.
+    #[default]
+    End,
+    /// A text of `stop` came; which, if the upstream said.
+    Sequence(Option<String>),
+    /// The bound of tokens, or of the context, is met.
+    Length,
+    /// Functions are to be called.
+    Calls,
+    /// The provider's filter stepped in.
+    Filter,
+    /// The model refuses.
+    Refusal,
+    /// The provider paused a long turn, to be continued by the client.
+    Pause,
+}
