@@ -7,6 +7,7 @@
 //! A dialect that upstreams speak is a folder and a line in [`ALL`]; one that clients speak besides is an
 //! [`Inbound`] and a line in [`inbound()`].
 
+pub mod anthropic;
 pub mod hub;
 pub mod json;
 pub mod openai;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every dialect that upstreams speak.
-pub static ALL: &[&dyn Dialect] = &[&openai::OpenAi];
+pub static ALL: &[&dyn Dialect] = &[&openai::OpenAi, &anthropic::Anthropic];
 
 /// The dialect of this name.
 #[must_use]

@@ -1,8 +1,39 @@
-//! What stream decoders share: the framing of bytes into events.
+//! What streams of all dialects share: how bytes are framed, and what is said of one when it is over.
 
 use super::StreamDecoder;
 use super::hub::Event;
 use super::sse::{self, Splitter, TooLong};
+use crate::domain::usage::estimate_tokens;
+use bytes::Bytes;
+
+/// What was produced so far, for an estimate when the upstream reports no usage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Produced {
+    /// Events that carried output.
+    pub output_events: u64,
+    /// Bytes of text in them.
+    pub text_bytes: u64,
+}
+
+impl Produced {
+    /// Roughly how many tokens it is. An event holds a token or more, whatever its script.
+    #[must_use]
+    pub fn estimate(self) -> u64 {
+        self.output_events.max(estimate_tokens(self.text_bytes))
+    }
+}
+
+/// How the upstream's stream ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// It said all it had to say.
+    Complete {
+        /// What is still to be sent.
+        tail: Bytes,
+    },
+    /// It broke off, or reported a failure.
+    Cut,
+}
 
 /// Reads server-sent events one by one.
 pub trait EventReader: Send {

@@ -12,12 +12,13 @@ pub mod tail;
 mod tokens;
 pub mod upstream_error;
 
+pub use super::stream::{Produced, StreamEnd};
 pub use answer::{AnswerFacts, rename_model};
 pub use chat::OpenAi;
 pub use encode::encode;
 pub(super) use encode::unsupported;
 pub use request::{Controls, Request};
-pub use stream::{Produced, StreamEnd, StreamOptions, StreamRelay, error_event};
+pub use stream::{StreamOptions, StreamRelay, error_event};
 pub use tail::usage_in_tail;
 pub use upstream_error::read_failure;
 

@@ -8,6 +8,7 @@ mod message;
 mod param;
 mod write;
 
+pub(in crate::dialects) use param::thinking;
 pub use param::{has, set};
 
 use super::stream::error_event;
