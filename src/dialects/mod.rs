@@ -247,3 +247,6 @@ pub struct Given {
 pub fn unreadable(what: &str) -> Failure {
     Failure::without_answer(UpstreamClass::Internal, what)
 }
+
+#[cfg(test)]
+mod tests;

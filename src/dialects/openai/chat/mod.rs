@@ -33,7 +33,6 @@ const TAKEN: &[Param] = &[
     Param::ToolChoice,
     Param::ParallelToolCalls,
     Param::ResponseFormat,
-    Param::User,
     Param::Seed,
     Param::N,
     Param::FrequencyPenalty,
