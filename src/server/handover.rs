@@ -41,9 +41,9 @@ pub(super) struct Receipt(UnixStream);
 impl Inbox {
     /// Makes the place; another successor that waited there is put out.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.ok_or_else(|| io::Error::other("the path names no folder"))?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
