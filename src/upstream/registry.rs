@@ -21,6 +21,9 @@ pub struct Upstreams {
     kept: Mutex<Kept>,
 }
 
+/// Deployments that can be called, and the endpoints of other origins.
+type Joined = (Vec<Arc<Deployment>>, Vec<Arc<Endpoint>>);
+
 #[derive(Default)]
 struct Kept {
     endpoints: HashMap<HostPort, Arc<Endpoint>>,
@@ -40,11 +43,7 @@ impl Upstreams {
     ///
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
-    pub async fn prepare(
-        &self,
-        targets: &[Arc<Target>],
-        others: &[&HostPort],
-    ) -> Result<(Vec<Arc<Deployment>>, Vec<Arc<Endpoint>>), Uncallable> {
+    pub async fn prepare(&self, targets: &[Arc<Target>], others: &[&HostPort]) -> Result<Joined, Uncallable> {
         let joined = self.join(targets, others)?;
         let unresolved: Vec<Arc<Endpoint>> =
             self.endpoints().into_iter().filter(|endpoint| !endpoint.is_resolved()).collect();
@@ -52,11 +51,7 @@ impl Upstreams {
         Ok(joined)
     }
 
-    fn join(
-        &self,
-        targets: &[Arc<Target>],
-        others: &[&HostPort],
-    ) -> Result<(Vec<Arc<Deployment>>, Vec<Arc<Endpoint>>), Uncallable> {
+    fn join(&self, targets: &[Arc<Target>], others: &[&HostPort]) -> Result<Joined, Uncallable> {
         // Before anything is kept, so that what cannot be called leaves no trace.
         targets.iter().try_for_each(|target| callable(target))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
