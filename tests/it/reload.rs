@@ -266,7 +266,7 @@ async fn reloads_under_load_fail_no_call_and_refused_ones_have_no_effect() {
     let base = simulator.base_url();
     let gateway = Gateway::start(&changing(0, &base)).await;
     let (length, rate, reloads) = size();
-    let traffic = Traffic::start(gateway.address, "m", rate, 16);
+    let traffic = Traffic::start(gateway.address, "m", rate, 64);
     traffic.goes_on(50).await;
     let (began, mut in_use) = (Instant::now(), 1.0);
     for turn in 1..=reloads {

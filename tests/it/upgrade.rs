@@ -73,9 +73,9 @@ fn size() -> (usize, u32) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_breaks_no_stream_and_refuses_no_connection() {
-    const CHUNKS: usize = 160;
+    const CHUNKS: usize = 60;
     let simulator = upstream("ok").await;
-    let mut gateway = Gateway::start(&config(&simulator, &format!("chunks={CHUNKS}+gap=50"))).await;
+    let mut gateway = Gateway::start(&config(&simulator, &format!("chunks={CHUNKS}+gap=200"))).await;
     let (streams, rate) = size();
     let traffic = Traffic::start(gateway.address, "m", rate, 32);
     let body = slow();
@@ -92,6 +92,7 @@ async fn an_upgrade_breaks_no_stream_and_refuses_no_connection() {
     successor.says("listening on").await;
     eventually("the old one goes", async || gateway.output().contains("took over").then_some(())).await;
     traffic.goes_on(100).await;
+    assert_eq!(gateway.exited(), None, "it waits for its streams");
     let broken: Vec<String> =
         futures::future::join_all(open.into_iter().map(|stream| finish(stream, CHUNKS - 1)))
             .await

@@ -87,7 +87,7 @@ async fn client(shared: Arc<Shared>, address: SocketAddr, pause: Duration, body:
         tick.tick().await;
         let kept = if fastrand::u8(..10) == 0 { None } else { held.take() };
         // As HTTP clients do: one that was closed while it idled is not used.
-        let kept = kept.filter(|socket| is_open(socket));
+        let kept = kept.filter(is_open);
         let how = if kept.is_some() { "kept" } else { "new" };
         match timeout(PATIENCE, call(&shared, kept, address, &bytes)).await {
             Ok(Ok(socket)) => {
