@@ -163,7 +163,7 @@ async fn one_upgrade_follows_another() {
     let changed = config(&simulator, "ok").deployment("fresh", "x", &simulator.base_url(), "k");
     fs::write(gateway.config_file(), changed.text()).unwrap();
     let mut third = Successor::start(&gateway, "third", &[]);
-    third.says("ready to take over").await;
+    third.says(&format!("send SIGQUIT to process {}", second.process.0.id())).await;
     second.signal("QUIT");
     third.says("listening on").await;
     let mut second = second;

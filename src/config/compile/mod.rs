@@ -29,6 +29,7 @@ pub(crate) use environment::may_be_set;
 #[cfg(test)]
 pub(crate) use passages::is_own as is_own_path;
 pub(crate) use router::STRATEGIES;
+pub(in crate::config) use shown::is_credential;
 pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.
