@@ -1,5 +1,6 @@
 //! Going away and coming back: a new process takes over the listening socket, and nobody notices.
 
+use crate::bodies::Two;
 use crate::harness::{CHAT, Config, Connection, Gateway, Launch, Traffic, chat, eventually, upstream, with};
 use crate::support::{Running, run, tollgate};
 use serde_json::{Value, json};
@@ -121,6 +122,26 @@ async fn every_call_is_booked_once(gateway: &Gateway, calls: u64) {
     verify.args(["ledger", "verify", "--config", "config.yaml"]).env("HOME", gateway.folder());
     let verified = run(verify).await;
     assert_eq!(verified.code, 0, "{verified:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_lets_streams_of_http_2_end() {
+    let simulator = upstream("ok").await;
+    let mut gateway = Gateway::start(&config(&simulator, "chunks=60+gap=100")).await;
+    let mut two = Two::open(&gateway).await;
+    let body = slow().to_string();
+    let stream = tokio::spawn(async move { two.ask(Some(body.len()), body.as_bytes(), body.len()).await });
+    gateway.metric_is("litellm_in_flight_requests", &[], 1.0).await;
+    let successor = Successor::start(&gateway, "successor", &[]);
+    successor.says("ready to take over").await;
+    gateway.signal("QUIT");
+    successor.says("listening on").await;
+    assert_eq!(gateway.exited(), None, "it waits for its stream");
+    let (status, answer) = stream.await.unwrap();
+    let answer = String::from_utf8(answer).unwrap();
+    assert_eq!(status, 200, "{answer}");
+    assert!(answer.ends_with("data: [DONE]\n\n") && answer.matches("data: ").count() >= 60, "{answer}");
+    assert_eq!(gateway.ended().await.code(), Some(0));
 }
 
 #[tokio::test]
