@@ -31,6 +31,7 @@ use std::path::PathBuf;
 pub(crate) use environment::may_be_set;
 #[cfg(test)]
 pub(crate) use passages::is_own as is_own_path;
+pub(in crate::config) use shown::is_credential;
 pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.

@@ -9,6 +9,7 @@ pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod raw;
 pub(crate) mod schema;
+pub(crate) mod traffic;
 
 pub(crate) use config::Config;
 pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address};
@@ -17,6 +18,7 @@ pub(crate) use http::{Connection, Event, Response, chunked_request, request};
 pub(crate) use load::Load;
 pub(crate) use raw::Raw;
 pub(crate) use schema::Schema;
+pub(crate) use traffic::Traffic;
 
 use serde_json::{Value, json};
 use std::time::Duration;
