@@ -27,8 +27,8 @@ pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
 pub use model::{
-    AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
-    SpendingConfig, Strategy, TelemetryConfig,
+    AccessLogTarget, Alias, Config, HealthCheck, LangfuseConfig, LedgerConfig, ModelInfo, OtelConfig,
+    RouterConfig, ServerConfig, SinkAddress, SpendingConfig, Strategy, TelemetryConfig,
 };
 
 /// Reads a file with everything it includes, and compiles it.
@@ -41,3 +41,5 @@ pub fn load(path: &std::path::Path, env: &Env, overrides: &Overrides) -> Result<
 
 #[cfg(test)]
 mod seed_tests;
+#[cfg(test)]
+mod telemetry_tests;

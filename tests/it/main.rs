@@ -38,6 +38,7 @@ mod retries;
 mod seeds;
 mod serving;
 mod shares;
+mod sinks;
 mod size;
 mod streams;
 mod support;

@@ -58,6 +58,7 @@ async fn model_call(
         call_id: call_id(&session.req_header().headers),
         route: found.route,
         kind: found.kind,
+        trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
         _in_flight: gateway.telemetry.metrics.in_flight(),
     };
     let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {

@@ -1,6 +1,6 @@
 //! The request as the upstream gets it: a head made from the configuration, and our own bytes.
 
-use crate::proxy::stage::{Ctx, Stage};
+use crate::proxy::stage::{Admitted, Ctx, Stage};
 use bytes::Bytes;
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType, Result};
@@ -12,9 +12,15 @@ pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<(
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
     let length = Some(attempt.body.len());
-    let Some(head) = attempt.deployment.head(attempt.admitted.caller.kind, length) else {
+    let Some(mut head) = attempt.deployment.head(attempt.admitted.caller.kind, length) else {
         return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
     };
+    let Admitted { caller, progress, .. } = &*attempt.admitted;
+    if let Some(trace) = &caller.trace {
+        for (name, value) in trace.headers(progress.attempts.len()) {
+            head.insert_header(name, value)?;
+        }
+    }
     *request = head;
     Ok(())
 }
