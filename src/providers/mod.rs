@@ -6,8 +6,10 @@
 pub mod base;
 pub mod catalog;
 pub mod compatible;
+pub mod passage;
 pub mod target;
 
 pub use base::Base;
 pub use catalog::Catalog;
+pub use passage::Passage;
 pub use target::{ModelInfo, Params, Target, Weights};

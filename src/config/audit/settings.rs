@@ -166,7 +166,7 @@ pub(crate) static GENERAL: &[Key] = &[
     later("alerting_args"),
     later("alert_to_webhook_url"),
     later("spend_report_frequency"),
-    later("pass_through_endpoints"),
+    yes("pass_through_endpoints"),
     ignored("max_parallel_requests"),
     noted("global_max_parallel_requests", "LiteLLM does not enforce it; tollgate does"),
     later("allow_client_side_credentials"),

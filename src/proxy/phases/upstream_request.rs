@@ -1,6 +1,8 @@
 //! The request as the upstream gets it: a head made from the configuration, and our own bytes.
 
+use crate::proxy::passing;
 use crate::proxy::stage::{Admitted, Ctx, Stage};
+use crate::telemetry::Trace;
 use bytes::Bytes;
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType, Result};
@@ -8,6 +10,10 @@ use pingora::{Error, ErrorType, Result};
 /// Pingora's `upstream_request_filter`: replaces the client's head altogether, so that nothing a
 /// client wrote into it (credentials least of all) goes upstream.
 pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
+    if let Stage::Passing(passing) = &ctx.stage {
+        passing::upstream_head(passing, request)?;
+        return tell(request, passing.caller.trace.as_deref(), 0);
+    }
     let Stage::Attempting(attempt) = &ctx.stage else {
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
@@ -16,12 +22,16 @@ pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<(
         return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
     };
     let Admitted { caller, progress, .. } = &*attempt.admitted;
-    if let Some(trace) = &caller.trace {
-        for (name, value) in trace.headers(progress.attempts.len()) {
-            head.insert_header(name, value)?;
-        }
-    }
+    tell(&mut head, caller.trace.as_deref(), progress.attempts.len())?;
     *request = head;
+    Ok(())
+}
+
+/// Tells the upstream which trace its work is part of, if it is to be told.
+fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Result<()> {
+    for (name, value) in trace.into_iter().flat_map(|trace| trace.headers(attempt)) {
+        head.insert_header(name, value)?;
+    }
     Ok(())
 }
 

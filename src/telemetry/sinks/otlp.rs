@@ -78,6 +78,7 @@ const fn operation(kind: EndpointKind) -> &'static str {
         EndpointKind::ChatCompletions => "chat",
         EndpointKind::Completions => "text_completion",
         EndpointKind::Embeddings => "embeddings",
+        EndpointKind::PassThrough => "pass_through",
     }
 }
 
