@@ -30,6 +30,7 @@ mod memory;
 mod metering;
 mod metrics;
 mod models_db;
+mod observability;
 mod outage;
 mod parallel;
 mod passing;
