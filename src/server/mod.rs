@@ -14,6 +14,7 @@ mod lane;
 mod lifecycle;
 mod services;
 mod serving;
+mod sinks;
 mod socket;
 mod systemd;
 
@@ -26,7 +27,7 @@ use crate::limits::Meters;
 use crate::proxy::Gateway;
 use crate::runtime::{Directory, Hooks, PrepareError, Reloader, zone};
 use crate::store::StoreError;
-use crate::telemetry::{StartError, Target, Telemetry};
+use crate::telemetry::{Settings, StartError, Target, Telemetry, Tracer, Wanted};
 use crate::upstream::{Probe, Upstreams};
 use bridge::Bridge;
 use serving::Serving;
@@ -93,6 +94,11 @@ pub fn run(config: Config, source: Source, startup: &Startup) -> Result<(), Serv
     serving.run(socket, receipt, control_runtime.handle())?;
     handover::forget_pid(&place);
     gateway.ledger.close(books::CLOSE);
+    let flushed = control_runtime
+        .block_on(async { tokio::time::timeout(sinks::FLUSH, gateway.telemetry.sinks.flush()).await });
+    if flushed.is_err() {
+        log::warn!("finished calls that are not sent within {:?} are lost to their sinks", sinks::FLUSH);
+    }
     gateway.telemetry.access_log.close();
     control_runtime.shutdown_background();
     Ok(())
@@ -104,10 +110,9 @@ fn compose(
     workers: usize,
     control_runtime: &tokio::runtime::Runtime,
 ) -> Result<(Arc<Gateway>, Arc<AtomicBool>), ServeError> {
-    let telemetry = Arc::new(Telemetry::start(
-        log_target(&config.server.access_log),
-        config.telemetry.selection.clone(),
-    )?);
+    let telemetry = Arc::new(Telemetry::start(telemetry_settings(&config))?);
+    let told = &config.telemetry;
+    control_runtime.block_on(async { sinks::start(told.otel.as_ref(), told.langfuse.as_ref(), &telemetry) });
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
@@ -158,6 +163,21 @@ fn hooks(source: Source, telemetry: &Arc<Telemetry>) -> Hooks {
 
 fn workers(configured: usize) -> usize {
     if configured > 0 { configured } else { thread::available_parallelism().map_or(1, usize::from) }
+}
+
+fn telemetry_settings(config: &Config) -> Settings {
+    let told = &config.telemetry;
+    let sampler = told.otel.as_ref().map(|otel| otel.sampler);
+    let passes_on = told.passes_traces_on.unwrap_or(sampler.is_some());
+    Settings {
+        log: log_target(&config.server.access_log),
+        selection: told.selection.clone(),
+        tracer: Tracer::new(sampler, passes_on),
+        sinks: Wanted {
+            otel: told.otel.is_some(),
+            langfuse: told.langfuse.as_ref().map(|langfuse| langfuse.choice),
+        },
+    }
 }
 
 fn log_target(target: &AccessLogTarget) -> Target {
