@@ -105,6 +105,7 @@ pub(in crate::proxy) fn caller(
         call_id: call_id(&session.req_header().headers),
         route,
         kind,
+        trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
         _in_flight: gateway.telemetry.metrics.in_flight(),
     }
 }
