@@ -1,6 +1,7 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
 use super::passing::Passing;
+use super::trace::{ROUTE, Trace};
 use crate::dialects::openai::{Request, StreamRelay};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
@@ -121,6 +122,8 @@ pub(super) struct Progress {
     pub(super) stale: u32,
     pub(super) wait: Duration,
     pub(super) last: Option<Failure>,
+    /// Why it went where it went, if the client asks.
+    pub(super) trace: Option<Box<Trace>>,
 }
 
 /// One upstream call.
@@ -239,7 +242,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: PassedHeaders::new(),
+            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),

@@ -136,7 +136,7 @@ async fn with_usage_rpm_is_a_limit_and_the_client_is_told_when_there_is_room() {
     assert_eq!(answer.status(), 429, "{}", answer.text());
     assert!(answer.text().contains("No deployments available for selected model"), "{}", answer.text());
     let after: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-    assert!((1..=120).contains(&after), "{after}");
+    assert!((1..=65).contains(&after), "{after}");
     assert_eq!((count(&simulator, "a"), count(&simulator, "b")), (2, 3));
 }
 

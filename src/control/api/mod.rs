@@ -2,6 +2,7 @@
 
 pub(super) mod budgets;
 pub(super) mod customers;
+pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod keyrows;
 pub(super) mod keys;
