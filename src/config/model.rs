@@ -1,11 +1,12 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
-use super::{Groups, StoredModels};
+use super::{Groups, Settings, StoredModels};
 use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
 use crate::routing::Choice;
 use crate::store::DatabaseSettings;
+use crate::telemetry::Selection;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use std::time::Duration;
 pub struct Config {
     /// Listening, authentication and process-wide limits.
     pub server: ServerConfig,
+    /// Metrics, and where finished calls are sent.
+    pub telemetry: TelemetryConfig,
     /// Limits and budgets of the gateway itself.
     pub spending: SpendingConfig,
     /// Retries, timeouts and cooldown.
@@ -30,6 +33,8 @@ pub struct Config {
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.
     pub stored: StoredModels,
+    /// What the sections of the file say, to be compared with another configuration.
+    pub settings: Settings,
 }
 
 /// Process-wide settings.
@@ -59,10 +64,21 @@ pub struct ServerConfig {
     pub allow_insecure: bool,
     /// How endpoints are probed.
     pub health_check: HealthCheck,
-    /// Longest wait for open requests after SIGTERM.
+    /// After SIGTERM, connections are accepted for so long while readiness says that the process goes.
+    pub shutdown_delay: Duration,
+    /// Longest wait for open requests after that.
     pub drain_timeout: Duration,
     /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
     pub callbacks: Vec<String>,
+}
+
+/// Metrics, and where finished calls are sent.
+#[derive(Clone, Debug, Default)]
+pub struct TelemetryConfig {
+    /// LiteLLM's families that are exposed; read at the start only (`prometheus_metrics_config`).
+    pub selection: Selection,
+    /// Whether metrics tell end users apart (`enable_end_user_cost_tracking_prometheus_only`).
+    pub end_users: bool,
 }
 
 /// Limits and budgets that hold for everybody, and how spending is written down.
@@ -95,7 +111,7 @@ pub struct SpendingConfig {
 }
 
 /// How spending is written down.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerConfig {
     /// The journal's size, in bytes, from which on it is reported.
     pub journal_max_bytes: u64,

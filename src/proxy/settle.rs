@@ -136,7 +136,7 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         }
     };
     if let Some(permit) = permit {
-        attribution.charges = close(permit, usage.total().saturating_sub(usage.cached), cost);
+        attribution.charges = close(gateway, permit, usage.total().saturating_sub(usage.cached), cost);
     }
     let group = &admitted.resolution.group;
     group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
@@ -174,9 +174,10 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
 }
 
 /// Settles what a call took, and says which counters it is charged to.
-pub(super) fn close(permit: Permit, tokens: u64, cost: Money) -> Vec<Charge> {
+pub(super) fn close(gateway: &Gateway, permit: Permit, tokens: u64, cost: Money) -> Vec<Charge> {
     let settled = permit.settle(tokens, cost);
     settled.crossed.iter().for_each(|crossed| {
+        gateway.telemetry.metrics.soft_budget_crossed(crossed.counter.scope);
         log::warn!(
             "soft budget: {} {} has spent {} of {}",
             crossed.counter.scope,

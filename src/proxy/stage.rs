@@ -296,8 +296,9 @@ impl Attempt {
 
     /// How the attempt ended, or is about to.
     pub(super) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
+        let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, duration }
+        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, started, duration }
     }
 }
 

@@ -122,6 +122,12 @@ impl House {
         })
     }
 
+    /// The gates of the whole gateway and of the providers that have budgets.
+    pub fn gates(&self) -> impl Iterator<Item = (Scope, &Gate)> {
+        let global = self.global.iter().map(|gate| (Scope::Global, &**gate));
+        global.chain(self.providers.iter().map(|(_, gate)| (Scope::Provider, gate)))
+    }
+
     /// Whether any provider has a budget.
     #[must_use]
     pub const fn limits_providers(&self) -> bool {

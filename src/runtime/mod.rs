@@ -4,6 +4,7 @@
 //! strategy and deployments. It never changes; a reload prepares a new one (which may fail) and swaps
 //! it in (which may not). A request loads it once and keeps it to its end.
 
+mod balances;
 mod choice;
 mod directory;
 mod group;
@@ -25,7 +26,7 @@ pub use house::House;
 pub use known::Known;
 pub use marks::{Tags, affinity};
 pub use names::Resolution;
-pub use reloader::{ReloadError, Reloader};
+pub use reloader::{Hooks, RefusedFile, ReloadError, Reloaded, Reloader, Source};
 pub(crate) use snapshot::zone;
 pub use snapshot::{PrepareError, Snapshot};
 pub use standing::{GateList, Standing};

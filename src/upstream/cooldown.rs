@@ -59,6 +59,7 @@ pub struct TargetState {
     pub pace: Pace,
     pub(super) in_flight: AtomicU64,
     pub(super) slots: Option<Arc<Semaphore>>,
+    most_parallel: Option<u32>,
 }
 
 impl TargetState {
@@ -74,7 +75,13 @@ impl TargetState {
             pace: Pace::default(),
             in_flight: AtomicU64::new(0),
             slots: most_parallel.map(|most| Arc::new(Semaphore::new(most.max(1) as usize))),
+            most_parallel,
         }
+    }
+
+    /// Whether it is of a deployment with this key that takes so many calls at a time.
+    pub(super) fn is_of(&self, lane: &Arc<KeyLane>, most_parallel: Option<u32>) -> bool {
+        Arc::ptr_eq(&self.lane, lane) && self.most_parallel == most_parallel
     }
 
     /// The clock of all deployments, in milliseconds.

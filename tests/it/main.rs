@@ -29,6 +29,7 @@ mod ledger_crash;
 mod limits;
 mod memory;
 mod metering;
+mod metrics;
 mod models_db;
 mod outage;
 mod parallel;

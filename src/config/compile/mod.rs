@@ -18,12 +18,13 @@ mod spending;
 mod stored;
 mod strategy;
 mod targets;
+mod telemetry;
 
 use super::audit::{self, AuditRow};
 use super::field::{Report, Section};
 use super::resolve::{Unset, resolve};
 use super::tree::{Entry, Node, Value};
-use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Warning};
+use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Settings, Warning};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -76,6 +77,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         tollgate: Section::of(&root, "", "tollgate", &mut report),
     };
     let server = server::compile(&sections, &env, overrides, &mut report);
+    let telemetry = telemetry::compile(&sections, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
@@ -87,7 +89,9 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, groups, targets, passages, aliases, stored };
+    let settings = Settings::of(&root);
+    let config =
+        Config { server, telemetry, spending, router, groups, targets, passages, aliases, stored, settings };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
@@ -125,7 +129,8 @@ fn warn_unset(unset: &Unset<'_>, report: &mut Report) {
 }
 
 /// Whether a credential is one that documentation shows.
-fn is_placeholder(value: &str) -> bool {
+#[must_use]
+pub fn is_placeholder(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     let shown =
         ["change-me", "changeme", "change_me", "your-", "your_", "placeholder", "replace-me", "replace_me"];
