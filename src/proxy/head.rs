@@ -1,6 +1,7 @@
 //! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
 
 use super::stage::{Attempt, Caller, Hold, PassedHeaders, Relay};
+use super::trace::ROUTE;
 use crate::domain::{LITELLM_VERSION, Money, Secret};
 use crate::providers::Target;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING};
@@ -259,6 +260,9 @@ fn answer(
     let admitted = &attempt.admitted;
     if admitted.progress.retries > 0 {
         head.insert(MAX_RETRIES, HeaderValue::from(admitted.max_retries()));
+    }
+    if let Some(trace) = &admitted.progress.trace {
+        head.insert(ROUTE, trace.value());
     }
     if is_cross_origin(session) {
         head.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));

@@ -13,6 +13,7 @@ mod quota;
 mod respond;
 mod settle;
 mod stage;
+mod trace;
 
 use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};
