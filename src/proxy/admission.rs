@@ -159,9 +159,12 @@ static NAMES: Lazy<Vec<(limits::Descriptor, Names)>> = Lazy::new(|| {
     limits::Descriptor::ALL.into_iter().filter_map(names).collect()
 });
 
+/// Room for what most calls say of their limits, and an upstream of itself.
+const MOST_STANDING: usize = 32;
+
 /// How the caller stands, for the answer's head.
 fn standing_headers(permit: &Permit, gates: &GateList<'_>) -> PassedHeaders {
-    let mut headers = PassedHeaders::new();
+    let mut headers = PassedHeaders::with_capacity(MOST_STANDING);
     let key = gates.first().filter(|gate| gate.descriptor() == limits::Descriptor::ApiKey);
     if let Some(key) = key {
         let rates = key.rates().map(|(_, terms)| *terms).unwrap_or_default();

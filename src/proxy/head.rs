@@ -1,5 +1,6 @@
 //! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
 
+use super::shape;
 use super::stage::{Attempt, Hold, PassedHeaders, Relay};
 use crate::domain::{LITELLM_VERSION, Money, Secret};
 use crate::providers::Target;
@@ -173,19 +174,13 @@ fn template(names: &[&[HeaderName]]) -> HeaderMap {
     head
 }
 
-/// A copy of a template with these values, in the order of its names.
-fn filled(template: &HeaderMap, values: impl Iterator<Item = HeaderValue>) -> HeaderMap {
-    let mut head = template.clone();
-    head.values_mut().zip(values).for_each(|(slot, value)| *slot = value);
-    head
-}
-
 /// The head of an answer that is sent as it comes.
 pub(super) fn relayed(session: &Session, relay: &mut Relay) -> ResponseHeader {
     let common = common(&relay.attempt, relay.content_type.take());
     let stream = ["no-cache", "no", "chunked"].map(HeaderValue::from_static);
-    let head = filled(&TEMPLATES.stream, common.into_iter().chain(stream));
-    answer(head, session, &relay.attempt, std::mem::take(&mut relay.passed))
+    let more = more(&mut relay.attempt, std::mem::take(&mut relay.passed));
+    let head = shape::head(&TEMPLATES.stream, common.into_iter().chain(stream), more);
+    answer(head, session, &relay.attempt)
 }
 
 /// The head of a whole answer.
@@ -198,13 +193,21 @@ pub(super) fn held(session: &Session, hold: &mut Hold, weighed: &Weighed) -> Res
         milliseconds(weighed.total.saturating_sub(weighed.upstream)),
     ];
     let values = common.into_iter().chain(whole);
+    let more = more(&mut hold.attempt, std::mem::take(&mut hold.passed));
     let head = if weighed.cost.is_zero() {
-        filled(&TEMPLATES.whole, values)
+        shape::head(&TEMPLATES.whole, values, more)
     } else {
         let cost = money(weighed.cost);
-        filled(&TEMPLATES.priced, values.chain([cost.clone(), cost, ZERO, ZERO, ZERO]))
+        shape::head(&TEMPLATES.priced, values.chain([cost.clone(), cost, ZERO, ZERO, ZERO]), more)
     };
-    answer(head, session, &hold.attempt, std::mem::take(&mut hold.passed))
+    answer(head, session, &hold.attempt)
+}
+
+/// What is said of the caller's limits, and what is passed on.
+fn more(attempt: &mut Attempt, passed: PassedHeaders) -> PassedHeaders {
+    let mut more = std::mem::take(&mut attempt.admitted.limits);
+    more.extend(passed);
+    more
 }
 
 fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue; 8] {
@@ -221,22 +224,14 @@ fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue;
     ]
 }
 
-/// Completes a head: what only some answers say, and what is passed on.
-fn answer(
-    mut head: HeaderMap,
-    session: &Session,
-    attempt: &Attempt,
-    passed: PassedHeaders,
-) -> ResponseHeader {
+/// Completes a head with what only some answers say.
+fn answer(mut head: HeaderMap, session: &Session, attempt: &Attempt) -> ResponseHeader {
     let admitted = &attempt.admitted;
     if admitted.progress.retries > 0 {
         head.insert(MAX_RETRIES, HeaderValue::from(admitted.max_retries()));
     }
     if is_cross_origin(session) {
         head.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    }
-    for (name, value) in admitted.limits.iter().cloned().chain(passed) {
-        head.append(name, value);
     }
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.headers = head;
@@ -325,7 +320,7 @@ mod tests {
     #[test]
     fn a_template_takes_its_values_in_the_order_of_its_names() {
         let names = || COMMON.into_iter().chain(WHOLE).chain(PRICED);
-        let head = filled(&TEMPLATES.priced, names().map(|name| text(name.as_str())));
+        let head = shape::head(&TEMPLATES.priced, names().map(|name| text(name.as_str())), Vec::new());
         assert_eq!(head.len(), names().count());
         assert!(head.iter().all(|(name, value)| name.as_str() == value));
     }

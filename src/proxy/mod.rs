@@ -10,6 +10,7 @@ mod head;
 mod phases;
 mod respond;
 mod settle;
+mod shape;
 mod stage;
 
 use crate::ledger::Ledger;
