@@ -2,7 +2,7 @@
 
 use super::shape;
 use super::stage::{Attempt, Hold, PassedHeaders, Relay};
-use crate::domain::{LITELLM_VERSION, Money, Secret};
+use crate::domain::{Decimal, LITELLM_VERSION, Money, Secret};
 use crate::providers::Target;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -187,7 +187,7 @@ pub(super) fn relayed(session: &Session, relay: &mut Relay) -> ResponseHeader {
 pub(super) fn held(session: &Session, hold: &mut Hold, weighed: &Weighed) -> ResponseHeader {
     let common = common(&hold.attempt, hold.content_type.take());
     let whole = [
-        HeaderValue::from(weighed.length),
+        number(weighed.length as u64),
         money(weighed.key_spend),
         milliseconds(weighed.total),
         milliseconds(weighed.total.saturating_sub(weighed.upstream)),
@@ -289,24 +289,18 @@ fn money(amount: Money) -> HeaderValue {
 }
 
 fn count(number: u32) -> HeaderValue {
-    if number == 0 { HeaderValue::from_static("0") } else { HeaderValue::from(number) }
+    if number == 0 { HeaderValue::from_static("0") } else { self::number(number.into()) }
 }
 
 /// With three decimals.
 fn milliseconds(duration: Duration) -> HeaderValue {
-    let mut digits = [b'0'; 24];
-    let mut at = digits.len();
-    let mut rest = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    while rest > 0 || at > digits.len() - 5 {
-        at -= 1;
-        if at == digits.len() - 4 {
-            digits[at] = b'.';
-            continue;
-        }
-        digits[at] += (rest % 10) as u8;
-        rest /= 10;
-    }
-    HeaderValue::from_bytes(&digits[at..]).unwrap_or(ZERO)
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    text(Decimal::new(micros, 3).as_str())
+}
+
+/// A plain number.
+pub(super) fn number(number: u64) -> HeaderValue {
+    text(Decimal::new(number, 0).as_str())
 }
 
 fn text(value: &str) -> HeaderValue {
