@@ -1,7 +1,7 @@
 //! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
 
 use super::shape;
-use super::stage::{Attempt, Hold, PassedHeaders, Relay};
+use super::stage::{Attempt, Caller, Hold, PassedHeaders, Relay};
 use crate::domain::{Decimal, LITELLM_VERSION, Money, Secret};
 use crate::providers::Target;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING};
@@ -114,9 +114,37 @@ const USUAL: [&str; 32] = [
 ];
 
 fn names_secret(value: &HeaderValue, target: &Target) -> bool {
-    let fits = |secret: &&Secret| secret.expose().len() <= value.len();
-    let mut secrets = target.secrets().filter(fits);
-    secrets.any(|secret| memchr::memmem::find(value.as_bytes(), secret.expose().as_bytes()).is_some())
+    repeats(value, target.secrets().map(Secret::expose))
+}
+
+/// Whether a header repeats one of these secrets.
+pub(super) fn repeats<'a>(value: &HeaderValue, secrets: impl Iterator<Item = &'a str>) -> bool {
+    let mut secrets = secrets.filter(|secret| secret.len() <= value.len());
+    secrets.any(|secret| memchr::memmem::find(value.as_bytes(), secret.as_bytes()).is_some())
+}
+
+/// A configured header's value, which no log will show.
+pub(super) fn secret_value(text: &str) -> Result<HeaderValue> {
+    let bad =
+        |_| pingora::Error::explain(pingora::ErrorType::InvalidHTTPHeader, "a header value cannot be sent");
+    let mut value = HeaderValue::from_str(text).map_err(bad)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Headers that belong to one connection.
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    const HOP_BY_HOP: [&str; 8] = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    HOP_BY_HOP.contains(&name.as_str())
 }
 
 fn is_private(name: &HeaderName) -> bool {
@@ -239,6 +267,17 @@ fn answer(mut head: HeaderMap, session: &Session, attempt: &Attempt) -> Response
     parts.into()
 }
 
+/// The head of an answer that costs nothing and asked nobody.
+pub(super) fn counted(session: &Session, caller: &Caller, length: usize) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build_no_case(http::StatusCode::OK, Some(8))?;
+    head.insert_header(CONTENT_TYPE, JSON)?;
+    head.insert_header(CONTENT_LENGTH, length)?;
+    head.insert_header(CALL_ID, text(caller.call_id.as_str()))?;
+    head.insert_header(VERSION, HeaderValue::from_static(LITELLM_VERSION))?;
+    allow_origin(&mut head, session)?;
+    Ok(head)
+}
+
 /// The head of an error of ours.
 pub(super) fn refusal(
     session: &Session,
@@ -284,7 +323,7 @@ fn is_cross_origin(session: &Session) -> bool {
     session.req_header().headers.contains_key(ORIGIN)
 }
 
-fn money(amount: Money) -> HeaderValue {
+pub(super) fn money(amount: Money) -> HeaderValue {
     if amount.is_zero() { ZERO } else { text(&amount.to_string()) }
 }
 

@@ -7,7 +7,9 @@
 mod admission;
 mod body;
 mod head;
+mod passing;
 mod phases;
+mod quota;
 mod respond;
 mod settle;
 mod shape;

@@ -1,15 +1,18 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
-use crate::dialects::openai::{Request, StreamRelay};
+use super::passing::Passing;
+use crate::dialects::openai::Request;
+use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
-    Usage, UsageRecord, UsageSource,
+    Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
-use crate::runtime::{Resolution, Snapshot, Standing};
+use crate::runtime::{Resolution, Snapshot, Standing, Wish};
 use crate::telemetry::InFlightGuard;
 use crate::upstream::{Deployment, InFlight};
 use bytes::{Bytes, BytesMut};
+use pingora::http::RequestHeader;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -47,6 +50,8 @@ pub(super) enum Stage {
     Holding(Box<Hold>),
     /// The answer is on its way to the client: nothing can be taken back.
     Relaying(Box<Relay>),
+    /// Passed through unread.
+    Passing(Box<Passing>),
     /// The client is to be answered, or was answered, with an error.
     Refused(Box<Refused>),
 }
@@ -76,7 +81,17 @@ pub(super) struct Admitted {
     pub(super) requested: Arc<str>,
     pub(super) resolution: Resolution,
     pub(super) controls: Controls,
+    pub(super) leanings: Leanings,
     pub(super) progress: Progress,
+}
+
+/// What decides which deployments a call may have, besides its model.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leanings {
+    /// So many of its labels decide, the first ones.
+    pub(super) tags: usize,
+    /// What it has in common with calls that should meet the same deployment, if that matters.
+    pub(super) affinity: Option<u64>,
 }
 
 /// How far a call is accounted for.
@@ -117,8 +132,17 @@ pub(super) struct Attempt {
     pub(super) deployment: Arc<Deployment>,
     pub(super) slot: InFlight,
     pub(super) body: Bytes,
+    pub(super) form: Form,
     pub(super) started: Instant,
     pub(super) patience: Duration,
+}
+
+/// In whose words the upstream is asked.
+pub(super) enum Form {
+    /// In the client's: its answer is the client's as it is.
+    Client,
+    /// In its own, with this head: its answer is translated back.
+    Own(Box<RequestHeader>),
 }
 
 /// An upstream error body, cut at a bound.
@@ -169,7 +193,7 @@ pub(super) struct Relay {
 /// How an answer under way is read.
 pub(super) enum Meter {
     /// Events, one by one.
-    Stream(StreamRelay),
+    Stream(Flow),
     /// An answer too large to hold: its tail, where the usage is.
     Tail {
         /// The last bytes.
@@ -198,10 +222,30 @@ pub(super) struct Refused {
     pub(super) client_gone: bool,
 }
 
+impl Caller {
+    /// What the client speaks.
+    pub(super) fn inbound(&self) -> &'static dyn Inbound {
+        dialects::inbound(self.kind)
+    }
+}
+
 impl Admitted {
     /// Extra attempts this call may make.
     pub(super) fn max_retries(&self) -> u32 {
         self.controls.num_retries.unwrap_or(self.resolution.group.num_retries).min(MOST_RETRIES)
+    }
+
+    /// What it wants of its next deployment.
+    pub(super) fn wish(&self) -> Wish<'_> {
+        Wish {
+            house: &self.snapshot.house,
+            now: unix_ms(self.caller.arrived_at),
+            tags: self.attribution.tags.get(..self.leanings.tags).unwrap_or_default(),
+            prompt: self.request.prompt_estimate(),
+            stream: self.request.stream(),
+            affinity: self.leanings.affinity,
+            tried: &self.progress.tried,
+        }
     }
 
     /// Ends the call in an error.
@@ -267,8 +311,9 @@ impl Attempt {
 
     /// How the attempt ended, or is about to.
     pub(super) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
+        let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, duration }
+        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, started, duration }
     }
 }
 
@@ -279,7 +324,7 @@ impl Relay {
     }
 
     /// Whether only the end of the stream itself can be missing.
-    pub(super) const fn has_said_all(&self) -> bool {
+    pub(super) fn has_said_all(&self) -> bool {
         self.interrupted.is_none() && matches!(&self.meter, Meter::Stream(stream) if stream.has_finished())
     }
 

@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Alias, HealthCheck, Strategy};
+use crate::config::{Alias, Filters, HealthCheck};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -224,8 +224,33 @@ router_settings: {num_retries: '3', retry_after: 0.5, routing_strategy: least-bu
         (Some(Duration::from_secs(60)), Duration::from_millis(500))
     );
     assert_eq!((router.allowed_fails, router.cooldown_time.as_secs()), (8, 9));
-    assert_eq!(router.strategy, Strategy::SimpleShuffle);
-    assert!(listed(&compiled.warnings).contains("served as simple-shuffle until then"));
+    assert_eq!(router.strategy.entry.name(), "least-busy");
+    assert_eq!(router.filters, Filters { tags: false, any_tag: true, context: false });
+}
+
+#[test]
+fn groups_have_strategies_of_their_own() {
+    let text = one_model("model: openai/a")
+        + "router_settings: {routing_strategy: latency-based, routing_strategy_args: {ttl: 60, lowest_latency_buffer: 0.5}, enable_tag_filtering: true}\n\
+           tollgate: {groups: {m: {routing_strategy: prefix-affinity, routing_strategy_args: {load_factor: 2, min_load: 3}}, n: {}}}\n";
+    let compiled = ok(&text, &[]);
+    let (router, groups) = (&compiled.config.router, &compiled.config.groups);
+    assert_eq!((router.strategy.args.ttl, router.filters.tags), (Duration::from_secs(60), true));
+    let own = groups.of("m").unwrap().strategy.unwrap();
+    assert_eq!((own.entry.name(), own.args.min_load), ("prefix-affinity", 3));
+    assert!((own.args.lowest_latency_buffer - 0.5).abs() < 1e-9, "what a group does not say is the router's");
+    assert!(groups.of("n").unwrap().strategy.is_none() && groups.of("gone").is_none());
+    assert!(listed(&compiled.warnings).contains("no entry of model_list has this name"));
+    let statuses: Vec<&str> = compiled
+        .audit
+        .iter()
+        .filter(|row| row.place.to_string().contains("groups"))
+        .map(|row| row.status.as_str())
+        .collect();
+    assert_eq!(statuses, ["honoured"; 3]);
+    let bad = "router_settings: {routing_strategy_args: {load_factor: 0.5, lowest_latency_buffer: -1, ttl: soon}}\n\
+               tollgate: {groups: {m: {routing_strategy: fastest}}}\n";
+    assert_eq!(faults(&(one_model("model: openai/a") + bad), &[]).lines().count(), 4);
 }
 
 #[test]
@@ -310,6 +335,25 @@ fn ids_are_fixed_by_model_info_and_never_shared() {
     assert!(listed(&compiled.warnings).contains("have the id mine"));
 }
 
+#[test]
+fn a_selection_of_metrics_is_told_what_is_wrong_with_it() {
+    let text = |group: &str| format!("litellm_settings: {{prometheus_metrics_config: [{group}]}}\n");
+    let of = |group: &str| parse_and_compile(&text(group), &Env::default(), &Overrides::default());
+    let good = of("{group: g, metrics: [litellm_spend_metric, litellm_teams_count], include_labels: [team]}")
+        .unwrap();
+    assert!(!listed(&good.warnings).contains("metrics"), "{}", listed(&good.warnings));
+    assert_ne!(good.config.telemetry.selection, crate::telemetry::Selection::default());
+    let odd = of(
+        "{metric: x, metrics: [litellm_spent_metric, litellm_spend_metric_total], include_labels: [teem]}",
+    );
+    let said = listed(&odd.unwrap().warnings);
+    for part in ["did you mean \"metrics\"", "did you mean \"litellm_spend_metric\"", "did you mean \"team\""]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(of("7").is_err());
+}
+
 const WORDS: [&str; 24] = [
     "model_list:\n",
     "  - model_name: a\n",
@@ -364,4 +408,38 @@ proptest! {
         }
         _ = parse_and_compile(&String::from_utf8_lossy(&bytes), &Env::default(), &Overrides::default());
     }
+}
+
+#[test]
+fn what_is_known_of_a_model_is_taken_unless_the_entry_says_otherwise() {
+    let known = ok(&one_model("model: openai/gpt-4o, api_key: k"), &[]);
+    let info = &known.config.targets[0].info;
+    assert_eq!((info.mode.as_deref(), info.max_input_tokens), (Some("chat"), Some(128_000)));
+    assert_eq!(info.prices.unwrap().output.dollars(), 1e-5);
+    let own = one_model(
+        "model: openai/gpt-4o, api_key: k, input_cost_per_token: 1e-6, output_cost_per_token: 2e-6",
+    );
+    assert_eq!(ok(&own, &[]).config.targets[0].info.prices.unwrap().output.dollars(), 2e-6);
+    let base = one_model("model: openai/mine, api_key: k, base_model: azure/gpt-4o");
+    assert!(ok(&base, &[]).config.targets[0].info.prices.is_some());
+    let unknown = ok(&one_model("model: openai/mine, api_key: k, base_model: no-such-model"), &[]);
+    assert!(unknown.config.targets[0].info.prices.is_none());
+    assert!(listed(&unknown.warnings).contains("nothing is known of this model"));
+}
+
+#[test]
+fn every_vendor_of_the_table_needs_no_more_than_its_key() {
+    for (model, host, path) in [
+        ("cerebras/llama3.1-8b", "api.cerebras.ai", "/v1"),
+        ("volcengine/doubao", "ark.cn-beijing.volces.com", "/api/v3"),
+        ("huawei_maas/glm-5.1", "api-ap-southeast-1.modelarts-maas.com", "/openai/v1"),
+        ("llama_cpp/any", "localhost", "/v1"),
+    ] {
+        let compiled = ok(&one_model(&format!("model: {model}, api_key: k")), &[]);
+        let target = &compiled.config.targets[0];
+        assert_eq!((target.origin.host.as_str(), target.base_path.as_str()), (host, path));
+        assert!(target.unserved.is_none());
+    }
+    let moved = ok(&one_model("model: cerebras/m, api_key: k"), &[("CEREBRAS_API_BASE", "http://h:1/x")]);
+    assert_eq!(moved.config.targets[0].origin.host, "h");
 }

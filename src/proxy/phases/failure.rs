@@ -2,7 +2,7 @@
 
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
 use crate::proxy::stage::{Attempt, Ctx, Refused, Stage};
-use crate::proxy::{Gateway, respond};
+use crate::proxy::{Gateway, passing, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
 use crate::upstream::Fault;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -45,6 +45,12 @@ pub(in crate::proxy) fn proxying(
 
 fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -> Box<Error> {
     let attempt = match ctx.take() {
+        Stage::Passing(passing) => {
+            let fault = classify(&error, passing.patience());
+            ctx.stage = passing::finish(passing, fault);
+            error.set_retry(false);
+            return error;
+        }
         Stage::Attempting(attempt) => attempt,
         Stage::Capturing(capture) => capture.attempt,
         Stage::Holding(hold) => hold.attempt,
@@ -78,6 +84,11 @@ pub(in crate::proxy) fn decide(
 ) -> (Stage, bool) {
     attempt.deployment.target.secrets().for_each(|secret| fault.hide(secret));
     bench(gateway, &attempt, &fault);
+    if fault.class == UpstreamClass::Timeout {
+        let Attempt { admitted, deployment, started, .. } = &*attempt;
+        let stream = admitted.request.stream();
+        admitted.resolution.group.note_silence(deployment, started.elapsed(), stream);
+    }
     let deployment = attempt.deployment.clone();
     let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
     let group = &admitted.resolution.group;
@@ -133,6 +144,10 @@ fn client_left(ctx: &mut Ctx) {
         Stage::Relaying(mut relay) => {
             relay.client_gone = true;
             Stage::Relaying(relay)
+        }
+        Stage::Passing(mut passing) => {
+            passing.leave();
+            Stage::Passing(passing)
         }
         other => other,
     };

@@ -6,9 +6,9 @@ use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::phases::upstream_peer;
-use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Progress, Refused, Stage};
-use crate::proxy::{Gateway, respond};
-use crate::runtime::{Resolution, Snapshot};
+use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
+use crate::proxy::{Gateway, passing, respond};
+use crate::runtime::{self, Resolution, Snapshot};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -33,7 +33,13 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
         Some(found) if session.req_header().method == Method::POST => {
             model_call(gateway, session, ctx, found).await
         }
-        _ => respond::from_control(gateway, session).await,
+        _ => {
+            let snapshot = gateway.runtime.load();
+            match passing::find(&snapshot, session) {
+                Some(found) => passing::start(gateway, session, ctx, snapshot, found).await,
+                None => respond::from_control(gateway, session).await,
+            }
+        }
     }
 }
 
@@ -52,14 +58,7 @@ async fn model_call(
     found: Match<'_>,
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
-    let caller = Caller {
-        arrived: ctx.arrived,
-        arrived_at: SystemTime::now(),
-        call_id: call_id(&session.req_header().headers),
-        route: found.route,
-        kind: found.kind,
-        _in_flight: gateway.telemetry.metrics.in_flight(),
-    };
+    let caller = caller(gateway, session, ctx, found.route, found.kind);
     let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {
         Ok(visitor) => visitor,
         Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
@@ -83,12 +82,39 @@ async fn model_call(
     match admit(gateway, caller, snapshot, visitor, asked).await {
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
+        Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
         Ok(admitted) if replayable => {
             ctx.stage = Stage::Admitted(admitted);
             Ok(false)
         }
         Ok(admitted) => body::delegate(session, ctx, admitted).await,
     }
+}
+
+/// What is known of a call as it comes in.
+pub(in crate::proxy) fn caller(
+    gateway: &Gateway,
+    session: &Session,
+    ctx: &Ctx,
+    route: &'static str,
+    kind: EndpointKind,
+) -> Caller {
+    Caller {
+        arrived: ctx.arrived,
+        arrived_at: SystemTime::now(),
+        call_id: call_id(&session.req_header().headers),
+        route,
+        kind,
+        _in_flight: gateway.telemetry.metrics.in_flight(),
+    }
+}
+
+/// Whether tokens are to be counted that no upstream of the group would count. What the call reserved is given
+/// back.
+fn is_counted_here(admitted: &Admitted) -> bool {
+    let kind = admitted.caller.kind;
+    kind == EndpointKind::CountTokens
+        && !admitted.resolution.group.deployments.iter().all(|deployment| deployment.relays(kind))
 }
 
 /// What the client wants.
@@ -118,12 +144,13 @@ async fn admit(
     let (request, resolution, customer) = match named {
         Ok(named) => named,
         Err(error) => {
-            let attribution = Some(admission::attribution(&visitor, None, None, headers));
+            let attribution = Some(admission::attribution(&visitor, None, None, headers).0);
             let refused = Refused::new(caller, error, Some(visitor.standing.key_hash));
             return Err(Box::new(Refused { requested, attribution, ..refused }));
         }
     };
-    let attribution = admission::attribution(&visitor, customer, Some(&request), headers);
+    let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
+    let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
     let mut admitted = Box::new(Admitted {
         caller,
@@ -136,6 +163,7 @@ async fn admit(
         requested,
         resolution,
         controls,
+        leanings: Leanings { tags, affinity },
         progress: Progress::default(),
     });
     if let Some(error) = upstream_peer::nobody(&admitted) {
@@ -169,7 +197,7 @@ async fn identify(
 }
 
 /// Answers with an error now; `logging` accounts for it.
-async fn refuse(session: &mut Session, ctx: &mut Ctx, refused: Refused) -> Result<bool> {
+pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refused: Refused) -> Result<bool> {
     let unread = body::is_unread(session);
     let written = respond::refusal(session, &refused).await;
     ctx.stage = Stage::Refused(Box::new(refused));
