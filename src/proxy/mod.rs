@@ -12,6 +12,7 @@ mod phases;
 mod quota;
 mod respond;
 mod settle;
+mod shape;
 mod stage;
 mod trace;
 
