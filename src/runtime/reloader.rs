@@ -6,7 +6,7 @@ use crate::store::{Doc, MODELS, Query, Store, StoreError};
 use crate::upstream::{Upstreams, callable};
 use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Mutex, Notify};
 
 /// Rows fetched at a time.
@@ -35,8 +35,8 @@ pub struct Hooks {
     pub source: Source,
     /// Told of each snapshot before it is used.
     pub published: Box<dyn Fn(&Snapshot) + Send + Sync>,
-    /// Told of each try to read the file again, whether it succeeded.
-    pub reloaded: Box<dyn Fn(bool) + Send + Sync>,
+    /// Told of each try to read the file again: how long it took, and whether it is in use.
+    pub reloaded: Box<dyn Fn(Duration, bool) + Send + Sync>,
 }
 
 /// What reading the file again did, or would do.
@@ -112,6 +112,7 @@ impl Reloader {
     /// # Errors
     /// All that is wrong with it; then nothing has changed.
     pub async fn reload(&self) -> Result<Reloaded, Vec<ConfigError>> {
+        let began = Instant::now();
         // Read under the lock: what is read last is what is served.
         let mut made_of = self.made_of.lock().await;
         let reloaded = match self.read().await {
@@ -130,7 +131,7 @@ impl Reloader {
                 self.refused.store(Some(Arc::new(refused)));
             }
         }
-        (self.hooks.reloaded)(reloaded.is_ok());
+        (self.hooks.reloaded)(began.elapsed(), reloaded.is_ok());
         reloaded
     }
 

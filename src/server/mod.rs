@@ -36,7 +36,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Limits of speed are for so many milliseconds (LiteLLM's `LITELLM_RATE_LIMIT_WINDOW_SIZE`).
 const WINDOW_MS: i64 = 60_000;
@@ -104,7 +104,10 @@ fn compose(
     workers: usize,
     control_runtime: &tokio::runtime::Runtime,
 ) -> Result<(Arc<Gateway>, Arc<AtomicBool>), ServeError> {
-    let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
+    let telemetry = Arc::new(Telemetry::start(
+        log_target(&config.server.access_log),
+        config.telemetry.selection.clone(),
+    )?);
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
@@ -122,6 +125,7 @@ fn compose(
     let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
     control_runtime.spawn(books::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
+    control_runtime.spawn(services::count(store.clone(), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow_models(Arc::clone(&reloader)));
     let unready = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {
@@ -146,7 +150,9 @@ fn hooks(source: Source, telemetry: &Arc<Telemetry>) -> Hooks {
     Hooks {
         source,
         published: Box::new(move |snapshot| services::publish(&published, snapshot)),
-        reloaded: Box::new(move |well| reloaded.metrics.config_reloaded(well)),
+        reloaded: Box::new(move |took, is_used| {
+            reloaded.metrics.reloaded(took, is_used, SystemTime::now());
+        }),
     }
 }
 
