@@ -16,6 +16,7 @@ mod canary;
 mod cli;
 mod cooldown;
 mod databases;
+mod dialects;
 mod errors;
 mod harness;
 mod held;
