@@ -1,6 +1,7 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
 use super::passing::Passing;
+use super::trace::{self, ROUTE};
 use crate::dialects::openai::Request;
 use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
@@ -142,6 +143,8 @@ pub(super) struct Progress {
     pub(super) stale: u32,
     pub(super) wait: Duration,
     pub(super) last: Option<Failure>,
+    /// Why it went where it went, if the client asks.
+    pub(super) trace: Option<Box<trace::Trace>>,
 }
 
 /// One upstream call.
@@ -276,7 +279,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: PassedHeaders::new(),
+            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),
