@@ -11,7 +11,7 @@ use crate::domain::{
     unix_ms,
 };
 use crate::limits::Permit;
-use crate::metering;
+use crate::metering::{self, Latencies};
 use crate::upstream::Deployment;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -140,6 +140,12 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     }
     let group = &admitted.resolution.group;
     group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    let completed = ending.outcome == Outcome::Completed;
+    group.note_answer(&attempt.deployment, &usage, || {
+        let stream = admitted.request.stream();
+        let latencies = Latencies::of(&ending.timings, usage.completion.max(1), stream);
+        if completed { latencies } else { Latencies::default() }
+    });
     let provider = &attempt.deployment.labels.provider;
     attribution.charges.extend(admitted.snapshot.house.charge(
         provider,

@@ -4,10 +4,10 @@ use super::passing::Passing;
 use crate::dialects::openai::{Request, StreamRelay};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
-    Usage, UsageRecord, UsageSource,
+    Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
-use crate::runtime::{Resolution, Snapshot, Standing};
+use crate::runtime::{Resolution, Snapshot, Standing, Wish};
 use crate::telemetry::{InFlightGuard, Trace};
 use crate::upstream::{Deployment, InFlight};
 use bytes::{Bytes, BytesMut};
@@ -98,7 +98,17 @@ pub(super) struct Admitted {
     pub(super) requested: Arc<str>,
     pub(super) resolution: Resolution,
     pub(super) controls: Controls,
+    pub(super) leanings: Leanings,
     pub(super) progress: Progress,
+}
+
+/// What decides which deployments a call may have, besides its model.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leanings {
+    /// So many of its labels decide, the first ones.
+    pub(super) tags: usize,
+    /// What it has in common with calls that should meet the same deployment, if that matters.
+    pub(super) affinity: Option<u64>,
 }
 
 /// How far a call is accounted for.
@@ -224,6 +234,19 @@ impl Admitted {
     /// Extra attempts this call may make.
     pub(super) fn max_retries(&self) -> u32 {
         self.controls.num_retries.unwrap_or(self.resolution.group.num_retries).min(MOST_RETRIES)
+    }
+
+    /// What it wants of its next deployment.
+    pub(super) fn wish(&self) -> Wish<'_> {
+        Wish {
+            house: &self.snapshot.house,
+            now: unix_ms(self.caller.arrived_at),
+            tags: self.attribution.tags.get(..self.leanings.tags).unwrap_or_default(),
+            prompt: self.request.prompt_estimate(),
+            stream: self.request.stream(),
+            affinity: self.leanings.affinity,
+            tried: &self.progress.tried,
+        }
     }
 
     /// Ends the call in an error.

@@ -65,6 +65,21 @@ impl House {
         }
     }
 
+    /// One without any rule.
+    #[cfg(test)]
+    pub(super) fn empty() -> Self {
+        Self {
+            bare: Arc::new(Gate::new(Descriptor::Global, Arc::from(""))),
+            global: None,
+            unpriced: Unpriced::AllowAndFlag,
+            needs_customer: false,
+            providers: Vec::new(),
+            allowed_ips: Vec::new(),
+            blocked_ips: Vec::new(),
+            forwarded_for: false,
+        }
+    }
+
     /// Whether a call may come from there.
     ///
     /// # Errors

@@ -42,6 +42,7 @@ mod serving;
 mod shares;
 mod sinks;
 mod size;
+mod strategies;
 mod streams;
 mod support;
 mod surface;

@@ -22,6 +22,8 @@ pub(super) struct Gateway {
     endpoint_up: Family<IntGauge>,
     /// Counts configurations taken into use.
     pub(super) config_generation: IntGauge,
+    /// Whether the file that was read last is in use.
+    reload_successful: IntGauge,
     /// Configurations read again, by whether they are in use.
     reloads: [IntCounter; 2],
     /// How long the last one took to be read and made ready.
@@ -58,6 +60,9 @@ impl Gateway {
         for scope in Scope::ALL {
             soft_budgets.get(&LabelSet::new().with(L::Scope, scope.as_str()));
         }
+        let reload_successful: IntGauge =
+            to.single("tollgate_config_reload_successful", "Whether the file that was read last is in use")?;
+        reload_successful.set(1);
         Ok(Self {
             usage_source: [UsageSource::Upstream, UsageSource::Estimated, UsageSource::Absent].map(source),
             log_dropped: to.single("tollgate_access_log_dropped_total", "Access log lines dropped")?,
@@ -73,6 +78,7 @@ impl Gateway {
                 &[L::Endpoint],
             )?,
             config_generation: to.single("tollgate_config_generation", "Configurations taken into use")?,
+            reload_successful,
             reloads: [reload("success"), reload("failure")],
             reload_seconds: to.single(
                 "tollgate_config_reload_seconds",
@@ -116,6 +122,7 @@ impl Gateway {
     pub(super) fn reloaded(&self, took: Duration, is_used: bool, now: SystemTime) {
         let [success, failure] = &self.reloads;
         self.reload_seconds.set(took.as_secs_f64());
+        self.reload_successful.set(i64::from(is_used));
         if is_used {
             success.inc();
             let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
