@@ -109,6 +109,9 @@ pub struct OtelConfig {
     pub resource: Vec<(String, String)>,
     /// Which traces are kept.
     pub sampler: Sampler,
+    /// The path that metrics are posted to, and how often, if they are
+    /// (`LITELLM_OTEL_INTEGRATION_ENABLE_METRICS`).
+    pub metrics: Option<(String, Duration)>,
 }
 
 /// Calls in Langfuse.
