@@ -15,6 +15,6 @@ mod registry;
 
 pub use ask::{Asked, ask_for_models};
 pub use cooldown::{Cooldown, Fault, KeyLane, TargetState};
-pub use deployment::{Deployment, InFlight, Labels, Uncallable};
+pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe};
 pub use registry::Upstreams;

@@ -6,9 +6,9 @@ use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::phases::upstream_peer;
-use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Progress, Refused, Stage};
+use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::{Gateway, passing, respond};
-use crate::runtime::{Resolution, Snapshot};
+use crate::runtime::{self, Resolution, Snapshot};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -144,12 +144,13 @@ async fn admit(
     let (request, resolution, customer) = match named {
         Ok(named) => named,
         Err(error) => {
-            let attribution = Some(admission::attribution(&visitor, None, None, headers));
+            let attribution = Some(admission::attribution(&visitor, None, None, headers).0);
             let refused = Refused::new(caller, error, Some(visitor.standing.key_hash));
             return Err(Box::new(Refused { requested, attribution, ..refused }));
         }
     };
-    let attribution = admission::attribution(&visitor, customer, Some(&request), headers);
+    let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
+    let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
     let mut admitted = Box::new(Admitted {
         caller,
@@ -162,6 +163,7 @@ async fn admit(
         requested,
         resolution,
         controls,
+        leanings: Leanings { tags, affinity },
         progress: Progress::default(),
     });
     if let Some(error) = upstream_peer::nobody(&admitted) {
