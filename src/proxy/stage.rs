@@ -1,6 +1,7 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
 use super::passing::Passing;
+use super::trace::{self, ROUTE};
 use crate::dialects::openai::Request;
 use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
@@ -9,7 +10,7 @@ use crate::domain::{
 };
 use crate::limits::Permit;
 use crate::runtime::{Resolution, Snapshot, Standing, Wish};
-use crate::telemetry::InFlightGuard;
+use crate::telemetry::{InFlightGuard, Trace};
 use crate::upstream::{Deployment, InFlight};
 use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
@@ -56,6 +57,23 @@ pub(super) enum Stage {
     Refused(Box<Refused>),
 }
 
+impl Stage {
+    /// Where the call stands in a trace.
+    pub(super) fn trace(&self) -> Option<Arc<Trace>> {
+        let caller = match self {
+            Self::Arrived | Self::Delegated => return None,
+            Self::Admitted(admitted) => &admitted.caller,
+            Self::Attempting(attempt) => &attempt.admitted.caller,
+            Self::Capturing(capture) => &capture.attempt.admitted.caller,
+            Self::Holding(hold) => &hold.attempt.admitted.caller,
+            Self::Relaying(relay) => &relay.attempt.admitted.caller,
+            Self::Refused(refused) => &refused.caller,
+            Self::Passing(passing) => &passing.caller,
+        };
+        caller.trace.clone()
+    }
+}
+
 /// A call that came in: what its record needs from the start.
 pub(super) struct Caller {
     pub(super) arrived: Instant,
@@ -63,6 +81,8 @@ pub(super) struct Caller {
     pub(super) call_id: CallId,
     pub(super) route: &'static str,
     pub(super) kind: EndpointKind,
+    /// Where it stands in a trace, if anybody is to hear of one.
+    pub(super) trace: Option<Arc<Trace>>,
     /// Counts the call as under way.
     pub(super) _in_flight: InFlightGuard,
 }
@@ -123,6 +143,8 @@ pub(super) struct Progress {
     pub(super) stale: u32,
     pub(super) wait: Duration,
     pub(super) last: Option<Failure>,
+    /// Why it went where it went, if the client asks.
+    pub(super) trace: Option<Box<trace::Trace>>,
 }
 
 /// One upstream call.
@@ -257,7 +279,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: PassedHeaders::new(),
+            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),
