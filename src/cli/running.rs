@@ -4,17 +4,16 @@
 //! this side's file is sent but the master key.
 
 use super::check::{FAULTY, FINE};
+use super::http::Client;
 use super::serve;
 use crate::config::Overrides;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fmt::Write as _;
-use std::io::{self, Read, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
-const LONGEST: u64 = 16 * 1024 * 1024;
 
 /// The plan to print, and the exit code. Address and key are those of the file and the environment unless `url`
 /// names another address.
@@ -28,16 +27,22 @@ pub(super) fn run(path: &Path, url: &str) -> (String, u8) {
 }
 
 fn planned(path: &Path, url: &str) -> Result<(u16, Value), String> {
-    let config = serve::load(path, &Overrides::default())?.config;
-    let key = config.server.master_key.as_ref().map(|key| key.expose()).unwrap_or_default();
-    let (host, address) = match url {
-        "" => {
-            let address = SocketAddr::new(reachable(config.server.host), config.server.port);
-            (address.to_string(), address)
-        }
-        url => host_of(url)?,
+    let server = serve::load(path, &Overrides::default())?.config.server;
+    let url = match url {
+        "" => format!("http://{}", SocketAddr::new(reachable(server.host), server.port)),
+        url => url.to_owned(),
     };
-    ask(address, &host, key).map_err(|error| format!("{host} cannot be asked: {error}"))
+    let client = Client::new(&url, PATIENCE);
+    let client = match server.master_key {
+        Some(key) => client.with_key(key),
+        None => client,
+    };
+    let answer = client.post("/config/reload?dry_run=true", &json!({}));
+    let answer = answer.map_err(|error| format!("{url} cannot be asked: {error}"))?;
+    match answer.json() {
+        Value::Null => Err(format!("{url} cannot be asked: what answers there is no tollgate")),
+        body => Ok((answer.status, body)),
+    }
 }
 
 /// Where a process that listens on all addresses can be reached.
@@ -47,35 +52,6 @@ fn reachable(host: IpAddr) -> IpAddr {
         IpAddr::V6(host) if host.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
         host => host,
     }
-}
-
-fn host_of(url: &str) -> Result<(String, SocketAddr), String> {
-    let rest = url.strip_prefix("http://").ok_or("wants a URL that begins with http://")?;
-    let host = rest.split('/').next().unwrap_or_default();
-    let with_port = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-    let mut found = with_port.to_socket_addrs().map_err(|error| format!("{host}: {error}"))?;
-    let address = found.next().ok_or_else(|| format!("{host} has no address"))?;
-    Ok((host.to_owned(), address))
-}
-
-fn ask(address: SocketAddr, host: &str, key: &str) -> io::Result<(u16, Value)> {
-    let mut socket = TcpStream::connect_timeout(&address, PATIENCE)?;
-    socket.set_read_timeout(Some(PATIENCE))?;
-    write!(
-        socket,
-        "POST /config/reload?dry_run=true HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {key}\r\n\
-         connection: close\r\ncontent-length: 0\r\n\r\n"
-    )?;
-    let mut answer = Vec::new();
-    socket.take(LONGEST).read_to_end(&mut answer)?;
-    parse(&answer).ok_or_else(|| io::Error::other("what answers there is no tollgate"))
-}
-
-fn parse(answer: &[u8]) -> Option<(u16, Value)> {
-    let end = memchr::memmem::find(answer, b"\r\n\r\n")?;
-    let status = answer.split(|b| *b == b' ').nth(1)?;
-    let status = std::str::from_utf8(status).ok()?.parse().ok()?;
-    serde_json::from_slice(answer.get(end + 4..)?).ok().map(|body| (status, body))
 }
 
 fn text(plan: &Value) -> String {
@@ -137,7 +113,6 @@ fn line(out: &mut String, text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn a_plan_is_a_line_for_each_change() {
@@ -156,13 +131,5 @@ mod tests {
                       ~ router_settings.num_retries: 2 → not set\n~ a.b\n! only a restart changes port\n";
         assert_eq!(text(&plan), wanted);
         assert_eq!(text(&json!({})), "a reload would change nothing\n");
-    }
-
-    #[test]
-    fn what_is_no_answer_is_none() {
-        assert_eq!(parse(b"HTTP/1.1 200 OK\r\n\r\n{}"), Some((200, json!({}))));
-        for bad in [&b""[..], b"\r\n\r\n", b"HTTP/1.1 x y\r\n\r\n{}", b"HTTP/1.1 200 OK\r\n\r\n<html>"] {
-            assert_eq!(parse(bad), None);
-        }
     }
 }

@@ -292,6 +292,16 @@ async fn a_frame_of_top_shows_what_was_called() {
     assert!(
         ended.stdout.lines().count() == 24 && ended.stdout.lines().all(|line| line.chars().count() <= 80)
     );
+    // One that shows its metrics to the admin only.
+    let closed = Config::new().set("litellm_settings", json!({ "require_auth_for_metrics_endpoint": true }));
+    let closed = Gateway::start(&closed.deployment("m", "closed-model", &upstream.base_url(), "k")).await;
+    for (key, code, words) in [(MASTER_KEY, 0, "closed-model"), ("", 1, "401")] {
+        let mut command = tollgate(gate.folder());
+        command.args(["top", &closed.url(), "--once", "--interval", "0.2"]).env("LITELLM_MASTER_KEY", key);
+        let ended = run(command).await;
+        assert_eq!(ended.code, code, "{ended:?}");
+        assert!(ended.stdout.contains(words) || ended.stderr.contains(words), "{ended:?}");
+    }
     let mut command = tollgate(gate.folder());
     command.args(["top", "--once", "--interval", "0.2", &format!("http://{}", free_address())]);
     let ended = run(command).await;
@@ -346,6 +356,45 @@ async fn a_backup_of_a_running_gateway_is_whole_and_serves() {
         );
         assert!(!gate.folder().join("other.db").exists());
     }
+}
+
+#[tokio::test]
+async fn a_restored_backup_goes_on_beside_the_journal() {
+    let upstream = upstream("ok").await;
+    let prices = json!({ "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6 });
+    let config = Config::new().target("m", "m", &upstream.base_url(), "k", prices);
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let launch = Launch::of(&config).argument("--data-dir").argument(folder);
+    let mut gate = launch.clone().start().await;
+    let booked = async |gate: &Gateway| gate.metric("tollgate_ledger_waiting_records", &[]).await == 0.0;
+    let call = async |gate: &Gateway| {
+        assert_eq!(gate.call(&post(CHAT, &chat("m", ""))).await.status(), 200);
+        eventually("it is booked", async || booked(gate).await.then_some(())).await;
+    };
+    let calls = async |gate: &Gateway| gate.get("/spend/logs").await.json().as_array().map_or(0, Vec::len);
+    call(&gate).await;
+    eventually("a row", async || (calls(&gate).await == 1).then_some(())).await;
+    let command = |words: &[&str], gate: &Gateway| {
+        let mut command = tollgate(gate.folder());
+        command.args(words).args(["--config", "config.yaml", "--data-dir", folder]);
+        command
+    };
+    assert_eq!(run(command(&["backup", "copy.db"], &gate)).await.code, 0);
+    call(&gate).await;
+    call(&gate).await;
+    gate.signal("TERM");
+    gate.ended().await;
+    for old in ["tollgate.db-wal", "tollgate.db-shm"] {
+        // They are gone already if the last connection was closed well.
+        drop(fs::remove_file(data.path().join(old)));
+    }
+    fs::copy(gate.folder().join("copy.db"), data.path().join("tollgate.db")).unwrap();
+    let again = launch.start().await;
+    call(&again).await;
+    eventually("rows of before and after", async || (calls(&again).await >= 2).then_some(())).await;
+    let verified = run(command(&["ledger", "verify"], &again)).await;
+    assert!(verified.code == 0 && verified.stdout.contains("the books agree"), "{verified:?}");
 }
 
 #[tokio::test]

@@ -123,6 +123,11 @@ case "$*" in
 esac
 "#;
 
+/// There may be others on this machine.
+const PGREP: &str = r#"#!/bin/bash
+[[ "$*" == "-x tollgate" ]] && head -1 serve.pids
+"#;
+
 impl Place {
     async fn make(upstream: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
@@ -130,7 +135,7 @@ impl Place {
         for name in ["bin", "target/release", "moved"] {
             fs::create_dir_all(at(name)).unwrap();
         }
-        for (name, text) in [("tollgate", TOLLGATE), ("docker", DOCKER), ("cargo", CARGO)] {
+        for (name, text) in [("tollgate", TOLLGATE), ("docker", DOCKER), ("cargo", CARGO), ("pgrep", PGREP)] {
             let file = at("bin").join(name);
             fs::write(&file, text).unwrap();
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();

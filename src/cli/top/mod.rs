@@ -37,11 +37,14 @@ const LINES: u16 = 24;
 pub(super) fn run(arguments: &Top) -> ExitCode {
     let env = Env::from_process();
     let url = arguments.url.clone().unwrap_or_else(|| super::health::local(&env));
-    let mut client = Client::new(&url, TIMEOUT);
-    // Metrics may want a key.
-    if let Some(key) = env.filled("LITELLM_MASTER_KEY").and_then(Secret::new) {
-        client = client.with_key(key);
-    }
+    let client = Client::new(&url, TIMEOUT);
+    let key = env.filled("LITELLM_MASTER_KEY").and_then(Secret::new);
+    // The key is shown only to a gateway that wants one for its metrics.
+    let is_wanted = client.get("/metrics").is_ok_and(|answer| matches!(answer.status, 401 | 403));
+    let client = match key.filter(|_| is_wanted) {
+        Some(key) => client.with_key(key),
+        None => client,
+    };
     let interval = Duration::from_secs_f64(arguments.interval);
     let shown = if arguments.once { once(&client, interval) } else { watch(client, interval) };
     match shown {
