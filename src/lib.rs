@@ -50,6 +50,7 @@
 //! | a thing with limits | a word in `limits/gate.rs` and its gate in `runtime/known.rs` |
 //! | a table or a column | a file in `migrations/` for each database, and a line in `store/migrate.rs` |
 //! | a metric | a field in `telemetry/metrics/` |
+//! | a sink of finished calls | its format in `telemetry/sinks/`, its address in `config/compile/sinks.rs` |
 //! | a config key | a line in `config/audit/` and its use in `config/compile/` |
 //! | an error | a variant and a row in [`domain::ErrorKind`] |
 

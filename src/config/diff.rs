@@ -196,6 +196,7 @@ fn keys<'a>(old: &'a Map<String, Value>, new: &'a Map<String, Value>) -> impl It
 /// What the process is made of and a reload does not touch.
 fn restart(old: &Config, new: &Config) -> Vec<&'static str> {
     let (a, b) = (&old.server, &new.server);
+    let (told, tell) = (&old.telemetry, &new.telemetry);
     let differ = [
         (a.host != b.host, "host"),
         (a.port != b.port, "port"),
@@ -206,6 +207,10 @@ fn restart(old: &Config, new: &Config) -> Vec<&'static str> {
         (a.database != b.database, "database"),
         (old.telemetry.selection != new.telemetry.selection, "prometheus_metrics_config"),
         (old.spending.ledger != new.spending.ledger, "journal and spend logs"),
+        (told.selection != tell.selection, "prometheus_metrics_config"),
+        (told.otel != tell.otel, "otel"),
+        (told.langfuse != tell.langfuse, "langfuse"),
+        (told.passes_traces_on != tell.passes_traces_on, "forward_traceparent_to_llm_provider"),
     ];
     differ.into_iter().filter_map(|(differs, name)| differs.then_some(name)).collect()
 }

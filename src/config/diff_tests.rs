@@ -103,9 +103,13 @@ fn a_master_key_of_the_environment_is_noticed() {
 
 #[test]
 fn what_only_a_restart_changes_is_said() {
-    let text = format!("{BASE}tollgate: {{workers: 3, access_log: off}}\n");
-    let plan = diff(&config(BASE, SAME), &config(&text, &[("KEY", "canary-1"), ("PORT", "5")]));
-    assert_eq!(plan.restart, ["port", "workers", "access_log"]);
+    let settings = "litellm_settings: {callbacks: [otel]}\ntollgate: {workers: 3, access_log: off}\n";
+    let text = format!("{BASE}{settings}");
+    let plan = diff(
+        &config(BASE, SAME),
+        &config(&text, &[("KEY", "canary-1"), ("PORT", "5"), ("OTEL_ENDPOINT", "http://c")]),
+    );
+    assert_eq!(plan.restart, ["port", "workers", "access_log", "otel"]);
     assert!(
         plan.summary().contains("only a restart changes port, workers, access_log"),
         "{}",

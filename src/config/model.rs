@@ -5,7 +5,7 @@ use crate::domain::{BudgetTerms, HostPort, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
 use crate::store::DatabaseSettings;
-use crate::telemetry::{Choice, Sampler, Selection};
+use crate::telemetry::{Sampler, Selection, sinks};
 use http::HeaderName;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -89,7 +89,7 @@ pub struct TelemetryConfig {
 }
 
 /// Where a sink of finished calls is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SinkAddress {
     /// Its origin.
     pub origin: HostPort,
@@ -100,7 +100,7 @@ pub struct SinkAddress {
 }
 
 /// Traces in OTLP.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct OtelConfig {
     /// The collector.
     pub address: SinkAddress,
@@ -108,15 +108,18 @@ pub struct OtelConfig {
     pub resource: Vec<(String, String)>,
     /// Which traces are kept.
     pub sampler: Sampler,
+    /// The path that metrics are posted to, and how often, if they are
+    /// (`LITELLM_OTEL_INTEGRATION_ENABLE_METRICS`).
+    pub metrics: Option<(String, Duration)>,
 }
 
 /// Calls in Langfuse.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LangfuseConfig {
     /// Where it is.
     pub address: SinkAddress,
     /// Which calls it gets.
-    pub choice: Choice,
+    pub choice: sinks::Choice,
 }
 
 /// Limits and budgets that hold for everybody, and how spending is written down.

@@ -175,6 +175,7 @@ fn telemetry_settings(config: &Config) -> Settings {
         tracer: Tracer::new(sampler, passes_on),
         sinks: Wanted {
             otel: told.otel.is_some(),
+            otel_metrics: told.otel.as_ref().is_some_and(|otel| otel.metrics.is_some()),
             langfuse: told.langfuse.as_ref().map(|langfuse| langfuse.choice),
         },
     }

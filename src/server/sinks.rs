@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
 use std::mem;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// A call waits so long for others to go with it.
@@ -30,6 +30,9 @@ pub(super) fn start(
     langfuse: Option<&LangfuseConfig>,
     telemetry: &Arc<Telemetry>,
 ) {
+    if let Some((otel, (path, every))) = otel.and_then(|otel| Some((otel, otel.metrics.clone()?))) {
+        drop(tokio::spawn(count(otel.clone(), path, every, Arc::clone(telemetry))));
+    }
     for outlet in telemetry.sinks.outlets() {
         let (format, address) = match outlet.name {
             sinks::OTEL => match otel {
@@ -46,6 +49,21 @@ pub(super) fn start(
         let sender =
             Sender { outbox, format, telemetry: Arc::clone(telemetry), name: outlet.name, told: None };
         drop(tokio::spawn(sender.run(outlet)));
+    }
+}
+
+/// Sends what was counted, for ever; the next time makes up for one that is not taken.
+async fn count(otel: OtelConfig, path: String, every: Duration, telemetry: Arc<Telemetry>) {
+    let outbox = Outbox::new(otel.address.origin.clone(), path, headers(&otel.address), PATIENCE);
+    let format = Format::Otlp { resource: otel.resource };
+    loop {
+        sleep(every).await;
+        let Some(body) = format.counted(&telemetry.metrics, SystemTime::now()) else { continue };
+        match outbox.post(Bytes::from(body)).await {
+            Ok((200..300, _)) => {}
+            Ok((status, _)) => log::debug!("otel does not take metrics: status {status}"),
+            Err(error) => log::debug!("otel does not take metrics: {error}"),
+        }
     }
 }
 

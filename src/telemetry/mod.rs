@@ -23,6 +23,7 @@ pub use trace::{Sampler, Trace, Tracer};
 
 use crate::domain::UsageRecord;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// What becomes of finished calls.
 pub struct Telemetry {
@@ -67,6 +68,8 @@ impl Telemetry {
     /// If the log cannot be opened.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
         let metrics = Metrics::new(settings.selection)?;
+        let metrics =
+            if settings.sinks.otel_metrics { metrics.with_genai(SystemTime::now())? } else { metrics };
         let access_log = AccessLog::start(settings.log, metrics.log_counters())?;
         let sinks = Sinks::new(&settings.sinks, &metrics);
         Ok(Self { metrics, access_log, tracer: settings.tracer, sinks })

@@ -41,7 +41,8 @@ async fn who_asks_is_told_each_choice_and_nobody_else_is() {
         (&json!(MODEL), &json!("least-busy"), &json!("b"))
     );
     let rows = told[0]["considered"].as_array().unwrap();
-    assert_eq!(rows[0], json!({ "id": "b", "score": 0.0 }));
+    // The call before may still be counted as under way.
+    assert!(rows[0]["id"] == "b" && rows[0]["score"].is_number() && rows[0].get("out").is_none(), "{told}");
     assert_eq!((&rows[1]["id"], &rows[1]["out"]), (&json!("a"), &json!("cooled")));
     assert!((1..=50).contains(&rows[1]["seconds"].as_u64().unwrap()), "{told}");
 }

@@ -222,44 +222,64 @@ async fn the_seeds_lines(prometheus: &Prometheus) {
     }
 }
 
-/// What a panel shows, by its title.
-async fn shown(prometheus: &Prometheus, title: &str) -> Vec<(Value, f64)> {
-    let panels = panels();
+/// The expression of a panel, by its title.
+fn panel(title: &str) -> String {
+    let all = panels().into_iter();
     let (_, expression) =
-        panels.iter().find(|(own, _)| own == title).unwrap_or_else(|| panic!("no panel {title}"));
-    prometheus.says(&sent(expression)).await
+        all.into_iter().find(|(own, _)| own == title).unwrap_or_else(|| panic!("no panel {title}"));
+    sent(&expression)
+}
+
+/// Waits until what an expression says is as it should be.
+async fn becomes(
+    prometheus: &Prometheus,
+    expression: &str,
+    is: impl Fn(&dyn Fn(&str, &str) -> Option<f64>) -> bool,
+) {
+    eventually(&format!("the truth of {expression}"), async || {
+        let samples = prometheus.query(expression).await;
+        let of = |label: &str, value: &str| {
+            samples.iter().find(|(labels, _)| labels[label] == value).map(|(_, number)| *number)
+        };
+        is(&of).then_some(())
+    })
+    .await;
 }
 
 async fn what_is_known(prometheus: &Prometheus) {
-    let per_model = shown(prometheus, "Deployments Per Model").await;
-    let of =
-        |model: &str| per_model.iter().find(|(labels, _)| labels["litellm_model_name"] == model).unwrap().1;
-    assert_eq!((of("glm"), of("broken")), (3.0, 1.0));
-    let health = shown(prometheus, "Deployment Health").await;
-    let state = |id: &str| health.iter().find(|(labels, _)| labels["model_id"] == id).unwrap().1;
-    assert_eq!((state("a"), state("b"), state("revoked")), (0.0, 0.0, 2.0));
-    let shares = shown(prometheus, "Request Distribution").await;
-    let asked = |id: &str| shares.iter().any(|(labels, value)| labels["model_id"] == id && *value > 0.0);
-    assert!(asked("a") && asked("b") && asked("broken"), "{shares:?}");
-    let version = shown(prometheus, "Version").await;
-    assert_eq!(version[0].0["version"], env!("CARGO_PKG_VERSION"));
-    let by_status = shown(prometheus, "Requests per minute by status").await;
-    let statuses: BTreeSet<&str> = by_status
-        .iter()
-        .filter(|(_, value)| *value > 0.0)
-        .filter_map(|(l, _)| l["status_code"].as_str())
-        .collect();
-    assert_eq!(statuses, BTreeSet::from(["200", "500"]));
-    let used = shown(prometheus, "Budgets of keys spent").await;
-    assert!(
-        used.iter().any(|(labels, used)| labels["api_key_alias"] == "robot" && *used > 0.0 && *used < 0.5)
-    );
-    let errors = prometheus.says("requested_model:tollgate_server_errors:ratio_rate5m").await;
-    let ratio =
-        |model: &str| errors.iter().find(|(labels, _)| labels["requested_model"] == model).map(|(_, r)| *r);
-    assert_eq!((ratio("broken"), ratio("glm")), (Some(1.0), None));
-    let available = prometheus.says("litellm_model_name:tollgate_available:bool").await;
-    assert!(available.iter().any(|(labels, is)| labels["litellm_model_name"] == "glm" && *is == 1.0));
+    let more = |value: Option<f64>| value.is_some_and(|value| value > 0.0);
+    becomes(prometheus, &panel("Deployments Per Model"), |of| {
+        let model = |name| of("litellm_model_name", name);
+        (model("glm"), model("broken")) == (Some(3.0), Some(1.0))
+    })
+    .await;
+    becomes(prometheus, &panel("Deployment Health"), |of| {
+        let state = |id| of("model_id", id);
+        (state("a"), state("b"), state("revoked")) == (Some(0.0), Some(0.0), Some(2.0))
+    })
+    .await;
+    let asked = ["a", "b", "broken"];
+    becomes(prometheus, &panel("Request Distribution"), |of| asked.iter().all(|id| more(of("model_id", id))))
+        .await;
+    becomes(prometheus, &panel("Version"), |of| of("version", env!("CARGO_PKG_VERSION")) == Some(1.0)).await;
+    becomes(prometheus, &panel("Requests per minute by status"), |of| {
+        let status = |status| more(of("status_code", status));
+        status("200") && status("500") && !status("401")
+    })
+    .await;
+    becomes(prometheus, &panel("Budgets of keys spent"), |of| {
+        of("api_key_alias", "robot").is_some_and(|used| used > 0.0 && used < 0.5)
+    })
+    .await;
+    becomes(prometheus, "requested_model:tollgate_server_errors:ratio_rate5m", |of| {
+        let ratio = |model| of("requested_model", model);
+        (ratio("broken"), ratio("glm")) == (Some(1.0), None)
+    })
+    .await;
+    becomes(prometheus, "litellm_model_name:tollgate_available:bool", |of| {
+        of("litellm_model_name", "glm") == Some(1.0)
+    })
+    .await;
 }
 
 /// Names of metrics in an expression.

@@ -29,7 +29,8 @@ fn traced(config: Config, collector: &Collector) -> Launch {
 fn spans(collector: &Collector) -> Vec<Value> {
     let scopes =
         |post: &crate::harness::Post| post.body["resourceSpans"][0]["scopeSpans"][0]["spans"].clone();
-    collector.posts().iter().flat_map(|post| scopes(post).as_array().unwrap().clone()).collect()
+    let posts = collector.posts().into_iter().filter(|post| post.path == "/v1/traces");
+    posts.flat_map(|post| scopes(&post).as_array().unwrap().clone()).collect()
 }
 
 async fn so_many(collector: &Collector, count: usize) -> Vec<Value> {
@@ -275,4 +276,29 @@ async fn langfuse_gets_failures_by_the_callback_for_them_and_what_it_refuses_is_
         (&generations[0]["level"], &generations[0]["statusMessage"]),
         (&json!("ERROR"), &json!("BadRequestError"))
     );
+}
+
+#[tokio::test]
+async fn metrics_are_sent_too_where_that_is_asked_for() {
+    let simulator = upstream("ok").await;
+    let collector = Collector::start().await;
+    let gateway = traced(config(&simulator), &collector)
+        .variable("LITELLM_OTEL_INTEGRATION_ENABLE_METRICS", "true")
+        .variable("OTEL_METRIC_EXPORT_INTERVAL", "200")
+        .variable("OTEL_TRACES_SAMPLER", "always_off")
+        .start()
+        .await;
+    for _ in 0..3 {
+        assert_eq!(gateway.post(CHAT, &chat()).await.status(), 200);
+    }
+    let duration = eventually("three calls are counted", async || {
+        let last = collector.posts().into_iter().rfind(|post| post.path == "/v1/metrics")?;
+        let metric = &last.body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"][0];
+        assert_eq!(metric["name"], "gen_ai.client.operation.duration");
+        let point = metric["histogram"]["dataPoints"][0].clone();
+        (point["count"] == "3").then_some(point)
+    })
+    .await;
+    assert_eq!(attribute(&duration, "gen_ai.request.model"), Some(&json!(MODEL)));
+    assert!(spans(&collector).is_empty(), "no trace is kept, and every call is counted");
 }

@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
+use std::time::Duration;
 
 const TRACES: &str = "/v1/traces";
 const INGESTION: &str = "/api/public/ingestion";
@@ -49,7 +50,24 @@ pub(super) fn otel(sections: &Sections<'_>, env: &Env, report: &mut Report) -> O
     }
     let address =
         if through_langfuse { langfuse_address(env, LANGFUSE_OTLP, report) } else { collector(env, report) }?;
-    Some(OtelConfig { address, resource: resource(env, report), sampler: sampler(env, report) })
+    let metrics = metrics(env, &address.path, report).filter(|_| !through_langfuse);
+    Some(OtelConfig { address, resource: resource(env, report), sampler: sampler(env, report), metrics })
+}
+
+/// Where metrics go beside the traces, and how often; LiteLLM's switch turns them on.
+fn metrics(env: &Env, traces: &str, report: &mut Report) -> Option<(String, Duration)> {
+    let word = env.filled("LITELLM_OTEL_INTEGRATION_ENABLE_METRICS")?;
+    if !word.eq_ignore_ascii_case("true") {
+        return None;
+    }
+    const EVERY: &str = "OTEL_METRIC_EXPORT_INTERVAL";
+    let every = env.filled(EVERY).map_or(Some(60_000), |text| text.parse().ok().filter(|ms| *ms >= 100));
+    let Some(every) = every else {
+        report.fault(Place::named(EVERY), "wants milliseconds, 100 at least");
+        return None;
+    };
+    let base = traces.strip_suffix(TRACES).unwrap_or_default();
+    Some((format!("{base}/v1/metrics"), Duration::from_millis(every)))
 }
 
 fn collector(env: &Env, report: &mut Report) -> Option<SinkAddress> {

@@ -147,7 +147,7 @@ pub(super) fn exception_class(word: &str, provider: Option<&str>) -> String {
 }
 
 /// A name from the configuration, however the client's name was resolved: what clients make up is unbounded.
-fn requested_model<'a>(record: &'a UsageRecord, names: &Names) -> &'a str {
+pub(super) fn requested_model<'a>(record: &'a UsageRecord, names: &Names) -> &'a str {
     match &record.group {
         None => OTHER,
         Some(group) if *group == record.requested_model => group,

@@ -13,6 +13,7 @@ mod deployments;
 mod fallbacks;
 mod family;
 mod gateway;
+pub(in crate::telemetry) mod genai;
 mod handles;
 mod label;
 mod latency;
@@ -29,6 +30,7 @@ mod tokens;
 
 pub use balances::{Balance, Rate};
 pub use deployments::DeploymentState;
+pub use genai::Point;
 pub use ledger::LedgerGauges;
 pub use names::{Configured, TargetLabels};
 pub use select::Selection;
@@ -60,6 +62,7 @@ pub struct Metrics {
     names: ArcSwap<Names>,
     limit: usize,
     selection: Selection,
+    genai: Option<genai::GenAi>,
 }
 
 /// The families by area.
@@ -106,7 +109,22 @@ impl Metrics {
         };
         let names = ArcSwap::from_pointee(Names::new(Configured::default(), limit));
         let Builder { registry, headers, families, budget, selection } = to;
-        Ok(Self { registry, headers, families, budget, areas, names, limit, selection })
+        Ok(Self { registry, headers, families, budget, areas, names, limit, selection, genai: None })
+    }
+
+    /// Counts for OpenTelemetry too, from `since` on.
+    ///
+    /// # Errors
+    /// As [`Metrics::new`].
+    pub fn with_genai(mut self, since: SystemTime) -> Result<Self, Error> {
+        self.genai = Some(genai::GenAi::new(since)?);
+        Ok(self)
+    }
+
+    /// What was counted for OpenTelemetry, and since when; `None` if nothing is.
+    #[must_use]
+    pub fn genai(&self) -> Option<(Vec<Point>, SystemTime)> {
+        self.genai.as_ref().map(|genai| (genai.points(), genai.since()))
     }
 
     /// What `prometheus_metrics_config` may name: families without `_total`, and the labels of each.
@@ -151,6 +169,9 @@ impl Metrics {
             self.areas.fallbacks.count(record, &key, &names);
         }
         self.areas.gateway.count(record);
+        if let Some(genai) = &self.genai {
+            genai.observe(record, &names);
+        }
     }
 
     /// Somebody spent as much as is to be reported.

@@ -4,6 +4,7 @@ use super::{Finished, langfuse, otlp};
 use crate::domain::TargetId;
 use crate::telemetry::{Metrics, TargetLabels};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The words of a sink.
 #[derive(Clone, Debug)]
@@ -37,6 +38,13 @@ impl Format {
             }
             Self::Langfuse => langfuse::batches(calls),
         }
+    }
+
+    /// The body of what was counted up to `now`, if it is counted and this sink takes it.
+    #[must_use]
+    pub fn counted(&self, metrics: &Metrics, now: SystemTime) -> Option<Vec<u8>> {
+        let (Self::Otlp { resource }, Some((points, since))) = (self, metrics.genai()) else { return None };
+        (!points.is_empty()).then(|| otlp::metrics(&points, (since, now), resource))
     }
 
     /// How many of a batch's calls an answer refuses although it takes the batch.

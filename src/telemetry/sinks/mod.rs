@@ -30,6 +30,8 @@ const LONGEST: usize = 64 * 1024;
 pub struct Wanted {
     /// Spans of the traces that are kept.
     pub otel: bool,
+    /// OpenTelemetry's metrics.
+    pub otel_metrics: bool,
     /// Calls to Langfuse.
     pub langfuse: Option<Choice>,
 }

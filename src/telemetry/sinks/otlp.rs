@@ -3,11 +3,14 @@
 
 use super::Finished;
 use super::text::{after, nanos, shortened};
-use crate::domain::{AttemptRecord, EndpointKind, Outcome, TargetId, UsageRecord};
+use crate::domain::{AttemptRecord, Outcome, TargetId, UsageRecord};
+use crate::telemetry::metrics::Point;
+use crate::telemetry::metrics::genai::operation;
 use crate::telemetry::spans::Spans;
 use crate::telemetry::{TargetLabels, Trace};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Kinds of spans, by OTLP's numbers.
 const SERVER: u8 = 2;
@@ -55,8 +58,6 @@ pub(super) fn traces(
     resource: &[(String, String)],
     target: &dyn Fn(&TargetId) -> Option<TargetLabels>,
 ) -> Vec<u8> {
-    let mut about = Attributes(Vec::new());
-    resource.iter().for_each(|(key, value)| about.text(key, value));
     let spans: Vec<Value> = calls
         .iter()
         .filter_map(|call| Some((&call.record, call.trace.as_deref()?)))
@@ -66,21 +67,56 @@ pub(super) fn traces(
             std::iter::once(call_span(record, trace)).chain(below)
         })
         .collect();
-    let scope = json!({ "name": "tollgate", "version": env!("CARGO_PKG_VERSION") });
-    let scopes = json!([{ "scope": scope, "spans": spans }]);
-    let body = json!({ "resourceSpans": [{ "resource": { "attributes": about.0 }, "scopeSpans": scopes }] });
+    let scopes = json!([{ "scope": scope(), "spans": spans }]);
+    let body = json!({ "resourceSpans": [{ "resource": described(resource), "scopeSpans": scopes }] });
     body.to_string().into_bytes()
 }
 
-/// OpenTelemetry's word for what is asked.
-const fn operation(kind: EndpointKind) -> &'static str {
-    match kind {
-        EndpointKind::ChatCompletions | EndpointKind::Messages => "chat",
-        EndpointKind::Completions => "text_completion",
-        EndpointKind::Embeddings => "embeddings",
-        EndpointKind::CountTokens => "count_tokens",
-        EndpointKind::PassThrough => "pass_through",
-    }
+fn scope() -> Value {
+    json!({ "name": "tollgate", "version": env!("CARGO_PKG_VERSION") })
+}
+
+fn described(resource: &[(String, String)]) -> Value {
+    let mut about = Attributes(Vec::new());
+    resource.iter().for_each(|(key, value)| about.text(key, value));
+    json!({ "attributes": about.0 })
+}
+
+/// Histograms that are sent whole each time, by OTLP's number.
+const CUMULATIVE: u8 = 2;
+
+/// The body of an export of metrics.
+pub(super) fn metrics(
+    points: &[Point],
+    (since, now): (SystemTime, SystemTime),
+    resource: &[(String, String)],
+) -> Vec<u8> {
+    let named =
+        [("gen_ai.client.operation.duration", "s", true), ("gen_ai.client.token.usage", "{token}", false)];
+    let all = named.map(|(name, unit, is_duration)| {
+        let own = points.iter().filter(|point| point.is_duration == is_duration);
+        let points: Vec<Value> = own.map(|point| data_point(point, since, now)).collect();
+        let histogram = json!({ "aggregationTemporality": CUMULATIVE, "dataPoints": points });
+        json!({ "name": name, "unit": unit, "histogram": histogram })
+    });
+    let scopes = json!([{ "scope": scope(), "metrics": all }]);
+    let body = json!({ "resourceMetrics": [{ "resource": described(resource), "scopeMetrics": scopes }] });
+    body.to_string().into_bytes()
+}
+
+fn data_point(point: &Point, since: SystemTime, now: SystemTime) -> Value {
+    let mut about = Attributes(Vec::new());
+    point.attributes.iter().for_each(|(key, value)| about.text(key, value));
+    let quoted = |count: &u64| count.to_string();
+    json!({
+        "attributes": about.0,
+        "startTimeUnixNano": nanos(since),
+        "timeUnixNano": nanos(now),
+        "count": point.counts.iter().sum::<u64>().to_string(),
+        "sum": point.sum,
+        "bucketCounts": point.counts.iter().map(quoted).collect::<Vec<_>>(),
+        "explicitBounds": point.bounds,
+    })
 }
 
 /// The model as the upstream knows it.

@@ -23,7 +23,7 @@ fn traced() -> Option<Arc<Trace>> {
 const EVERYTHING: Choice = Choice { successes: true, failures: true, share: 1.0 };
 
 fn wanted(otel: bool, langfuse: Option<Choice>) -> Wanted {
-    Wanted { otel, langfuse }
+    Wanted { otel, langfuse, otel_metrics: false }
 }
 
 fn content(request: &str, response: &str) -> Option<Box<Content>> {
@@ -287,4 +287,44 @@ fn no_name_that_a_client_made_up_is_sent_whole() {
         let size: usize = format.batches(&calls, &metrics()).iter().map(|batch| batch.body.len()).sum();
         assert!(size < 10_000, "{size} bytes");
     }
+}
+
+#[test]
+fn what_is_counted_for_opentelemetry_are_its_two_histograms() {
+    let since = std::time::SystemTime::UNIX_EPOCH;
+    let metrics = metrics().with_genai(since).unwrap();
+    let format = Format::Otlp { resource: vec![("service.name".to_owned(), "gate".to_owned())] };
+    assert_eq!(format.counted(&metrics, since), None, "there is nothing yet");
+    for record in [success(), success(), failure()] {
+        metrics.record(&record);
+    }
+    assert_eq!(Format::Langfuse.counted(&metrics, since), None);
+    let body = format.counted(&metrics, text::after(since, std::time::Duration::from_secs(1))).unwrap();
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    let all = &body["resourceMetrics"][0]["scopeMetrics"][0]["metrics"];
+    assert_eq!(all[0]["name"], "gen_ai.client.operation.duration");
+    assert_eq!(all[1]["name"], "gen_ai.client.token.usage");
+    let points = |n: usize| all[n]["histogram"]["dataPoints"].as_array().unwrap().clone();
+    let with = |n: usize, key: &str, value: &str| {
+        let found: Vec<Value> =
+            points(n).into_iter().filter(|point| attribute(point, key) == value).collect();
+        assert_eq!(found.len(), 1, "{key} {value}");
+        found[0].clone()
+    };
+    assert_eq!((points(0).len(), points(1).len()), (2, 2));
+    let failed = with(0, "error.type", "RateLimitError");
+    assert_eq!(failed["count"], "1");
+    let input = with(1, "gen_ai.token.type", "input");
+    holds(
+        &input,
+        json!({ "count": "2", "sum": 22.0, "startTimeUnixNano": "0", "timeUnixNano": "1000000000" }),
+    );
+    assert_eq!(*attribute(&input, "gen_ai.request.model"), "glm");
+    assert_eq!(*attribute(&input, "gen_ai.response.model"), "glm-5.1");
+    assert_eq!(*attribute(&input, "gen_ai.operation.name"), "chat");
+    // Eleven tokens lie between 4 and 16.
+    assert_eq!(input["explicitBounds"][2], 16.0);
+    assert_eq!(input["bucketCounts"][2], "2");
+    let bounds = input["explicitBounds"].as_array().unwrap().len();
+    assert_eq!(input["bucketCounts"].as_array().unwrap().len(), bounds + 1);
 }
