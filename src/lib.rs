@@ -43,6 +43,8 @@
 //! | what | where |
 //! |---|---|
 //! | an OpenAI-compatible vendor | a row in `providers/compatible.rs` |
+//! | a dialect that upstreams speak | a folder in `dialects/` and a line in [`dialects::ALL`] |
+//! | a dialect that clients speak | an [`dialects::Inbound`] and a line in [`dialects::inbound()`] |
 //! | an endpoint | a file in `endpoints/` and a line in its `ALL` |
 //! | a routing strategy | a file in `routing/strategies/` and a line in its table |
 //! | an admin route | a file in `control/api/` and a line in [`control::routes::ALL`] |

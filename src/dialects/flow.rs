@@ -56,6 +56,13 @@ impl Flow {
         each!(self, flow => flow.usage())
     }
 
+    /// Whether all of [`Self::usage`] is the upstream's own. Where it counts the prompt first and the rest at the
+    /// end, what was produced before a break is estimated.
+    #[must_use]
+    pub fn counts_are_the_upstreams(&self) -> bool {
+        matches!(self, Self::OpenAi(_)) || self.has_finished()
+    }
+
     /// What was produced so far.
     #[must_use]
     pub fn produced(&self) -> Produced {

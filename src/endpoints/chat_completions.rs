@@ -7,10 +7,10 @@ pub(super) const ENDPOINT: Endpoint = Endpoint {
     kind: EndpointKind::ChatCompletions,
     operation: "chat/completions",
     twins: &["/queue/chat/completions", "/cursor/chat/completions"],
-    routes: [
+    routes: Some([
         "/v1/chat/completions",
         "/chat/completions",
         "/openai/deployments/{model}/chat/completions",
         "/engines/{model}/chat/completions",
-    ],
+    ]),
 };

@@ -7,10 +7,10 @@ pub(super) const ENDPOINT: Endpoint = Endpoint {
     kind: EndpointKind::Completions,
     operation: "completions",
     twins: &[],
-    routes: [
+    routes: Some([
         "/v1/completions",
         "/completions",
         "/openai/deployments/{model}/completions",
         "/engines/{model}/completions",
-    ],
+    ]),
 };

@@ -5,7 +5,7 @@ use crate::domain::EndpointKind;
 
 pub(super) const ENDPOINT: Endpoint = Endpoint {
     kind: EndpointKind::CountTokens,
-    operation: "",
+    operation: "messages/count_tokens",
     twins: &["/v1/messages/count_tokens"],
-    routes: [""; 4],
+    routes: None,
 };

@@ -7,10 +7,10 @@ pub(super) const ENDPOINT: Endpoint = Endpoint {
     kind: EndpointKind::Embeddings,
     operation: "embeddings",
     twins: &[],
-    routes: [
+    routes: Some([
         "/v1/embeddings",
         "/embeddings",
         "/openai/deployments/{model}/embeddings",
         "/engines/{model}/embeddings",
-    ],
+    ]),
 };

@@ -4,4 +4,4 @@ use super::Endpoint;
 use crate::domain::EndpointKind;
 
 pub(super) const ENDPOINT: Endpoint =
-    Endpoint { kind: EndpointKind::Messages, operation: "", twins: &["/v1/messages"], routes: [""; 4] };
+    Endpoint { kind: EndpointKind::Messages, operation: "messages", twins: &["/v1/messages"], routes: None };

@@ -20,12 +20,12 @@ use std::borrow::Cow;
 pub struct Endpoint {
     /// Which one.
     pub kind: EndpointKind,
-    /// What its paths end in, without a leading slash; empty if it has the `twins` alone.
+    /// What its paths end in, without a leading slash.
     pub operation: &'static str,
     /// Whole paths of its own, besides the four below.
     pub twins: &'static [&'static str],
-    /// The patterns in the order `/v1`, bare, deployments, engines.
-    pub routes: [&'static str; 4],
+    /// The patterns in the order `/v1`, bare, deployments, engines; `None` if it has the `twins` alone.
+    pub routes: Option<[&'static str; 4]>,
 }
 
 /// All of them.
@@ -59,29 +59,29 @@ pub fn find(path: &str) -> Option<Match<'_>> {
 
 impl Endpoint {
     fn find<'a>(&self, path: &'a str) -> Option<Match<'a>> {
-        if self.operation.is_empty() {
+        let Some(routes) = &self.routes else {
             let route = self.twins.iter().find(|twin| **twin == path)?;
             return Some(Match { kind: self.kind, route, model: None });
-        }
+        };
         let head = path.strip_suffix(self.operation)?.strip_suffix('/')?;
         let (route, model) = match head {
-            "/v1" => (self.routes[0], None),
-            "" => (self.routes[1], None),
+            "/v1" => (routes[0], None),
+            "" => (routes[1], None),
             _ => match self.twins.iter().find(|twin| **twin == path) {
                 Some(twin) => (*twin, None),
-                None => self.with_model(head)?,
+                None => with_model(routes, head)?,
             },
         };
         Some(Match { kind: self.kind, route, model })
     }
+}
 
-    fn with_model<'a>(&self, head: &'a str) -> Option<(&'static str, Option<Cow<'a, str>>)> {
-        MODEL_PREFIXES.iter().find_map(|(prefix, at)| {
-            let name = head.strip_prefix(prefix).filter(|name| !name.is_empty())?;
-            let name = percent_decode_str(name).decode_utf8().ok()?;
-            Some((self.routes[2 + at], Some(name)))
-        })
-    }
+fn with_model<'a>(routes: &[&'static str; 4], head: &'a str) -> Option<(&'static str, Option<Cow<'a, str>>)> {
+    MODEL_PREFIXES.iter().find_map(|(prefix, at)| {
+        let name = head.strip_prefix(prefix).filter(|name| !name.is_empty())?;
+        let name = percent_decode_str(name).decode_utf8().ok()?;
+        Some((routes[2 + at], Some(name)))
+    })
 }
 
 #[cfg(test)]

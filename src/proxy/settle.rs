@@ -7,8 +7,8 @@ use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Re
 use crate::dialects::openai;
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
-    Charge, Content, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
-    unix_ms,
+    Charge, Content, EndpointKind, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord,
+    UsageSource, unix_ms,
 };
 use crate::limits::Permit;
 use crate::metering::{self, Latencies};
@@ -139,7 +139,10 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         attribution.charges = close(gateway, permit, usage.total().saturating_sub(usage.cached), cost);
     }
     let group = &admitted.resolution.group;
-    group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    // A count of tokens says nothing of how long answers get.
+    if admitted.caller.kind != EndpointKind::CountTokens {
+        group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    }
     let completed = ending.outcome == Outcome::Completed;
     group.note_answer(&attempt.deployment, &usage, || {
         let stream = admitted.request.stream();
@@ -231,7 +234,8 @@ fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
     let prompt = relay.attempt.admitted.request.prompt_estimate();
     match &relay.meter {
         Meter::Stream(stream) => match stream.usage() {
-            Some(usage) => (usage, UsageSource::Upstream),
+            Some(usage) if stream.counts_are_the_upstreams() => (usage, UsageSource::Upstream),
+            Some(usage) => (usage, UsageSource::Estimated),
             None if stream.produced().estimate() == 0 => (Usage::default(), UsageSource::Absent),
             None => estimated(prompt, stream.produced().estimate()),
         },

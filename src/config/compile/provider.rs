@@ -24,6 +24,8 @@ pub(super) fn read(text: &str, custom: Option<&str>, has_base: bool) -> Meaning 
         return of_prefix(provider, model, text, has_base);
     }
     match text.split_once('/') {
+        // Names that LiteLLM knows without a prefix.
+        None if text.starts_with("claude-") && !has_base => known("anthropic", text),
         None => known("openai", text),
         Some((prefix, model)) => of_prefix(prefix, model, text, has_base),
     }

@@ -88,6 +88,14 @@ fn providers_are_found_by_prefix() {
         ("model: ollama/llama2, api_base: 'http://h:11434/'", "ollama", "llama2", "http://h:11434/v1"),
         ("model: ollama_chat/llama2", "ollama_chat", "llama2", "http://localhost:11434/v1"),
         ("model: anthropic/c, api_base: 'https://p.example'", "anthropic", "c", "https://p.example/v1"),
+        ("model: anthropic/c, api_base: 'https://p/a/v1/messages'", "anthropic", "c", "https://p/a/v1"),
+        ("model: openai/c, api_base: 'https://p/v1/chat/completions'", "openai", "c", "https://p/v1"),
+        (
+            "model: claude-3-5-haiku-latest",
+            "anthropic",
+            "claude-3-5-haiku-latest",
+            "https://api.anthropic.com/v1",
+        ),
         (
             "model: custom/model-name, api_base: 'http://v:8000/v1'",
             "custom",

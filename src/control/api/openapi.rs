@@ -28,7 +28,7 @@ pub(in crate::control) fn document() -> Value {
         }
     }
     for endpoint in endpoints::ALL {
-        for path in endpoint.routes.iter().chain(endpoint.twins) {
+        for path in endpoint.routes.iter().flatten().chain(endpoint.twins) {
             let about = Some(endpoint.operation);
             let operation = operation(path, "POST", about, routes::Access::Key);
             paths.entry((*path).to_owned()).or_insert_with(|| json!({ "post": operation }));
