@@ -217,7 +217,7 @@ fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue;
         HeaderValue::from_static(LITELLM_VERSION),
         labels.group.clone(),
         count(admitted.progress.retries),
-        HeaderValue::from_static("0"),
+        count(admitted.progress.fallbacks()),
     ]
 }
 
@@ -230,7 +230,7 @@ fn answer(
 ) -> ResponseHeader {
     let admitted = &attempt.admitted;
     if admitted.progress.retries > 0 {
-        head.insert(MAX_RETRIES, HeaderValue::from(admitted.max_retries()));
+        head.insert(MAX_RETRIES, HeaderValue::from(admitted.progress.max_retries));
     }
     if is_cross_origin(session) {
         head.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));
@@ -266,6 +266,9 @@ pub(super) fn refusal(
     if refused.retries > 0 {
         head.insert_header(RETRIES, HeaderValue::from(refused.retries))?;
         head.insert_header(MAX_RETRIES, HeaderValue::from(refused.max_retries))?;
+    }
+    if refused.fallbacks > 0 {
+        head.insert_header(FALLBACKS, HeaderValue::from(refused.fallbacks))?;
     }
     if let Some(timeout) = refused.timeout {
         head.insert_header(TIMEOUT, text(&format!("{:?}", timeout.as_secs_f64())))?;

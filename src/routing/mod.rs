@@ -5,8 +5,12 @@
 
 mod backoff;
 mod breaker;
+mod by_class;
+mod fallback;
 pub mod strategies;
 
 pub use backoff::{backoff, jitter};
 pub use breaker::{Breaker, BreakerRules, Verdict};
+pub use by_class::ByClass;
+pub use fallback::{Fallbacks, Lists, MAX_DEPTH, MOST_GROUPS, Reason, Step, Trail};
 pub use strategies::{Candidate, Strategy};

@@ -35,6 +35,7 @@ async fn the_files_of_the_repository_are_checked() {
     let own = [
         "tollgate",
         "examples/aliases",
+        "examples/fallbacks",
         "examples/keys",
         "examples/llama-swap",
         "examples/tollgate-section",

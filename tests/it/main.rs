@@ -17,6 +17,7 @@ mod cli;
 mod cooldown;
 mod databases;
 mod errors;
+mod fallbacks;
 mod harness;
 mod held;
 mod hostile;

@@ -4,8 +4,10 @@ mod aliases;
 mod database;
 mod deployment;
 mod environment;
+mod fallbacks;
 mod master_key;
 mod params;
+mod policies;
 mod pool;
 mod prices;
 mod provider;
@@ -76,6 +78,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let router = router::compile(&sections, &env, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
+    fallbacks::check(&sections, &router.fallbacks, &targets, &aliases, &mut report);
     let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));

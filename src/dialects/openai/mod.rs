@@ -10,6 +10,7 @@ pub mod stream;
 pub mod tail;
 mod tokens;
 pub mod upstream_error;
+mod wishes;
 
 pub use answer::{AnswerFacts, rename_model};
 pub use encode::{Shape, ShapeParams, encode};
@@ -17,6 +18,7 @@ pub use request::{Controls, Request};
 pub use stream::{Produced, StreamEnd, StreamOptions, StreamRelay, error_event};
 pub use tail::usage_in_tail;
 pub use upstream_error::read_failure;
+pub use wishes::{Wanted, Wish, Wishes};
 
 #[cfg(test)]
 mod tests;

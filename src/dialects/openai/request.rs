@@ -204,6 +204,7 @@ impl Request {
             Field::AllowedParams => self.knobs.allowed = names(value, "allowed_openai_params")?,
             Field::AdditionalDrop => self.knobs.drop = names(value, "additional_drop_params")?,
             Field::Banned
+            | Field::Fallbacks
             | Field::KeptBack
             | Field::KeptBackUnlessAllowed
             | Field::Unsupported

@@ -110,18 +110,41 @@ impl Account {
         let mut amount = 0;
         if let Expected::About(cost) = expected {
             amount = cost.pico().clamp(0, i64::MAX - state.reserved);
-            if let Some(max) = terms.max {
-                let increase = terms.increase.filter(|(_, until)| now < *until);
-                let max = max.saturating_add(increase.map_or(Money::ZERO, |(more, _)| more));
-                if !state.affords(max.pico(), refuses, amount) {
-                    let balance = state.balance();
-                    return Err(Overspent { spent: balance.spent(), reserved: balance.reserved, max });
-                }
-            }
+            state.check(now, terms, refuses, amount)?;
         }
         state.reserved += amount;
         state.used_at = now;
         Ok(MoneyHold { epoch: state.epoch, period_end: state.period_end, amount })
+    }
+
+    /// Raises what a call holds to `expected`, because it goes to a dearer model now; what is held already is never
+    /// lowered.
+    ///
+    /// # Errors
+    /// As [`Account::reserve`]; the call then holds what it held.
+    pub fn raise(
+        &self,
+        now: i64,
+        hold: &mut MoneyHold,
+        terms: &BudgetTerms,
+        refuses: Refuses,
+        expected: Expected,
+    ) -> Result<(), Overspent> {
+        let Expected::About(cost) = expected else { return Ok(()) };
+        let mut state = self.state();
+        if hold.epoch != state.epoch || cost.pico() <= hold.amount {
+            return Ok(());
+        }
+        let others = state.reserved - hold.amount;
+        let amount = cost.pico().min(i64::MAX - others);
+        let held = std::mem::replace(&mut state.reserved, others);
+        if let Err(refused) = state.check(now, terms, refuses, amount) {
+            state.reserved = held;
+            return Err(refused);
+        }
+        state.reserved = others + amount;
+        hold.amount = amount;
+        Ok(())
     }
 
     /// Raises what a call holds to what it cost so far. Never refuses: the money is spent already.

@@ -124,8 +124,10 @@ impl Hold {
             |usage| (usage, UsageSource::Upstream),
         );
         let id = facts.id(&whole);
-        let same = *admitted.requested == *self.attempt.deployment.target.model;
-        let body = if same { whole } else { openai::rename_model(whole, &admitted.requested) };
+        let body = match admitted.shown_model(&self.attempt.deployment.target.model) {
+            Some(name) => openai::rename_model(whole, name),
+            None => whole,
+        };
         Ok(HeldAnswer { body, id, usage, source, upstream_end })
     }
 

@@ -2,11 +2,11 @@
 
 use super::failure;
 use crate::dialects::openai::{self, Shape, ShapeParams};
-use crate::domain::{ApiError, ErrorKind, unix_ms};
-use crate::proxy::Gateway;
+use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass, unix_ms};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
-use crate::runtime::Pick;
-use crate::upstream::{Deployment, Patience};
+use crate::proxy::{Gateway, detour};
+use crate::runtime::{Group, Pick, Resolution};
+use crate::upstream::{Deployment, InFlight, Patience};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -35,23 +35,19 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let (index, deployment) = match choose(&admitted) {
-        Ok(chosen) => chosen,
-        Err(error) => return refuse(ctx, admitted, error),
-    };
-    let slot = match deployment.try_enter() {
-        Some(slot) => slot,
-        None => match while_client_stays(session, deployment.enter()).await {
-            Ok(slot) => slot,
-            Err(gone) => {
+    let Ready { index, deployment, slot, body } = loop {
+        let error = match prepare(session, &mut admitted).await {
+            Ok(ready) => break ready,
+            Err(Stop::Gone(gone)) => {
                 ctx.stage = Stage::Admitted(admitted);
                 return Err(gone);
             }
-        },
-    };
-    let body = match encode(&admitted, &deployment) {
-        Ok(body) => body,
-        Err(error) => return refuse(ctx, admitted, error),
+            Err(Stop::Cannot(error)) => told(&mut admitted, error),
+        };
+        if let Err((error, deployment)) = detour::leave(&mut admitted, error, None) {
+            ctx.stage = Stage::Refused(Box::new(admitted.refuse(error, deployment)));
+            return Error::e_explain(ErrorType::InternalError, "refused");
+        }
     };
     admitted.progress.tried.push(index);
     let patience = patience(&admitted, &deployment);
@@ -66,20 +62,55 @@ pub(in crate::proxy) async fn run(
     peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
 }
 
+/// Everything that an attempt needs.
+struct Ready {
+    index: usize,
+    deployment: Arc<Deployment>,
+    slot: InFlight,
+    body: Bytes,
+}
+
+/// Why there is no attempt.
+enum Stop {
+    /// The client left.
+    Gone(Box<Error>),
+    /// The present group cannot answer.
+    Cannot(ApiError),
+}
+
+async fn prepare(session: &mut Session, admitted: &mut Admitted) -> std::result::Result<Ready, Stop> {
+    if let Some(class) = admitted.wishes.as_mut().and_then(|wishes| wishes.mock.take()) {
+        return Err(Stop::Cannot(pretended(class, admitted)));
+    }
+    let (index, deployment) = choose(admitted).map_err(Stop::Cannot)?;
+    let slot = match deployment.try_enter() {
+        Some(slot) => slot,
+        None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
+    };
+    let body = encode(admitted, &deployment).map_err(Stop::Cannot)?;
+    Ok(Ready { index, deployment, slot, body })
+}
+
+/// The failure that a client asked for, to see its fallbacks at work.
+fn pretended(class: UpstreamClass, admitted: &Admitted) -> ApiError {
+    let words = format!("This is a mock exception for model={}, to trigger a fallback.", admitted.requested);
+    ApiError::upstream(&Failure::without_answer(class, &words), "openai")
+}
+
 /// A body that fits into a fresh socket's buffer, so that writing it cannot block.
 const SMALL_BODY: usize = 16 * 1024;
 
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
-    let group = &admitted.resolution.group;
+pub(in crate::proxy) fn nobody(admitted: &Admitted, resolution: &Resolution, name: &str) -> Option<ApiError> {
+    let group = &resolution.group;
     if group.is_unserved() {
-        Some(unserved(admitted))
+        Some(unserved(group))
     } else if group.deployments.iter().all(|deployment| is_exhausted(admitted, deployment)) {
-        Some(provider_exhausted(admitted))
+        Some(provider_exhausted(group, name))
     } else {
-        group.cooled().map(|left| none_available(admitted, left))
+        group.cooled().map(|left| none_available(name, left))
     }
 }
 
@@ -87,8 +118,8 @@ fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), 
     let group = &admitted.resolution.group;
     match group.pick(&admitted.progress.tried, |deployment| !is_exhausted(admitted, deployment)) {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
-        Pick::Cooled(left) => Err(none_available(admitted, left)),
-        Pick::Empty => Err(unserved(admitted)),
+        Pick::Cooled(left) => Err(none_available(&admitted.called, left)),
+        Pick::Empty => Err(unserved(group)),
     }
 }
 
@@ -99,51 +130,46 @@ fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
         && house.is_exhausted(&deployment.target.provider, unix_ms(admitted.caller.arrived_at))
 }
 
-fn provider_exhausted(admitted: &Admitted) -> ApiError {
-    let providers = admitted.resolution.group.deployments.iter().map(|d| d.target.provider.as_str());
+fn provider_exhausted(group: &Group, name: &str) -> ApiError {
+    let providers = group.deployments.iter().map(|d| d.target.provider.as_str());
     let words = format!(
-        "No deployments available - crossed budget: Exceeded budget for provider {}. Passed model={}",
-        providers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
-        admitted.requested
+        "No deployments available - crossed budget: Exceeded budget for provider {}. Passed model={name}",
+        providers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
     );
     ApiError::new(ErrorKind::BudgetExceeded, words)
 }
 
-fn unserved(admitted: &Admitted) -> ApiError {
-    let reasons = &admitted.resolution.group.deployments;
-    let reason = reasons.iter().find_map(|d| d.target.unserved.as_deref());
+fn unserved(group: &Group) -> ApiError {
+    let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
     let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
     ApiError::new(ErrorKind::UnservedProvider, words)
 }
 
-fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
+fn none_available(name: &str, left: Duration) -> ApiError {
     let seconds = left.as_millis().div_ceil(1000).max(1);
     let words = format!(
-        "No deployments available for selected model, Try again in {seconds} seconds. Passed model={}. \
-         pre-call-checks=False",
-        admitted.requested
+        "No deployments available for selected model, Try again in {seconds} seconds. Passed model={name}. \
+         pre-call-checks=False"
     );
     ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(Some(left))
 }
 
-/// Ends the call. What the last attempt said is more use to a client than that nobody is left.
-fn refuse(ctx: &mut Ctx, mut admitted: Box<Admitted>, error: ApiError) -> Result<Box<HttpPeer>> {
-    let error = match admitted.progress.last.take() {
+/// What the last attempt said is more use to a client than that nobody is left.
+fn told(admitted: &mut Admitted, error: ApiError) -> ApiError {
+    match admitted.progress.last.take() {
         Some(last) if error.kind == ErrorKind::NoDeployments => {
             let provider = admitted.resolution.group.deployments.first().map(|d| d.target.provider.clone());
             let after = error.retry_after;
             ApiError::upstream(&last, provider.as_deref().unwrap_or_default()).with_retry_after(after)
         }
         _ => error,
-    };
-    ctx.stage = Stage::Refused(Box::new(admitted.refuse(error, None)));
-    Error::e_explain(ErrorType::InternalError, "refused")
+    }
 }
 
 fn encode(admitted: &Admitted, deployment: &Deployment) -> std::result::Result<Bytes, ApiError> {
     let target = &deployment.target;
     let params = &target.params;
-    let model = admitted.resolution.upstream_model(&target.model, &admitted.requested);
+    let model = admitted.resolution.upstream_model(&target.model, &admitted.called);
     let shape = Shape {
         model: &model,
         params: ShapeParams {

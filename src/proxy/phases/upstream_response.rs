@@ -11,7 +11,6 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use smallvec::SmallVec;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole answer up to this size is held until its cost is known; a larger one is relayed as it comes.
@@ -79,9 +78,8 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>)
 
 fn stream_options(attempt: &Attempt) -> StreamOptions {
     let admitted = &attempt.admitted;
-    let same = *admitted.requested == *attempt.deployment.target.model;
     StreamOptions {
-        rename_to: (!same).then(|| Arc::clone(&admitted.requested)),
+        rename_to: admitted.shown_model(&attempt.deployment.target.model).cloned(),
         strip_usage: !admitted.request.asks_usage(),
     }
 }
