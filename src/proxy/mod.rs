@@ -8,6 +8,7 @@ mod admission;
 mod body;
 mod detour;
 mod head;
+mod passing;
 mod phases;
 mod respond;
 mod settle;

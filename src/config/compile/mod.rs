@@ -7,6 +7,7 @@ mod environment;
 mod fallbacks;
 mod master_key;
 mod params;
+mod passages;
 mod policies;
 mod pool;
 mod prices;
@@ -27,6 +28,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub(crate) use environment::may_be_set;
+#[cfg(test)]
+pub(crate) use passages::is_own as is_own_path;
 pub(crate) use router::STRATEGIES;
 pub use stored::StoredModels;
 
@@ -76,15 +79,16 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let server = server::compile(&sections, &env, overrides, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
-    let targets = targets::compile(&file.root, &sections, &env, &mut report);
+    let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
+    let passages = passages::compile(&sections.general, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
     fallbacks::check(&sections, &router.fallbacks, &targets, &aliases, &mut report);
-    let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut report);
+    let stored = stored::compile(&sections, &env, &file.catalog, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, targets, aliases, stored };
+    let config = Config { server, spending, router, targets, passages, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 

@@ -4,7 +4,7 @@ use super::failure;
 use crate::dialects::openai::{self, Shape, ShapeParams};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass, unix_ms};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
-use crate::proxy::{Gateway, detour};
+use crate::proxy::{Gateway, detour, passing};
 use crate::runtime::{Group, Pick, Resolution};
 use crate::upstream::{Deployment, InFlight, Patience};
 use bytes::Bytes;
@@ -20,6 +20,10 @@ pub(in crate::proxy) async fn run(
     session: &mut Session,
     ctx: &mut Ctx,
 ) -> Result<Box<HttpPeer>> {
+    if let Stage::Passing(passing) = &mut ctx.stage {
+        let peer = passing::peer(passing);
+        return peer.map_err(|error| failure::connecting(gateway, ctx, error));
+    }
     let mut admitted = match ctx.take() {
         Stage::Admitted(admitted) => admitted,
         other => {
