@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::limits::Permit;
 use crate::runtime::{Resolution, Snapshot, Standing};
 use crate::telemetry::InFlightGuard;
-use crate::upstream::{Deployment, InFlight};
+use crate::upstream::{Deployment, InFlight, Leave};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -119,6 +119,8 @@ pub(super) struct Progress {
     pub(super) stale: u32,
     pub(super) wait: Duration,
     pub(super) last: Option<Failure>,
+    /// The deployment of the present group that is asked next although it is out of rotation.
+    pub(super) last_resort: Option<usize>,
     /// The way from the group that was asked for to the present one.
     pub(super) detour: Option<Box<Detour>>,
 }
@@ -129,6 +131,7 @@ pub(super) struct Attempt {
     pub(super) index: usize,
     pub(super) deployment: Arc<Deployment>,
     pub(super) slot: InFlight,
+    pub(super) leave: Leave,
     pub(super) body: Bytes,
     pub(super) started: Instant,
     pub(super) patience: Duration,
@@ -239,7 +242,7 @@ impl Admitted {
     /// The model's name in the answer: what was asked for; what the upstream calls it when it was another group that
     /// answered, or when it is the same.
     pub(super) fn shown_model(&self, upstream: &str) -> Option<&Arc<str>> {
-        Some(&self.requested).filter(|name| self.progress.detour.is_none() && ***name != *upstream)
+        Some(&self.requested).filter(|name| self.called == **name && ***name != *upstream)
     }
 
     /// Ends the call in an error.
@@ -301,7 +304,7 @@ impl Attempt {
         let note = self.note(failure, status);
         let mut admitted = self.admitted;
         admitted.progress.attempts.push(note);
-        drop(self.slot);
+        drop((self.slot, self.leave));
         admitted
     }
 

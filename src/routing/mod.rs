@@ -7,10 +7,12 @@ mod backoff;
 mod breaker;
 mod by_class;
 mod fallback;
+mod origin;
 pub mod strategies;
 
 pub use backoff::{backoff, jitter};
 pub use breaker::{Breaker, BreakerRules, Verdict};
 pub use by_class::ByClass;
 pub use fallback::{Fallbacks, Lists, MAX_DEPTH, MOST_GROUPS, Reason, Step, Trail};
+pub use origin::OriginBreaker;
 pub use strategies::{Candidate, Strategy};

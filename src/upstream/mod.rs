@@ -6,6 +6,7 @@
 //! a reload, by origin and by deployment id.
 
 mod ask;
+mod bench;
 mod cooldown;
 mod deployment;
 mod discovery;
@@ -14,7 +15,8 @@ mod head;
 mod registry;
 
 pub use ask::{Asked, ask_for_models};
-pub use cooldown::{Cooldown, Fault, KeyLane, TargetState};
+pub use bench::Cooldown;
+pub use cooldown::{Fault, KeyLane, Leave, TargetState};
 pub use deployment::{Deployment, InFlight, Labels, Uncallable};
 pub use endpoint::{Endpoint, Patience, Probe};
 pub use registry::Upstreams;

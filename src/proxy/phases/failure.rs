@@ -93,8 +93,13 @@ pub(in crate::proxy) fn decide(
     if !is_tried_again(&admitted, fault.class, extra, fresh) {
         return elsewhere(admitted, &fault, deployment);
     }
+    // Rather than the same once more, one that is out for faults that may be over.
+    if !fresh && !detour::has_next(&admitted) {
+        admitted.progress.last_resort = detour::doubtful(&admitted, &admitted.resolution.group);
+    }
+    let another = fresh || admitted.progress.last_resort.is_some();
     let least = admitted.snapshot.config.router.retry_after;
-    let wait = backoff(admitted.progress.retries, fresh, fault.retry_after, least);
+    let wait = backoff(admitted.progress.retries, another, fault.retry_after, least);
     admitted.progress.wait = jitter(wait, fastrand::f64());
     admitted.progress.retries += 1;
     admitted.progress.last = Some(fault);
@@ -144,8 +149,18 @@ fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
     }
     let target = &attempt.deployment.target;
     let cooldown = target.params.cooldown_time.unwrap_or(router.cooldown_time);
-    let rules = BreakerRules { allowed_fails: router.allowed_fails, cooldown };
-    let others = attempt.admitted.resolution.group.has_other(attempt.index);
+    let rules =
+        BreakerRules { allowed_fails: router.allowed_fails, policy: router.allowed_fails_policy, cooldown };
+    let endpoint = &attempt.deployment.endpoint;
+    let who = Arc::as_ptr(&attempt.deployment.state).addr() as u64;
+    if fault.status.is_none() && endpoint.failed(fault.class, who, router.allowed_fails, cooldown) {
+        log::warn!(
+            "{} answers nobody: passed over for {cooldown:?} where there is another",
+            endpoint.origin()
+        );
+    }
+    let admitted = &attempt.admitted;
+    let others = admitted.resolution.group.has_other(attempt.index) || detour::has_next(admitted);
     let seen = Fault { class: fault.class, retry_after: fault.retry_after, others };
     if let Some(length) = attempt.deployment.state.failed(seen, rules) {
         let status = fault.status.unwrap_or(0);

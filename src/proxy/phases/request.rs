@@ -157,7 +157,7 @@ async fn admit(
         wishes,
         progress: Progress::default(),
     });
-    if let Some(error) = upstream_peer::nobody(&admitted, &admitted.resolution, &admitted.called)
+    if let Some(error) = upstream_peer::nobody(&admitted)
         && let Err((error, _)) = detour::leave(&mut admitted, error, None)
     {
         return Err(Box::new(admitted.refuse(error, None)));

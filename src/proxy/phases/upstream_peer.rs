@@ -5,8 +5,8 @@ use crate::dialects::openai::{self, Shape, ShapeParams};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass, unix_ms};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
 use crate::proxy::{Gateway, detour, passing};
-use crate::runtime::{Group, Pick, Resolution};
-use crate::upstream::{Deployment, InFlight, Patience};
+use crate::runtime::Pick;
+use crate::upstream::{Deployment, InFlight, Leave, Patience};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -39,7 +39,7 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let Ready { index, deployment, slot, body } = loop {
+    let Ready { index, deployment, slot, leave, body } = loop {
         let error = match prepare(session, &mut admitted).await {
             Ok(ready) => break ready,
             Err(Stop::Gone(gone)) => {
@@ -60,7 +60,8 @@ pub(in crate::proxy) async fn run(
         read: patience,
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
-    let attempt = Attempt { admitted, index, deployment, slot, body, started: Instant::now(), patience };
+    let attempt =
+        Attempt { admitted, index, deployment, slot, leave, body, started: Instant::now(), patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
     peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
@@ -71,6 +72,7 @@ struct Ready {
     index: usize,
     deployment: Arc<Deployment>,
     slot: InFlight,
+    leave: Leave,
     body: Bytes,
 }
 
@@ -86,13 +88,19 @@ async fn prepare(session: &mut Session, admitted: &mut Admitted) -> std::result:
     if let Some(class) = admitted.wishes.as_mut().and_then(|wishes| wishes.mock.take()) {
         return Err(Stop::Cannot(pretended(class, admitted)));
     }
-    let (index, deployment) = choose(admitted).map_err(Stop::Cannot)?;
+    let (index, deployment, leave) = loop {
+        let (index, deployment) = choose(admitted).map_err(Stop::Cannot)?;
+        // Another call may find out about it at this moment; the next choice then passes it over.
+        if let Some(leave) = deployment.state.probe() {
+            break (index, deployment, leave);
+        }
+    };
     let slot = match deployment.try_enter() {
         Some(slot) => slot,
         None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
     };
     let body = encode(admitted, &deployment).map_err(Stop::Cannot)?;
-    Ok(Ready { index, deployment, slot, body })
+    Ok(Ready { index, deployment, slot, leave, body })
 }
 
 /// The failure that a client asked for, to see its fallbacks at work.
@@ -107,53 +115,61 @@ const SMALL_BODY: usize = 16 * 1024;
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(admitted: &Admitted, resolution: &Resolution, name: &str) -> Option<ApiError> {
-    let group = &resolution.group;
+pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
+    let group = &admitted.resolution.group;
     if group.is_unserved() {
-        Some(unserved(group))
+        Some(unserved(admitted))
     } else if group.deployments.iter().all(|deployment| is_exhausted(admitted, deployment)) {
-        Some(provider_exhausted(group, name))
+        Some(provider_exhausted(admitted))
     } else {
-        group.cooled().map(|left| none_available(name, left))
+        group.cooled().map(|left| none_available(admitted, left))
     }
 }
 
-fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
+fn choose(admitted: &mut Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
     let group = &admitted.resolution.group;
+    if let Some(index) = admitted.progress.last_resort.take()
+        && let Some(deployment) = group.deployments.get(index)
+    {
+        return Ok((index, Arc::clone(deployment)));
+    }
     match group.pick(&admitted.progress.tried, |deployment| !is_exhausted(admitted, deployment)) {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
-        Pick::Cooled(left) => Err(none_available(&admitted.called, left)),
-        Pick::Empty => Err(unserved(group)),
+        Pick::Cooled(left) => Err(none_available(admitted, left)),
+        Pick::Empty => Err(unserved(admitted)),
     }
 }
 
 /// Whether the budget of a deployment's provider is used up.
-fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
+pub(in crate::proxy) fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
     let house = &admitted.snapshot.house;
     house.limits_providers()
         && house.is_exhausted(&deployment.target.provider, unix_ms(admitted.caller.arrived_at))
 }
 
-fn provider_exhausted(group: &Group, name: &str) -> ApiError {
-    let providers = group.deployments.iter().map(|d| d.target.provider.as_str());
+fn provider_exhausted(admitted: &Admitted) -> ApiError {
+    let providers = admitted.resolution.group.deployments.iter().map(|d| d.target.provider.as_str());
     let words = format!(
-        "No deployments available - crossed budget: Exceeded budget for provider {}. Passed model={name}",
-        providers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+        "No deployments available - crossed budget: Exceeded budget for provider {}. Passed model={}",
+        providers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
+        admitted.called
     );
     ApiError::new(ErrorKind::BudgetExceeded, words)
 }
 
-fn unserved(group: &Group) -> ApiError {
-    let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
+fn unserved(admitted: &Admitted) -> ApiError {
+    let reasons = &admitted.resolution.group.deployments;
+    let reason = reasons.iter().find_map(|d| d.target.unserved.as_deref());
     let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
     ApiError::new(ErrorKind::UnservedProvider, words)
 }
 
-fn none_available(name: &str, left: Duration) -> ApiError {
+fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
     let seconds = left.as_millis().div_ceil(1000).max(1);
     let words = format!(
-        "No deployments available for selected model, Try again in {seconds} seconds. Passed model={name}. \
-         pre-call-checks=False"
+        "No deployments available for selected model, Try again in {seconds} seconds. Passed model={}. \
+         pre-call-checks=False",
+        admitted.called
     );
     ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(Some(left))
 }

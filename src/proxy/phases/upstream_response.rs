@@ -4,6 +4,7 @@ use crate::dialects::openai::{StreamOptions, StreamRelay};
 use crate::proxy::head;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Hold, Meter, Relay, Stage};
 use crate::proxy::{Gateway, passing, respond};
+use crate::upstream::Leave;
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
@@ -33,6 +34,7 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
         }
     };
     respond::note_quota(gateway, &attempt, &response.headers);
+    attempt.deployment.endpoint.answered();
     let length = content_length(&response.headers);
     ctx.stage = next(attempt, response, length);
     // A refusal without a body has no body filter to end it.
@@ -44,7 +46,7 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
     Ok(())
 }
 
-fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>) -> Stage {
+fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>) -> Stage {
     let headers = &response.headers;
     let content_type = headers.get(CONTENT_TYPE).cloned();
     let is = |prefix: &[u8]| content_type.as_ref().is_some_and(|v| starts_with(v.as_bytes(), prefix));
@@ -61,6 +63,9 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>)
         let (pieces, size, answer) = (SmallVec::new(), 0, None);
         return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));
     }
+    // What was to be found out is found out; the rest of the stream may take long.
+    attempt.deployment.state.answered();
+    attempt.leave = Leave::default();
     let meter = if streams {
         Meter::Stream(StreamRelay::new(stream_options(&attempt)))
     } else {

@@ -54,6 +54,12 @@ impl Trail {
         }
     }
 
+    /// The names of all groups so far, the first one's before the others.
+    #[must_use]
+    pub fn visited(&self) -> &[Arc<str>] {
+        &self.visited
+    }
+
     /// Whether anything may be left to try.
     #[must_use]
     pub const fn has_left(&self) -> bool {

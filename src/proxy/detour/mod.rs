@@ -3,15 +3,21 @@
 //! Nothing of this is looked at until a group has failed. A fallback has to be allowed for the caller like any model;
 //! what is reserved moves with the call.
 
+mod lists;
+
+pub(super) use lists::wishes;
+
 use super::admission;
 use super::phases::upstream_peer;
-use super::stage::{Admitted, Books};
-use crate::dialects::openai::{Request, Wanted, Wish, Wishes};
-use crate::domain::{ApiError, EndpointKind, unix_ms};
+use super::stage::{Admitted, Books, MOST_ATTEMPTS};
+use crate::dialects::openai::Request;
+use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
 use crate::routing::{Reason, Step, Trail};
-use crate::runtime::{Resolution, Snapshot, Standing};
+use crate::runtime::{Group, Resolution};
 use crate::upstream::Deployment;
+use lists::{names, next};
 use std::fmt::Write as _;
+use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -81,13 +87,10 @@ pub(super) fn leave(
     error: ApiError,
     deployment: Option<Arc<Deployment>>,
 ) -> Result<(), Ended> {
-    if admitted.wishes.as_ref().is_some_and(|wishes| wishes.disabled) {
-        return Err((error, deployment));
-    }
     let is_first = admitted.progress.detour.is_none();
     let next = next(admitted, &names(admitted), Reason::of(error.kind), is_first);
     if is_first && next.is_empty() {
-        return Err((error, deployment));
+        return if resort(admitted, None, &error) { Ok(()) } else { Err((error, deployment)) };
     }
     let mut detour = match admitted.progress.detour.take() {
         Some(detour) => detour,
@@ -95,7 +98,7 @@ pub(super) fn leave(
     };
     detour.trail.branch(next);
     while let Some(step) = detour.trail.advance() {
-        match enter(admitted, &mut detour, &step) {
+        match enter(admitted, &mut detour, &step, false) {
             Entry::Taken => {
                 detour.groups.push(step.name);
                 admitted.progress.begin_again(detour);
@@ -103,24 +106,74 @@ pub(super) fn leave(
             }
             Entry::Down(group) => {
                 let names = [&*step.name, &*group];
-                detour.trail.branch(self::next(admitted, &names, Reason::Failure, false));
+                detour.trail.branch(lists::next(admitted, &names, Reason::Failure, false));
             }
             Entry::Closed => {}
         }
+    }
+    if resort(admitted, Some(&mut detour), &error) {
+        admitted.progress.detour = Some(detour);
+        return Ok(());
     }
     let ended = detour.end(admitted, &error);
     admitted.progress.detour = Some(detour);
     Err(ended)
 }
 
+/// Before a client is told that nobody is there, what is out of rotation for faults that may be over is asked, each
+/// deployment once; whether there is one.
+fn resort(admitted: &mut Admitted, detour: Option<&mut Detour>, error: &ApiError) -> bool {
+    let first = detour.as_deref().map_or(error, |detour| &detour.error);
+    let may_pass = match first.kind {
+        ErrorKind::NoDeployments => true,
+        ErrorKind::Upstream(class) => matches!(class.fault(), FaultClass::Host | FaultClass::Quota),
+        _ => false,
+    };
+    if !may_pass || admitted.progress.attempts.len() >= MOST_ATTEMPTS {
+        return false;
+    }
+    // Without fallbacks a group is asked as often as it may be retried, and no more.
+    if (detour.is_some() || admitted.progress.tried.is_empty())
+        && let Some(index) = doubtful(admitted, &admitted.resolution.group)
+    {
+        admitted.progress.last_resort = Some(index);
+        return true;
+    }
+    let Some(detour) = detour else { return false };
+    for name in detour.trail.visited().to_vec() {
+        let resolution = admitted.snapshot.resolve(admitted.standing.alias(&name));
+        let Some(index) = resolution.and_then(|found| doubtful(admitted, &found.group)) else { continue };
+        if matches!(enter(admitted, detour, &Step::to(Arc::clone(&name)), true), Entry::Taken) {
+            if *name != *admitted.requested {
+                detour.groups.push(name);
+            }
+            admitted.progress.tried.clear();
+            admitted.progress.retries = 0;
+            admitted.progress.last_resort = Some(index);
+            return true;
+        }
+    }
+    false
+}
+
+/// A deployment of a group that was not asked yet, and is out of rotation for faults that may be over.
+pub(super) fn doubtful(admitted: &Admitted, group: &Group) -> Option<usize> {
+    let attempts = &admitted.progress.attempts;
+    group.deployments.iter().position(|deployment| {
+        deployment.target.unserved.is_none()
+            && deployment.state.cooled().is_some()
+            && deployment.state.may_be_over()
+            && !attempts.iter().any(|attempt| attempt.target == deployment.target.id)
+            && !upstream_peer::is_exhausted(admitted, deployment)
+    })
+}
+
 /// Whether a call could go elsewhere if its group failed now, as far as can be told without trying.
 pub(super) fn has_next(admitted: &Admitted) -> bool {
-    let disabled = admitted.wishes.as_ref().is_some_and(|wishes| wishes.disabled);
     let is_first = admitted.progress.detour.is_none();
     let goes_on = |detour: &Detour| detour.trail.has_left();
-    !disabled
-        && (admitted.progress.detour.as_deref().is_some_and(goes_on)
-            || !next(admitted, &names(admitted), Reason::Failure, is_first).is_empty())
+    admitted.progress.detour.as_deref().is_some_and(goes_on)
+        || !next(admitted, &names(admitted), Reason::Failure, is_first).is_empty()
 }
 
 /// What came of trying a group.
@@ -133,15 +186,29 @@ enum Entry {
     Closed,
 }
 
-fn enter(admitted: &mut Admitted, detour: &mut Detour, step: &Step) -> Entry {
+/// Moves a call to a group, though all of it may be out of rotation if it is `unready`.
+fn enter(admitted: &mut Admitted, detour: &mut Detour, step: &Step, unready: bool) -> Entry {
     let Some(resolution) = admitted.snapshot.resolve(&step.name) else { return Entry::Closed };
     let same = Arc::ptr_eq(&resolution.group, &admitted.resolution.group);
     if same || admission::may_call(&admitted.standing, &step.name, Some(&resolution)).is_err() {
         return Entry::Closed;
     }
-    if upstream_peer::nobody(admitted, &resolution, &step.name).is_some() {
-        return Entry::Down(Arc::clone(&resolution.group.name));
+    let name = Arc::clone(&step.name);
+    let before =
+        (mem::replace(&mut admitted.resolution, resolution), mem::replace(&mut admitted.called, name));
+    let entry = if !unready && upstream_peer::nobody(admitted).is_some() {
+        Entry::Down(Arc::clone(&admitted.resolution.group.name))
+    } else {
+        settle_in(admitted, detour, step)
+    };
+    if !matches!(entry, Entry::Taken) {
+        (admitted.resolution, admitted.called) = before;
     }
+    entry
+}
+
+/// Makes the request and what is reserved for it those of the present group.
+fn settle_in(admitted: &mut Admitted, detour: &mut Detour, step: &Step) -> Entry {
     let own = detour.request.as_ref().unwrap_or(&admitted.request);
     let request = match &step.with {
         None => None,
@@ -156,7 +223,7 @@ fn enter(admitted: &mut Admitted, detour: &mut Detour, step: &Step) -> Entry {
         Books::Open(permit) => admission::transfer(
             permit,
             &admission::Buyer { snapshot: &admitted.snapshot, standing: &admitted.standing },
-            (&step.name, &resolution.group),
+            (&admitted.called, &admitted.resolution.group),
             asks,
             now,
         )
@@ -167,89 +234,10 @@ fn enter(admitted: &mut Admitted, detour: &mut Detour, step: &Step) -> Entry {
         return Entry::Closed;
     }
     match (request, detour.request.take()) {
-        (Some(new), None) => detour.request = Some(std::mem::replace(&mut admitted.request, new)),
+        (Some(new), None) => detour.request = Some(mem::replace(&mut admitted.request, new)),
         (Some(new), own) => (admitted.request, detour.request) = (new, own),
         (None, Some(own)) => admitted.request = own,
         (None, None) => {}
     }
-    admitted.called = Arc::clone(&step.name);
-    admitted.resolution = resolution;
     Entry::Taken
-}
-
-/// What lists of fallbacks may know the present group by.
-fn names(admitted: &Admitted) -> [&str; 3] {
-    [&admitted.called, admitted.standing.alias(&admitted.called), &admitted.resolution.group.name]
-}
-
-/// What a group falls back to: what the client says for the group it asked for, what is said for this kind of error,
-/// what is said for all. What a client says takes the place of what is configured.
-fn next(admitted: &Admitted, names: &[&str], reason: Reason, is_first: bool) -> Vec<Step> {
-    let configured = &admitted.snapshot.config.router.fallbacks;
-    let Some(wishes) = &admitted.wishes else {
-        return configured.of(names, reason).iter().cloned().map(Step::to).collect();
-    };
-    let standing = &admitted.standing;
-    let mut steps = Vec::new();
-    if let (Some(Wanted::These(list)), true) = (&wishes.failure, is_first) {
-        steps.extend(list.iter().map(|wish| step(standing, wish)));
-    }
-    let (wished, special) = match reason {
-        Reason::ContextWindow => (&wishes.context_window, configured.context_window.of(names)),
-        Reason::ContentPolicy => (&wishes.content_policy, configured.content_policy.of(names)),
-        Reason::Failure => (&None, None),
-    };
-    let before = steps.len();
-    match wished {
-        Some(wanted) => steps.extend(wanted_of(wanted, names, is_first).map(|wish| step(standing, wish))),
-        None => steps.extend(special.unwrap_or_default().iter().cloned().map(Step::to)),
-    }
-    if steps.len() > before {
-        return steps;
-    }
-    match &wishes.failure {
-        Some(Wanted::These(_)) => {}
-        Some(wanted) => steps.extend(wanted_of(wanted, names, is_first).map(|wish| step(standing, wish))),
-        None => steps.extend(configured.of(names, Reason::Failure).iter().cloned().map(Step::to)),
-    }
-    steps
-}
-
-fn wanted_of<'a>(wanted: &'a Wanted, names: &[&str], is_first: bool) -> impl Iterator<Item = &'a Wish> {
-    let list = match wanted {
-        Wanted::These(list) if is_first => list.as_slice(),
-        Wanted::These(_) => &[],
-        Wanted::ByGroup(lists) => {
-            let of =
-                |name: &str| lists.iter().find(|(group, _)| group == name).map(|(_, list)| list.as_slice());
-            names.iter().copied().chain(["*"]).find_map(of).unwrap_or_default()
-        }
-    };
-    list.iter()
-}
-
-/// A client's name for a model means what it means when it is asked for.
-fn step(standing: &Standing, wish: &Wish) -> Step {
-    Step { name: Arc::from(standing.alias(&wish.model)), with: wish.with.clone() }
-}
-
-/// What a request says of its fallbacks, all of which the caller may call.
-///
-/// # Errors
-/// It names a model that the caller may not have, or changes what may not be changed.
-pub(super) fn wishes(
-    snapshot: &Snapshot,
-    standing: &Standing,
-    kind: EndpointKind,
-    request: &Request,
-) -> Result<Option<Box<Wishes>>, ApiError> {
-    let Some(wishes) = request.wishes()? else { return Ok(None) };
-    for wish in wishes.all() {
-        let resolution = snapshot.resolve(standing.alias(&wish.model));
-        admission::may_call(standing, &wish.model, resolution.as_ref())?;
-        if let Some(members) = &wish.with {
-            request.with(kind, members)?;
-        }
-    }
-    Ok(Some(wishes))
 }
