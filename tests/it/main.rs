@@ -13,6 +13,7 @@ mod auth;
 mod bodies;
 mod budgets;
 mod canary;
+mod chaos;
 mod cli;
 mod cooldown;
 mod databases;
