@@ -1,11 +1,12 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
-use super::StoredModels;
+use super::{Groups, Settings, StoredModels};
 use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
-use crate::routing::{ByClass, Fallbacks};
+use crate::routing::{ByClass, Choice, Fallbacks};
 use crate::store::DatabaseSettings;
+use crate::telemetry::Selection;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -17,10 +18,14 @@ use std::time::Duration;
 pub struct Config {
     /// Listening, authentication and process-wide limits.
     pub server: ServerConfig,
+    /// Metrics, and where finished calls are sent.
+    pub telemetry: TelemetryConfig,
     /// Limits and budgets of the gateway itself.
     pub spending: SpendingConfig,
     /// Retries, timeouts and cooldown.
     pub router: RouterConfig,
+    /// What single groups do differently.
+    pub groups: Groups,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
     pub targets: Vec<Arc<Target>>,
     /// Paths that lead elsewhere as they are (`pass_through_endpoints`).
@@ -29,6 +34,8 @@ pub struct Config {
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.
     pub stored: StoredModels,
+    /// What the sections of the file say, to be compared with another configuration.
+    pub settings: Settings,
 }
 
 /// Process-wide settings.
@@ -58,10 +65,21 @@ pub struct ServerConfig {
     pub allow_insecure: bool,
     /// How endpoints are probed.
     pub health_check: HealthCheck,
-    /// Longest wait for open requests after SIGTERM.
+    /// After SIGTERM, connections are accepted for so long while readiness says that the process goes.
+    pub shutdown_delay: Duration,
+    /// Longest wait for open requests after that.
     pub drain_timeout: Duration,
     /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
     pub callbacks: Vec<String>,
+}
+
+/// Metrics, and where finished calls are sent.
+#[derive(Clone, Debug, Default)]
+pub struct TelemetryConfig {
+    /// LiteLLM's families that are exposed; read at the start only (`prometheus_metrics_config`).
+    pub selection: Selection,
+    /// Whether metrics tell end users apart (`enable_end_user_cost_tracking_prometheus_only`).
+    pub end_users: bool,
 }
 
 /// Limits and budgets that hold for everybody, and how spending is written down.
@@ -94,7 +112,7 @@ pub struct SpendingConfig {
 }
 
 /// How spending is written down.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerConfig {
     /// The journal's size, in bytes, from which on it is reported.
     pub journal_max_bytes: u64,
@@ -144,7 +162,9 @@ pub enum HealthCheck {
 #[derive(Clone, Debug)]
 pub struct RouterConfig {
     /// How the next deployment is chosen.
-    pub strategy: Strategy,
+    pub strategy: Choice,
+    /// What leaves deployments out.
+    pub filters: Filters,
     /// Extra attempts within the group.
     pub num_retries: u32,
     /// Longest silence of an upstream.
@@ -171,12 +191,15 @@ pub struct RouterConfig {
     pub drop_params: bool,
 }
 
-/// The strategies served so far.
+/// What else decides whether a deployment may be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strategy {
-    /// Weighted random.
-    #[default]
-    SimpleShuffle,
+pub struct Filters {
+    /// Whether `tags` decide (`enable_tag_filtering`).
+    pub tags: bool,
+    /// Whether one tag in common is enough (`tag_filtering_match_any`).
+    pub any_tag: bool,
+    /// Whether the prompt must fit `max_input_tokens` (`enable_pre_call_checks`).
+    pub context: bool,
 }
 
 /// A name that stands for a group.

@@ -1,6 +1,6 @@
 //! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
 
-use super::stage::{Attempt, Hold, PassedHeaders, Relay};
+use super::stage::{Attempt, Caller, Hold, PassedHeaders, Relay};
 use crate::domain::{LITELLM_VERSION, Money, Secret};
 use crate::providers::Target;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING};
@@ -270,6 +270,17 @@ fn answer(
     parts.headers = head;
     // Made so, and not with Pingora's own methods, which parse every name again.
     parts.into()
+}
+
+/// The head of an answer that costs nothing and asked nobody.
+pub(super) fn counted(session: &Session, caller: &Caller, length: usize) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build_no_case(http::StatusCode::OK, Some(8))?;
+    head.insert_header(CONTENT_TYPE, JSON)?;
+    head.insert_header(CONTENT_LENGTH, length)?;
+    head.insert_header(CALL_ID, text(caller.call_id.as_str()))?;
+    head.insert_header(VERSION, HeaderValue::from_static(LITELLM_VERSION))?;
+    allow_origin(&mut head, session)?;
+    Ok(head)
 }
 
 /// The head of an error of ours.

@@ -10,6 +10,7 @@ mod detour;
 mod head;
 mod passing;
 mod phases;
+mod quota;
 mod respond;
 mod settle;
 mod stage;

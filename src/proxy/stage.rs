@@ -2,16 +2,18 @@
 
 use super::detour::Detour;
 use super::passing::Passing;
-use crate::dialects::openai::{Request, StreamRelay, Wishes};
+use crate::dialects::openai::{Request, Wishes};
+use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
-    Usage, UsageRecord, UsageSource,
+    Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
-use crate::runtime::{Resolution, Snapshot, Standing};
+use crate::runtime::{Resolution, Snapshot, Standing, Wish};
 use crate::telemetry::InFlightGuard;
 use crate::upstream::{Deployment, InFlight, Leave};
 use bytes::{Bytes, BytesMut};
+use pingora::http::RequestHeader;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -84,7 +86,17 @@ pub(super) struct Admitted {
     pub(super) controls: Controls,
     /// What the client says of its fallbacks.
     pub(super) wishes: Option<Box<Wishes>>,
+    pub(super) leanings: Leanings,
     pub(super) progress: Progress,
+}
+
+/// What decides which deployments a call may have, besides its model.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leanings {
+    /// So many of its labels decide, the first ones.
+    pub(super) tags: usize,
+    /// What it has in common with calls that should meet the same deployment, if that matters.
+    pub(super) affinity: Option<u64>,
 }
 
 /// How far a call is accounted for.
@@ -133,8 +145,17 @@ pub(super) struct Attempt {
     pub(super) slot: InFlight,
     pub(super) leave: Leave,
     pub(super) body: Bytes,
+    pub(super) form: Form,
     pub(super) started: Instant,
     pub(super) patience: Duration,
+}
+
+/// In whose words the upstream is asked.
+pub(super) enum Form {
+    /// In the client's: its answer is the client's as it is.
+    Client,
+    /// In its own, with this head: its answer is translated back.
+    Own(Box<RequestHeader>),
 }
 
 /// An upstream error body, cut at a bound.
@@ -185,7 +206,7 @@ pub(super) struct Relay {
 /// How an answer under way is read.
 pub(super) enum Meter {
     /// Events, one by one.
-    Stream(StreamRelay),
+    Stream(Flow),
     /// An answer too large to hold: its tail, where the usage is.
     Tail {
         /// The last bytes.
@@ -213,6 +234,13 @@ pub(super) struct Refused {
     pub(super) deployment: Option<Arc<Deployment>>,
     pub(super) timeout: Option<Duration>,
     pub(super) client_gone: bool,
+}
+
+impl Caller {
+    /// What the client speaks.
+    pub(super) fn inbound(&self) -> &'static dyn Inbound {
+        dialects::inbound(self.kind)
+    }
 }
 
 impl Progress {
@@ -243,6 +271,19 @@ impl Admitted {
     /// answered, or when it is the same.
     pub(super) fn shown_model(&self, upstream: &str) -> Option<&Arc<str>> {
         Some(&self.requested).filter(|name| self.called == **name && ***name != *upstream)
+    }
+
+    /// What it wants of its next deployment.
+    pub(super) fn wish(&self) -> Wish<'_> {
+        Wish {
+            house: &self.snapshot.house,
+            now: unix_ms(self.caller.arrived_at),
+            tags: self.attribution.tags.get(..self.leanings.tags).unwrap_or_default(),
+            prompt: self.request.prompt_estimate(),
+            stream: self.request.stream(),
+            affinity: self.leanings.affinity,
+            tried: &self.progress.tried,
+        }
     }
 
     /// Ends the call in an error.
@@ -310,8 +351,9 @@ impl Attempt {
 
     /// How the attempt ended, or is about to.
     pub(super) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
+        let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, duration }
+        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, started, duration }
     }
 }
 
@@ -322,7 +364,7 @@ impl Relay {
     }
 
     /// Whether only the end of the stream itself can be missing.
-    pub(super) const fn has_said_all(&self) -> bool {
+    pub(super) fn has_said_all(&self) -> bool {
         self.interrupted.is_none() && matches!(&self.meter, Meter::Stream(stream) if stream.has_finished())
     }
 

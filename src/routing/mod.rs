@@ -8,6 +8,7 @@ mod breaker;
 mod by_class;
 mod fallback;
 mod origin;
+mod pace;
 pub mod strategies;
 
 pub use backoff::{backoff, jitter};
@@ -15,4 +16,5 @@ pub use breaker::{Breaker, BreakerRules, Verdict};
 pub use by_class::ByClass;
 pub use fallback::{Fallbacks, Lists, MAX_DEPTH, MOST_GROUPS, Reason, Step, Trail};
 pub use origin::OriginBreaker;
-pub use strategies::{Candidate, Strategy};
+pub use pace::{Average, Flow, Pace, Told};
+pub use strategies::{Candidate, Choice, Chooser, Look, Notes, Sight};

@@ -17,6 +17,6 @@ mod registry;
 pub use ask::{Asked, ask_for_models};
 pub use bench::Cooldown;
 pub use cooldown::{Fault, KeyLane, Leave, TargetState};
-pub use deployment::{Deployment, InFlight, Labels, Uncallable};
+pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe};
 pub use registry::Upstreams;

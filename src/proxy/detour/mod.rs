@@ -13,7 +13,7 @@ use super::stage::{Admitted, Books, MOST_ATTEMPTS};
 use crate::dialects::openai::Request;
 use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
 use crate::routing::{Reason, Step, Trail};
-use crate::runtime::{Group, Resolution};
+use crate::runtime::{Bar, Group, Resolution};
 use crate::upstream::Deployment;
 use lists::{names, next};
 use std::fmt::Write as _;
@@ -159,12 +159,10 @@ fn resort(admitted: &mut Admitted, detour: Option<&mut Detour>, error: &ApiError
 /// A deployment of a group that was not asked yet, and is out of rotation for faults that may be over.
 pub(super) fn doubtful(admitted: &Admitted, group: &Group) -> Option<usize> {
     let attempts = &admitted.progress.attempts;
-    group.deployments.iter().position(|deployment| {
-        deployment.target.unserved.is_none()
-            && deployment.state.cooled().is_some()
-            && deployment.state.may_be_over()
-            && !attempts.iter().any(|attempt| attempt.target == deployment.target.id)
-            && !upstream_peer::is_exhausted(admitted, deployment)
+    group.considered(&admitted.wish()).iter().position(|row| {
+        matches!(row.bar, Some(Bar::Cooled(_)))
+            && row.deployment.state.may_be_over()
+            && !attempts.iter().any(|attempt| attempt.target == row.deployment.target.id)
     })
 }
 

@@ -6,9 +6,9 @@ use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::phases::upstream_peer;
-use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Progress, Refused, Stage};
+use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::{Gateway, detour, passing, respond};
-use crate::runtime::{Resolution, Snapshot};
+use crate::runtime::{self, Resolution, Snapshot};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -82,6 +82,7 @@ async fn model_call(
     match admit(gateway, caller, snapshot, visitor, asked).await {
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
+        Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
         Ok(admitted) if replayable => {
             ctx.stage = Stage::Admitted(admitted);
             Ok(false)
@@ -106,6 +107,14 @@ pub(in crate::proxy) fn caller(
         kind,
         _in_flight: gateway.telemetry.metrics.in_flight(),
     }
+}
+
+/// Whether tokens are to be counted that no upstream of the group would count. What the call reserved is given
+/// back.
+fn is_counted_here(admitted: &Admitted) -> bool {
+    let kind = admitted.caller.kind;
+    kind == EndpointKind::CountTokens
+        && !admitted.resolution.group.deployments.iter().all(|deployment| deployment.relays(kind))
 }
 
 /// What the client wants.
@@ -135,12 +144,13 @@ async fn admit(
     let (request, Named { resolution, customer, wishes }) = match named {
         Ok(named) => named,
         Err(error) => {
-            let attribution = Some(admission::attribution(&visitor, None, None, headers));
+            let attribution = Some(admission::attribution(&visitor, None, None, headers).0);
             let refused = Refused::new(caller, error, Some(visitor.standing.key_hash));
             return Err(Box::new(Refused { requested, attribution, ..refused }));
         }
     };
-    let attribution = admission::attribution(&visitor, customer, Some(&request), headers);
+    let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
+    let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
     let mut admitted = Box::new(Admitted {
         caller,
@@ -155,6 +165,7 @@ async fn admit(
         resolution,
         controls,
         wishes,
+        leanings: Leanings { tags, affinity },
         progress: Progress::default(),
     });
     if let Some(error) = upstream_peer::nobody(&admitted)

@@ -1,11 +1,10 @@
 //! Which deployment is asked next, after what wait.
 
-use super::failure;
-use crate::dialects::openai::{self, Shape, ShapeParams};
-use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass, unix_ms};
-use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
+use super::{asking, failure};
+use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
+use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, detour, passing};
-use crate::runtime::Pick;
+use crate::runtime::{Bar, Pick};
 use crate::upstream::{Deployment, InFlight, Leave, Patience};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
@@ -39,7 +38,7 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let Ready { index, deployment, slot, leave, body } = loop {
+    let Ready { index, deployment, slot, leave, body, form } = loop {
         let error = match prepare(session, &mut admitted).await {
             Ok(ready) => break ready,
             Err(Stop::Gone(gone)) => {
@@ -61,7 +60,7 @@ pub(in crate::proxy) async fn run(
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
     let attempt =
-        Attempt { admitted, index, deployment, slot, leave, body, started: Instant::now(), patience };
+        Attempt { admitted, index, deployment, slot, leave, body, form, started: Instant::now(), patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
     peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
@@ -74,6 +73,7 @@ struct Ready {
     slot: InFlight,
     leave: Leave,
     body: Bytes,
+    form: Form,
 }
 
 /// Why there is no attempt.
@@ -99,8 +99,8 @@ async fn prepare(session: &mut Session, admitted: &mut Admitted) -> std::result:
         Some(slot) => slot,
         None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
     };
-    let body = encode(admitted, &deployment).map_err(Stop::Cannot)?;
-    Ok(Ready { index, deployment, slot, leave, body })
+    let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
+    Ok(Ready { index, deployment, slot, leave, body, form })
 }
 
 /// The failure that a client asked for, to see its fallbacks at work.
@@ -116,14 +116,7 @@ const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
 pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
-    let group = &admitted.resolution.group;
-    if group.is_unserved() {
-        Some(unserved(admitted))
-    } else if group.deployments.iter().all(|deployment| is_exhausted(admitted, deployment)) {
-        Some(provider_exhausted(admitted))
-    } else {
-        group.cooled().map(|left| none_available(admitted, left))
-    }
+    admitted.resolution.group.nobody(&admitted.wish()).map(|bar| barred(admitted, bar))
 }
 
 fn choose(admitted: &mut Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
@@ -133,18 +126,42 @@ fn choose(admitted: &mut Admitted) -> std::result::Result<(usize, Arc<Deployment
     {
         return Ok((index, Arc::clone(deployment)));
     }
-    match group.pick(&admitted.progress.tried, |deployment| !is_exhausted(admitted, deployment)) {
+    match group.pick(&admitted.wish()) {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
-        Pick::Cooled(left) => Err(none_available(admitted, left)),
-        Pick::Empty => Err(unserved(admitted)),
+        Pick::None(bar) => Err(barred(admitted, bar)),
     }
 }
 
-/// Whether the budget of a deployment's provider is used up.
-pub(in crate::proxy) fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
-    let house = &admitted.snapshot.house;
-    house.limits_providers()
-        && house.is_exhausted(&deployment.target.provider, unix_ms(admitted.caller.arrived_at))
+/// What the client is told when all deployments are barred.
+fn barred(admitted: &Admitted, bar: Bar) -> ApiError {
+    let group = &admitted.resolution.group;
+    let requested = &admitted.called;
+    match bar {
+        Bar::Cooled(left) | Bar::Quota(left) => none_available(admitted, left),
+        Bar::Budget => provider_exhausted(admitted),
+        Bar::Unserved => {
+            let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
+            let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
+            ApiError::new(ErrorKind::UnservedProvider, words)
+        }
+        Bar::Context(most) => {
+            let words = format!(
+                "litellm.ContextWindowExceededError: litellm.BadRequestError: litellm._pre_call_checks: Context \
+                 Window exceeded for given call. No models have context window large enough for this call.\n\
+                 Model={requested}, Max Input Tokens={most}, Got={}",
+                admitted.request.prompt_estimate()
+            );
+            ApiError::new(ErrorKind::Upstream(UpstreamClass::ContextWindow), words)
+        }
+        Bar::Tags => {
+            let tags = admitted.wish().tags;
+            let words = format!(
+                "litellm.AuthenticationError: Not allowed to access model due to tags configuration. Passed \
+                 model={requested} and tags={tags:?}"
+            );
+            ApiError::new(ErrorKind::TagsDenied, words)
+        }
+    }
 }
 
 fn provider_exhausted(admitted: &Admitted) -> ApiError {
@@ -157,18 +174,12 @@ fn provider_exhausted(admitted: &Admitted) -> ApiError {
     ApiError::new(ErrorKind::BudgetExceeded, words)
 }
 
-fn unserved(admitted: &Admitted) -> ApiError {
-    let reasons = &admitted.resolution.group.deployments;
-    let reason = reasons.iter().find_map(|d| d.target.unserved.as_deref());
-    let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
-    ApiError::new(ErrorKind::UnservedProvider, words)
-}
-
 fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
     let seconds = left.as_millis().div_ceil(1000).max(1);
+    let checks = if admitted.snapshot.config.router.filters.context { "True" } else { "False" };
     let words = format!(
         "No deployments available for selected model, Try again in {seconds} seconds. Passed model={}. \
-         pre-call-checks=False",
+         pre-call-checks={checks}",
         admitted.called
     );
     ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(Some(left))
@@ -184,25 +195,6 @@ fn told(admitted: &mut Admitted, error: ApiError) -> ApiError {
         }
         _ => error,
     }
-}
-
-fn encode(admitted: &Admitted, deployment: &Deployment) -> std::result::Result<Bytes, ApiError> {
-    let target = &deployment.target;
-    let params = &target.params;
-    let model = admitted.resolution.upstream_model(&target.model, &admitted.called);
-    let shape = Shape {
-        model: &model,
-        params: ShapeParams {
-            defaults: &params.defaults,
-            extra_body: &params.extra_body,
-            allowed: &params.allowed_openai_params,
-            drop: &params.additional_drop_params,
-            takes_stream_options: params.takes_stream_options,
-        },
-        drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
-        ask_usage: true,
-    };
-    openai::encode(&admitted.request, &shape)
 }
 
 /// The longest silence: the request's word, else the deployment's, else the router's; the stream's own
