@@ -60,11 +60,17 @@ impl Flusher {
     }
 
     pub(super) async fn run(mut self) {
-        if self.recall().await.is_err() {
+        let left: Vec<Arc<Segment>> =
+            self.shared.segments().iter().filter(|s| s.is_sealed()).cloned().collect();
+        if self.recall(&left).await.is_err() {
             return;
         }
+        drop(left);
         while self.shared.close_by().is_none() {
             let began = Instant::now();
+            if self.adopt().await.is_err() {
+                return;
+            }
             match self.pass().await {
                 Ok(true) => continue,
                 Ok(false) => self.shared.caught_up(began),
@@ -107,10 +113,17 @@ impl Flusher {
         drop(self.store.book(&nothing).await);
     }
 
+    /// Takes in the segments of processes that have ended meanwhile.
+    async fn adopt(&self) -> Result<(), GaveUp> {
+        let adopted = self.shared.take_adopted();
+        self.recall(&adopted).await?;
+        adopted.iter().for_each(|segment| self.shared.space.found(segment.written()));
+        self.shared.segments().extend(adopted);
+        Ok(())
+    }
+
     /// Finds out how far the segments of an earlier process are booked.
-    async fn recall(&self) -> Result<(), GaveUp> {
-        let left: Vec<Arc<Segment>> =
-            self.shared.segments().iter().filter(|s| s.is_sealed()).cloned().collect();
+    async fn recall(&self, left: &[Arc<Segment>]) -> Result<(), GaveUp> {
         for segment in left {
             let known = self.insist(async |store: &Store| store.journal_progress(segment.id()).await).await?;
             segment.set_booked(known.unwrap_or(HEAD));

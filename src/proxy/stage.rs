@@ -2,6 +2,7 @@
 
 use super::detour::Detour;
 use super::passing::Passing;
+use super::trace::{self, ROUTE};
 use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
@@ -10,7 +11,7 @@ use crate::domain::{
 };
 use crate::limits::Permit;
 use crate::runtime::{Resolution, Snapshot, Standing, Wish};
-use crate::telemetry::InFlightGuard;
+use crate::telemetry::{InFlightGuard, Trace};
 use crate::upstream::{Deployment, InFlight, Leave};
 use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
@@ -57,6 +58,23 @@ pub(super) enum Stage {
     Refused(Box<Refused>),
 }
 
+impl Stage {
+    /// Where the call stands in a trace.
+    pub(super) fn trace(&self) -> Option<Arc<Trace>> {
+        let caller = match self {
+            Self::Arrived | Self::Delegated => return None,
+            Self::Admitted(admitted) => &admitted.caller,
+            Self::Attempting(attempt) => &attempt.admitted.caller,
+            Self::Capturing(capture) => &capture.attempt.admitted.caller,
+            Self::Holding(hold) => &hold.attempt.admitted.caller,
+            Self::Relaying(relay) => &relay.attempt.admitted.caller,
+            Self::Refused(refused) => &refused.caller,
+            Self::Passing(passing) => &passing.caller,
+        };
+        caller.trace.clone()
+    }
+}
+
 /// A call that came in: what its record needs from the start.
 pub(super) struct Caller {
     pub(super) arrived: Instant,
@@ -64,6 +82,8 @@ pub(super) struct Caller {
     pub(super) call_id: CallId,
     pub(super) route: &'static str,
     pub(super) kind: EndpointKind,
+    /// Where it stands in a trace, if anybody is to hear of one.
+    pub(super) trace: Option<Arc<Trace>>,
     /// Counts the call as under way.
     pub(super) _in_flight: InFlightGuard,
 }
@@ -135,6 +155,8 @@ pub(super) struct Progress {
     pub(super) last_resort: Option<usize>,
     /// The way from the group that was asked for to the present one.
     pub(super) detour: Option<Box<Detour>>,
+    /// Why it went where it went, if the client asks.
+    pub(super) trace: Option<Box<trace::Trace>>,
 }
 
 /// One upstream call.
@@ -251,8 +273,8 @@ impl Progress {
 
     /// Begins at another group.
     pub(super) fn begin_again(&mut self, detour: Box<Detour>) {
-        let attempts = std::mem::take(&mut self.attempts);
-        *self = Self { attempts, stale: self.stale, detour: Some(detour), ..Self::default() };
+        let (attempts, trace) = (std::mem::take(&mut self.attempts), self.trace.take());
+        *self = Self { attempts, trace, stale: self.stale, detour: Some(detour), ..Self::default() };
     }
 }
 
@@ -295,7 +317,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: PassedHeaders::new(),
+            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),

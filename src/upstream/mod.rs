@@ -12,6 +12,7 @@ mod deployment;
 mod discovery;
 mod endpoint;
 mod head;
+mod outbox;
 mod registry;
 
 pub use ask::{Asked, ask_for_models};
@@ -19,4 +20,5 @@ pub use bench::Cooldown;
 pub use cooldown::{Fault, KeyLane, Leave, TargetState};
 pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe};
+pub use outbox::{NotPosted, Outbox};
 pub use registry::Upstreams;

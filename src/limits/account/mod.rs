@@ -107,11 +107,7 @@ impl Account {
     ) -> Result<MoneyHold, Overspent> {
         let mut state = self.state();
         state.enter(now, period_end);
-        let mut amount = 0;
-        if let Expected::About(cost) = expected {
-            amount = cost.pico().clamp(0, i64::MAX - state.reserved);
-            state.check(now, terms, refuses, amount)?;
-        }
+        let amount = room(&state, now, terms, refuses, expected)?;
         state.reserved += amount;
         state.used_at = now;
         Ok(MoneyHold { epoch: state.epoch, period_end: state.period_end, amount })
@@ -130,21 +126,35 @@ impl Account {
         refuses: Refuses,
         expected: Expected,
     ) -> Result<(), Overspent> {
-        let Expected::About(cost) = expected else { return Ok(()) };
         let mut state = self.state();
-        if hold.epoch != state.epoch || cost.pico() <= hold.amount {
+        if hold.epoch != state.epoch {
             return Ok(());
         }
-        let others = state.reserved - hold.amount;
-        let amount = cost.pico().min(i64::MAX - others);
-        let held = std::mem::replace(&mut state.reserved, others);
-        if let Err(refused) = state.check(now, terms, refuses, amount) {
-            state.reserved = held;
-            return Err(refused);
-        }
-        state.reserved = others + amount;
-        hold.amount = amount;
+        let held = state.reserved;
+        state.reserved = held - hold.amount;
+        let asked = room(&state, now, terms, refuses, expected);
+        state.reserved = held;
+        let more = asked?.saturating_sub(hold.amount).max(0);
+        state.reserved += more;
+        hold.amount += more;
         Ok(())
+    }
+
+    /// Whether a call would be promised `expected`; nothing is taken.
+    ///
+    /// # Errors
+    /// As [`Account::reserve`].
+    pub fn check(
+        &self,
+        now: i64,
+        period_end: i64,
+        terms: &BudgetTerms,
+        refuses: Refuses,
+        expected: Expected,
+    ) -> Result<(), Overspent> {
+        let mut state = self.state();
+        state.enter(now, period_end);
+        room(&state, now, terms, refuses, expected).map(drop)
     }
 
     /// Raises what a call holds to what it cost so far. Never refuses: the money is spent already.
@@ -202,4 +212,25 @@ impl Account {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What would be promised to a call, in pico-dollars.
+fn room(
+    state: &State,
+    now: i64,
+    terms: &BudgetTerms,
+    refuses: Refuses,
+    expected: Expected,
+) -> Result<i64, Overspent> {
+    let Expected::About(cost) = expected else { return Ok(0) };
+    let amount = cost.pico().clamp(0, i64::MAX - state.reserved);
+    if let Some(max) = terms.max {
+        let increase = terms.increase.filter(|(_, until)| now < *until);
+        let max = max.saturating_add(increase.map_or(Money::ZERO, |(more, _)| more));
+        if !state.affords(max.pico(), refuses, amount) {
+            let balance = state.balance();
+            return Err(Overspent { spent: balance.spent(), reserved: balance.reserved, max });
+        }
+    }
+    Ok(amount)
 }

@@ -1,7 +1,7 @@
 //! What an account counts, and how it comes from one period into the next.
 
 use super::Refuses;
-use crate::domain::{BudgetTerms, Money};
+use crate::domain::Money;
 
 /// How late the clock of one request can be against another's, in milliseconds.
 const LATE: i64 = 1000;
@@ -62,25 +62,7 @@ impl State {
         }
     }
 
-    /// Whether the budget bears this much more.
-    pub(super) fn check(
-        &self,
-        now: i64,
-        terms: &BudgetTerms,
-        refuses: Refuses,
-        amount: i64,
-    ) -> Result<(), Overspent> {
-        let Some(max) = terms.max else { return Ok(()) };
-        let increase = terms.increase.filter(|(_, until)| now < *until);
-        let max = max.saturating_add(increase.map_or(Money::ZERO, |(more, _)| more));
-        if self.affords(max.pico(), refuses, amount) {
-            return Ok(());
-        }
-        let balance = self.balance();
-        Err(Overspent { spent: balance.spent(), reserved: balance.reserved, max })
-    }
-
-    fn affords(&self, max: i64, refuses: Refuses, amount: i64) -> bool {
+    pub(super) fn affords(&self, max: i64, refuses: Refuses, amount: i64) -> bool {
         let spent = self.base.saturating_add(self.pending);
         let open = match refuses {
             Refuses::AtMax => spent < max,

@@ -2,10 +2,9 @@
 
 use crate::dialects::openai::{Request, Wanted, Wish, Wishes};
 use crate::domain::{ApiError, EndpointKind};
-use crate::proxy::admission;
 use crate::proxy::stage::Admitted;
 use crate::routing::{Reason, Step};
-use crate::runtime::{Snapshot, Standing};
+use crate::runtime::{Group, Snapshot, Standing};
 use std::sync::Arc;
 
 /// What lists of fallbacks may know the present group by.
@@ -80,7 +79,7 @@ pub(in crate::proxy) fn wishes(
     let Some(wishes) = request.wishes()? else { return Ok(None) };
     for wish in wishes.all() {
         let resolution = snapshot.resolve(standing.alias(&wish.model));
-        admission::may_call(standing, &wish.model, resolution.as_ref())?;
+        standing.may_call(&Group::asked(&wish.model, resolution.as_ref().map(|found| &*found.group)))?;
         if let Some(members) = &wish.with {
             request.with(kind, members)?;
         }

@@ -188,7 +188,8 @@ enum Entry {
 fn enter(admitted: &mut Admitted, detour: &mut Detour, step: &Step, unready: bool) -> Entry {
     let Some(resolution) = admitted.snapshot.resolve(&step.name) else { return Entry::Closed };
     let same = Arc::ptr_eq(&resolution.group, &admitted.resolution.group);
-    if same || admission::may_call(&admitted.standing, &step.name, Some(&resolution)).is_err() {
+    let asked = Group::asked(&step.name, Some(&resolution.group));
+    if same || admitted.standing.may_call(&asked).is_err() {
         return Entry::Closed;
     }
     let name = Arc::clone(&step.name);

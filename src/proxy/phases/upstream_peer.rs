@@ -4,7 +4,7 @@ use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, detour, passing};
-use crate::runtime::{Bar, Pick};
+use crate::runtime::Pick;
 use crate::upstream::{Deployment, InFlight, Leave, Patience};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
@@ -115,74 +115,36 @@ const SMALL_BODY: usize = 16 * 1024;
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
-    admitted.resolution.group.nobody(&admitted.wish()).map(|bar| barred(admitted, bar))
+pub(in crate::proxy) fn nobody(admitted: &mut Admitted) -> Option<ApiError> {
+    let group = &admitted.resolution.group;
+    let wish = admitted.wish();
+    let error = group.nobody(&wish).map(|bar| group.refusal(bar, &admitted.called, &wish))?;
+    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
+    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
+        trace.note(&admitted.resolution.group, &seen, None);
+    }
+    Some(error)
 }
 
 fn choose(admitted: &mut Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
-    let group = &admitted.resolution.group;
+    let group = Arc::clone(&admitted.resolution.group);
     if let Some(index) = admitted.progress.last_resort.take()
         && let Some(deployment) = group.deployments.get(index)
     {
         return Ok((index, Arc::clone(deployment)));
     }
-    match group.pick(&admitted.wish()) {
+    let wish = admitted.wish();
+    // What is told is how things stood before the choice.
+    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
+    let pick = group.pick(&wish);
+    let chosen = match pick {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
-        Pick::None(bar) => Err(barred(admitted, bar)),
+        Pick::None(bar) => Err(group.refusal(bar, &admitted.called, &wish)),
+    };
+    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
+        trace.note(&group, &seen, chosen.as_ref().ok().map(|(index, _)| *index));
     }
-}
-
-/// What the client is told when all deployments are barred.
-fn barred(admitted: &Admitted, bar: Bar) -> ApiError {
-    let group = &admitted.resolution.group;
-    let requested = &admitted.called;
-    match bar {
-        Bar::Cooled(left) | Bar::Quota(left) => none_available(admitted, left),
-        Bar::Budget => provider_exhausted(admitted),
-        Bar::Unserved => {
-            let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
-            let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
-            ApiError::new(ErrorKind::UnservedProvider, words)
-        }
-        Bar::Context(most) => {
-            let words = format!(
-                "litellm.ContextWindowExceededError: litellm.BadRequestError: litellm._pre_call_checks: Context \
-                 Window exceeded for given call. No models have context window large enough for this call.\n\
-                 Model={requested}, Max Input Tokens={most}, Got={}",
-                admitted.request.prompt_estimate()
-            );
-            ApiError::new(ErrorKind::Upstream(UpstreamClass::ContextWindow), words)
-        }
-        Bar::Tags => {
-            let tags = admitted.wish().tags;
-            let words = format!(
-                "litellm.AuthenticationError: Not allowed to access model due to tags configuration. Passed \
-                 model={requested} and tags={tags:?}"
-            );
-            ApiError::new(ErrorKind::TagsDenied, words)
-        }
-    }
-}
-
-fn provider_exhausted(admitted: &Admitted) -> ApiError {
-    let providers = admitted.resolution.group.deployments.iter().map(|d| d.target.provider.as_str());
-    let words = format!(
-        "No deployments available - crossed budget: Exceeded budget for provider {}. Passed model={}",
-        providers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
-        admitted.called
-    );
-    ApiError::new(ErrorKind::BudgetExceeded, words)
-}
-
-fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
-    let seconds = left.as_millis().div_ceil(1000).max(1);
-    let checks = if admitted.snapshot.config.router.filters.context { "True" } else { "False" };
-    let words = format!(
-        "No deployments available for selected model, Try again in {seconds} seconds. Passed model={}. \
-         pre-call-checks={checks}",
-        admitted.called
-    );
-    ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(Some(left))
+    chosen
 }
 
 /// What the last attempt said is more use to a client than that nobody is left.

@@ -1,7 +1,8 @@
 //! The request as the upstream gets it: a head made from the configuration, and our own bytes.
 
 use crate::proxy::passing;
-use crate::proxy::stage::{Attempt, Ctx, Form, Stage};
+use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
+use crate::telemetry::Trace;
 use bytes::Bytes;
 use http::HeaderValue;
 use pingora::http::RequestHeader;
@@ -11,15 +12,19 @@ use pingora::{Error, ErrorType, Result};
 /// client wrote into it (credentials least of all) goes upstream.
 pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
     if let Stage::Passing(passing) = &ctx.stage {
-        return passing::upstream_head(passing, request);
+        passing::upstream_head(passing, request)?;
+        return tell(request, passing.caller.trace.as_deref(), 0);
     }
     let Stage::Attempting(attempt) = &ctx.stage else {
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
-    *request = match &attempt.form {
+    let mut head = match &attempt.form {
         Form::Own(head) => (**head).clone(),
         Form::Client => relayed(attempt, request)?,
     };
+    let Admitted { caller, progress, .. } = &*attempt.admitted;
+    tell(&mut head, caller.trace.as_deref(), progress.attempts.len())?;
+    *request = head;
     Ok(())
 }
 
@@ -47,6 +52,14 @@ fn is_word_list(value: &HeaderValue) -> bool {
 }
 
 const LONGEST_LIST: usize = 1024;
+
+/// Tells the upstream which trace its work is part of, if it is to be told.
+fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Result<()> {
+    for (name, value) in trace.into_iter().flat_map(|trace| trace.headers(attempt)) {
+        head.insert_header(name, value)?;
+    }
+    Ok(())
+}
 
 /// Pingora's `request_body_filter`: whatever it replays is replaced by the attempt's body.
 pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &Ctx) {
