@@ -4,9 +4,11 @@ use super::{Groups, Settings, StoredModels};
 use crate::domain::{BudgetTerms, HostPort, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
+use crate::routing::{ByClass, Fallbacks};
 use crate::store::DatabaseSettings;
 use crate::telemetry::{Sampler, Selection, sinks};
 use http::HeaderName;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -215,6 +217,14 @@ pub struct RouterConfig {
     pub retry_after: Duration,
     /// Failures within a window that a deployment is allowed before it cools.
     pub allowed_fails: u32,
+    /// The same by class of failure (`allowed_fails_policy`).
+    pub allowed_fails_policy: ByClass,
+    /// Extra attempts by class of failure (`retry_policy`).
+    pub retry_policy: ByClass,
+    /// The same for one group (`model_group_retry_policy`).
+    pub group_retry_policies: HashMap<String, ByClass>,
+    /// Where calls go whose group fails.
+    pub fallbacks: Fallbacks,
     /// How long a deployment is out of rotation.
     pub cooldown_time: Duration,
     /// Never take a deployment out of rotation.

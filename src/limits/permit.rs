@@ -147,6 +147,58 @@ impl Permit {
         settled
     }
 
+    /// Makes it the leave to call something else instead, for which these are all the gates: what is held at gates that
+    /// stay is raised to what is asked, new gates are asked, and others let go. The request counts as one at gates that
+    /// stay.
+    ///
+    /// # Errors
+    /// The first limit that is reached. All that was held still is; some of it may be raised.
+    pub fn transfer<'a>(
+        &mut self,
+        now: i64,
+        gates: impl IntoIterator<Item = &'a Arc<Gate>>,
+        ask: Ask,
+    ) -> Result<(), Refusal> {
+        let wanted: SmallVec<[&Arc<Gate>; 8]> = gates.into_iter().collect();
+        let among = |gate: &Arc<Gate>, all: &[&Arc<Gate>]| all.iter().any(|other| Arc::ptr_eq(other, gate));
+        for held in &mut self.money {
+            let Some(gate) = self.gates.get(held.gate).filter(|gate| among(gate, &wanted)) else { continue };
+            let Some(purse) = gate.purses().get(held.purse) else { continue };
+            purse
+                .account()
+                .raise(now, &mut held.hold, purse.terms(), purse.refuses(), ask.cost)
+                .map_err(|why| Refusal::over_budget(gate, purse, why))?;
+        }
+        let new =
+            wanted.iter().copied().filter(|gate| !self.gates.iter().any(|held| Arc::ptr_eq(held, gate)));
+        let new = admit(now, new, ask)?;
+        let old = mem::replace(self, new);
+        self.take_over(old, |gate| among(gate, &wanted));
+        Ok(())
+    }
+
+    /// Takes what another permit holds at the gates that `stays` is true of; the rest goes with it.
+    fn take_over(&mut self, mut other: Self, stays: impl Fn(&Arc<Gate>) -> bool) {
+        let mut places: SmallVec<[Option<usize>; 8]> = SmallVec::new();
+        for gate in &other.gates {
+            places.push(stays(gate).then_some(self.gates.len()));
+            self.gates.extend(stays(gate).then(|| Arc::clone(gate)));
+        }
+        let place = |at: usize| places.get(at).copied().flatten();
+        for held in mem::take(&mut other.rates) {
+            match place(held.gate) {
+                Some(gate) => self.rates.push(HeldRate { gate, ..held }),
+                None => other.rates.push(held),
+            }
+        }
+        for held in mem::take(&mut other.money) {
+            match place(held.gate) {
+                Some(gate) => self.money.push(HeldMoney { gate, ..held }),
+                None => other.money.push(held),
+            }
+        }
+    }
+
     fn undo(mut self) {
         for held in mem::take(&mut self.rates) {
             if let Some(window) = window(&self.gates, &held) {

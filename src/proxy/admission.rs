@@ -7,7 +7,7 @@ use crate::auth::{self, Claim, Origin};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, ErrorKind, unix_ms};
 use crate::limits::{self, Ask, Permit, Refusal, Share};
-use crate::runtime::{GateList, Snapshot, Standing, Tags};
+use crate::runtime::{GateList, Group, Snapshot, Standing, Tags};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;
 use pingora_proxy::Session;
@@ -72,19 +72,52 @@ fn address(session: &Session, headers: &HeaderMap, forwarded: bool) -> Option<Ip
 
 /// Takes what the call will about need, of everybody whom it touches.
 pub(super) fn permit(admitted: &Admitted, now: i64) -> Result<(Permit, PassedHeaders), Denied> {
-    let Admitted { snapshot, standing, request, requested, resolution, .. } = admitted;
-    let group = &resolution.group;
-    let mut gates = standing.gates(&[&**requested, &*group.name]);
-    gates.extend(&snapshot.house.global);
-    let expected = group.expected(request.prompt_estimate(), request.max_tokens());
-    snapshot.house.check_priced(&expected, &gates, requested).map_err(|error| (error, Vec::new()))?;
-    let ask = Ask { tokens: expected.tokens, cost: expected.cost };
+    let buyer = Buyer { snapshot: &admitted.snapshot, standing: &admitted.standing };
+    let to = (&*admitted.called, &*admitted.resolution.group);
+    let (gates, ask) = buyer.asks(to, &admitted.request).map_err(|error| (error, Vec::new()))?;
     match limits::admit(now, gates.iter().copied(), ask) {
         Ok(permit) => {
             let headers = standing_headers(&permit, &gates);
             Ok((permit, headers))
         }
         Err(refusal) => Err(refused(&refusal)),
+    }
+}
+
+/// Moves what a call holds to the group of this name.
+///
+/// # Errors
+/// As [`permit`]; what was held is held still.
+pub(super) fn transfer(
+    permit: &mut Permit,
+    buyer: &Buyer<'_>,
+    to: (&str, &Group),
+    request: &openai::Request,
+    now: i64,
+) -> Result<(), ApiError> {
+    let (gates, ask) = buyer.asks(to, request)?;
+    permit.transfer(now, gates.iter().copied(), ask).map_err(|refusal| refused(&refusal).0)
+}
+
+/// Who wants to make a call.
+pub(super) struct Buyer<'a> {
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) standing: &'a Standing,
+}
+
+impl<'a> Buyer<'a> {
+    /// What a call to this name passes, and what it will about need.
+    fn asks(
+        &self,
+        (name, group): (&str, &Group),
+        request: &openai::Request,
+    ) -> Result<(GateList<'a>, Ask), ApiError> {
+        let house = &self.snapshot.house;
+        let mut gates = self.standing.gates(&[name, &*group.name]);
+        gates.extend(&house.global);
+        let expected = group.expected(request.prompt_estimate(), request.max_tokens());
+        house.check_priced(&expected, &gates, name)?;
+        Ok((gates, Ask { tokens: expected.tokens, cost: expected.cost }))
     }
 }
 

@@ -249,7 +249,7 @@ fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue;
         HeaderValue::from_static(LITELLM_VERSION),
         labels.group.clone(),
         count(admitted.progress.retries),
-        HeaderValue::from_static("0"),
+        count(admitted.progress.fallbacks()),
     ]
 }
 
@@ -257,7 +257,7 @@ fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue;
 fn answer(mut head: HeaderMap, session: &Session, attempt: &Attempt) -> ResponseHeader {
     let admitted = &attempt.admitted;
     if admitted.progress.retries > 0 {
-        head.insert(MAX_RETRIES, HeaderValue::from(admitted.max_retries()));
+        head.insert(MAX_RETRIES, HeaderValue::from(admitted.progress.max_retries));
     }
     if let Some(trace) = &admitted.progress.trace {
         head.insert(ROUTE, trace.value());
@@ -304,6 +304,9 @@ pub(super) fn refusal(
     if refused.retries > 0 {
         head.insert_header(RETRIES, HeaderValue::from(refused.retries))?;
         head.insert_header(MAX_RETRIES, HeaderValue::from(refused.max_retries))?;
+    }
+    if refused.fallbacks > 0 {
+        head.insert_header(FALLBACKS, HeaderValue::from(refused.fallbacks))?;
     }
     if let Some(timeout) = refused.timeout {
         head.insert_header(TIMEOUT, text(&format!("{:?}", timeout.as_secs_f64())))?;

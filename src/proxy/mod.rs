@@ -6,6 +6,7 @@
 
 mod admission;
 mod body;
+mod detour;
 mod head;
 mod passing;
 mod phases;

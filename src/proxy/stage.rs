@@ -1,8 +1,9 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
+use super::detour::Detour;
 use super::passing::Passing;
 use super::trace::{self, ROUTE};
-use crate::dialects::openai::Request;
+use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
@@ -11,7 +12,7 @@ use crate::domain::{
 use crate::limits::Permit;
 use crate::runtime::{Resolution, Snapshot, Standing, Wish};
 use crate::telemetry::{InFlightGuard, Trace};
-use crate::upstream::{Deployment, InFlight};
+use crate::upstream::{Deployment, InFlight, Leave};
 use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
 use smallvec::SmallVec;
@@ -99,8 +100,12 @@ pub(super) struct Admitted {
     pub(super) books: Books,
     pub(super) request: Request,
     pub(super) requested: Arc<str>,
+    /// What the present group was asked for by: `requested`, or the name of a fallback.
+    pub(super) called: Arc<str>,
     pub(super) resolution: Resolution,
     pub(super) controls: Controls,
+    /// What the client says of its fallbacks.
+    pub(super) wishes: Option<Box<Wishes>>,
     pub(super) leanings: Leanings,
     pub(super) progress: Progress,
 }
@@ -131,6 +136,7 @@ pub(super) struct Controls {
     pub(super) num_retries: Option<u32>,
     pub(super) timeout: Option<Duration>,
     pub(super) stream_timeout: Option<Duration>,
+    pub(super) max_fallbacks: Option<u32>,
 }
 
 /// What was tried so far.
@@ -138,11 +144,17 @@ pub(super) struct Controls {
 pub(super) struct Progress {
     pub(super) tried: SmallVec<[usize; 8]>,
     pub(super) attempts: Vec<AttemptRecord>,
+    /// Attempts after the first at the present group, and how many there may be.
     pub(super) retries: u32,
+    pub(super) max_retries: u32,
     /// Pooled connections that turned out to be dead; they cost no retry.
     pub(super) stale: u32,
     pub(super) wait: Duration,
     pub(super) last: Option<Failure>,
+    /// The deployment of the present group that is asked next although it is out of rotation.
+    pub(super) last_resort: Option<usize>,
+    /// The way from the group that was asked for to the present one.
+    pub(super) detour: Option<Box<Detour>>,
     /// Why it went where it went, if the client asks.
     pub(super) trace: Option<Box<trace::Trace>>,
 }
@@ -153,6 +165,7 @@ pub(super) struct Attempt {
     pub(super) index: usize,
     pub(super) deployment: Arc<Deployment>,
     pub(super) slot: InFlight,
+    pub(super) leave: Leave,
     pub(super) body: Bytes,
     pub(super) form: Form,
     pub(super) started: Instant,
@@ -239,6 +252,7 @@ pub(super) struct Refused {
     pub(super) attempts: Vec<AttemptRecord>,
     pub(super) retries: u32,
     pub(super) max_retries: u32,
+    pub(super) fallbacks: u32,
     pub(super) deployment: Option<Arc<Deployment>>,
     pub(super) timeout: Option<Duration>,
     pub(super) client_gone: bool,
@@ -251,10 +265,34 @@ impl Caller {
     }
 }
 
+impl Progress {
+    /// How many groups were asked instead of the one that was asked for.
+    pub(super) fn fallbacks(&self) -> u32 {
+        self.detour.as_ref().map_or(0, |detour| detour.count())
+    }
+
+    /// Begins at another group.
+    pub(super) fn begin_again(&mut self, detour: Box<Detour>) {
+        let (attempts, trace) = (std::mem::take(&mut self.attempts), self.trace.take());
+        *self = Self { attempts, trace, stale: self.stale, detour: Some(detour), ..Self::default() };
+    }
+}
+
 impl Admitted {
-    /// Extra attempts this call may make.
-    pub(super) fn max_retries(&self) -> u32 {
-        self.controls.num_retries.unwrap_or(self.resolution.group.num_retries).min(MOST_RETRIES)
+    /// Extra attempts that a failure of this class may be followed by at the present group: what the policies say of
+    /// the class, the deployment's own number, the client's, the router's.
+    pub(super) fn retries_after(&self, class: UpstreamClass, own: Option<u32>) -> Extra {
+        let (router, group) = (&self.snapshot.config.router, &self.resolution.group);
+        let policy = router.group_retry_policies.get(&*group.name).unwrap_or(&router.retry_policy);
+        let said = policy.of(class);
+        let most = said.or(own).or(self.controls.num_retries).unwrap_or(group.num_retries);
+        Extra { most: most.min(MOST_RETRIES), is_policy: said.is_some() }
+    }
+
+    /// The model's name in the answer: what was asked for; what the upstream calls it when it was another group that
+    /// answered, or when it is the same.
+    pub(super) fn shown_model(&self, upstream: &str) -> Option<&Arc<str>> {
+        Some(&self.requested).filter(|name| self.called == **name && ***name != *upstream)
     }
 
     /// What it wants of its next deployment.
@@ -272,7 +310,7 @@ impl Admitted {
 
     /// Ends the call in an error.
     pub(super) fn refuse(self, error: ApiError, deployment: Option<Arc<Deployment>>) -> Refused {
-        let max_retries = self.max_retries();
+        let fallbacks = self.progress.fallbacks();
         let timeout = self.controls.timeout.unwrap_or(self.snapshot.config.router.timeout);
         Refused {
             caller: self.caller,
@@ -285,7 +323,8 @@ impl Admitted {
             stream: self.request.stream(),
             attempts: self.progress.attempts,
             retries: self.progress.retries,
-            max_retries,
+            max_retries: self.progress.max_retries,
+            fallbacks,
             deployment,
             timeout: Some(timeout),
             client_gone: false,
@@ -308,6 +347,7 @@ impl Refused {
             attempts: Vec::new(),
             retries: 0,
             max_retries: 0,
+            fallbacks: 0,
             deployment: None,
             timeout: None,
             client_gone: false,
@@ -327,7 +367,7 @@ impl Attempt {
         let note = self.note(failure, status);
         let mut admitted = self.admitted;
         admitted.progress.attempts.push(note);
-        drop(self.slot);
+        drop((self.slot, self.leave));
         admitted
     }
 
@@ -362,8 +402,19 @@ impl Relay {
     }
 }
 
-/// However many retries are asked for, a call makes no more.
+/// How often a failure may be followed by another attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Extra {
+    pub(super) most: u32,
+    /// A policy says so, whether or not such failures pass by themselves.
+    pub(super) is_policy: bool,
+}
+
+/// However many retries are asked for, a group sees no more of one call.
 pub(super) const MOST_RETRIES: u32 = 20;
+
+/// However many groups there are, a call makes no more attempts; Pingora allows a few more.
+pub(super) const MOST_ATTEMPTS: usize = 48;
 
 #[cfg(test)]
 mod tests {

@@ -5,10 +5,16 @@
 
 mod backoff;
 mod breaker;
+mod by_class;
+mod fallback;
+mod origin;
 mod pace;
 pub mod strategies;
 
 pub use backoff::{backoff, jitter};
 pub use breaker::{Breaker, BreakerRules, Verdict};
+pub use by_class::ByClass;
+pub use fallback::{Fallbacks, Lists, MAX_DEPTH, MOST_GROUPS, Reason, Step, Trail};
+pub use origin::OriginBreaker;
 pub use pace::{Average, Flow, Pace, Told};
 pub use strategies::{Candidate, Choice, Chooser, Look, Notes, Sight};

@@ -1,34 +1,15 @@
 //! Which deployments and keys are out of rotation, and until when.
 //!
-//! Read on every request, so reading is two atomic loads; the breaker behind it is locked only for the
+//! Read on every request, so reading is a few atomic loads; the breaker behind it is locked only for the
 //! moment of counting. A refused key (401) benches all deployments that use it at that origin.
 
+use super::Cooldown;
 use crate::domain::{FaultClass, UpstreamClass};
 use crate::routing::{Breaker, BreakerRules, Pace, Verdict};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
-
-/// A moment until which something is out; zero is "in".
-#[derive(Debug, Default)]
-pub struct Cooldown {
-    until_ms: AtomicU64,
-}
-
-impl Cooldown {
-    fn set(&self, now_ms: u64, length: Duration) {
-        let length = u64::try_from(length.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.until_ms.fetch_max(now_ms.saturating_add(length), Ordering::Relaxed);
-    }
-
-    /// How much longer; `None` when in rotation.
-    #[must_use]
-    pub fn remaining(&self, now_ms: u64) -> Option<Duration> {
-        let left = self.until_ms.load(Ordering::Relaxed).saturating_sub(now_ms);
-        (left > 0).then(|| Duration::from_millis(left))
-    }
-}
 
 /// One upstream key at one origin, shared by the deployments that use it.
 #[derive(Debug, Default)]
@@ -43,7 +24,7 @@ pub struct Fault {
     pub class: UpstreamClass,
     /// The upstream's `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// Whether another deployment of the group is in rotation. The last one is not benched for faults
+    /// Whether the call could go elsewhere: to another deployment of the group, or to another group. The last one is not benched for faults
     /// that another call may not meet; only a 429 that names its end benches it.
     pub others: bool,
 }
@@ -53,7 +34,10 @@ pub struct Fault {
 pub struct TargetState {
     since: Instant,
     lane: Arc<KeyLane>,
+    /// After refusals that say what will be: a key without this model, a quota.
     cooldown: Cooldown,
+    /// After faults of the server, which may be over at any moment.
+    trouble: Cooldown,
     breaker: Mutex<Breaker>,
     /// How it has been doing lately, as far as its groups' strategies want to know.
     pub pace: Pace,
@@ -71,6 +55,7 @@ impl TargetState {
             since,
             lane,
             cooldown: Cooldown::default(),
+            trouble: Cooldown::default(),
             breaker: Mutex::default(),
             pace: Pace::default(),
             in_flight: AtomicU64::new(0),
@@ -93,14 +78,57 @@ impl TargetState {
     /// How much longer it, or its key, is out of rotation.
     #[must_use]
     pub fn cooled(&self) -> Option<Duration> {
+        if self.cooldowns().iter().all(|cooldown| cooldown.is_in()) {
+            return None;
+        }
         let now = self.now_ms();
-        self.cooldown.remaining(now).max(self.lane.cooldown.remaining(now))
+        self.cooldowns().into_iter().filter_map(|cooldown| cooldown.remaining(now)).max()
+    }
+
+    /// Whether nothing speaks against it but faults of the server: who has no other choice may try.
+    #[must_use]
+    pub fn may_be_over(&self) -> bool {
+        let now = self.now_ms();
+        self.cooldown.remaining(now).is_none() && self.lane.cooldown.remaining(now).is_none()
+    }
+
+    fn cooldowns(&self) -> [&Cooldown; 3] {
+        [&self.cooldown, &self.trouble, &self.lane.cooldown]
+    }
+
+    /// Lets a call in, which is the one that finds out how things are if that is not known; `None` if another
+    /// call is finding out.
+    #[must_use]
+    pub fn probe(self: &Arc<Self>) -> Option<Leave> {
+        if self.cooldowns().iter().all(|cooldown| cooldown.is_in()) {
+            return Some(Leave::default());
+        }
+        let now = self.now_ms();
+        let mut probe = Probe { state: Arc::clone(self), is: [false; 3] };
+        for (cooldown, is) in self.cooldowns().into_iter().zip(&mut probe.is) {
+            if cooldown.is_doubtful(now) {
+                *is = cooldown.try_probe(now);
+                if !*is {
+                    return None;
+                }
+            }
+        }
+        Some(Leave { _probe: Some(probe) })
     }
 
     /// Counts an answered call.
     pub fn succeeded(&self) {
         let now = self.now_ms();
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner).succeeded(now);
+        self.cooldowns().into_iter().for_each(|cooldown| cooldown.recover(now));
+    }
+
+    /// An answer has begun, or a request was refused for its own faults: whatever kept it out is over.
+    pub fn answered(&self) {
+        if self.cooldowns().iter().any(|cooldown| !cooldown.is_in()) {
+            let now = self.now_ms();
+            self.cooldowns().into_iter().for_each(|cooldown| cooldown.recover(now));
+        }
     }
 
     /// Counts a failed call; says how long the deployment is out, if this call is what took it out.
@@ -108,29 +136,71 @@ impl TargetState {
     pub fn failed(&self, fault: Fault, rules: BreakerRules) -> Option<Duration> {
         let now = self.now_ms();
         let class = fault.class.fault();
+        if class == FaultClass::Request {
+            self.answered();
+        }
         let timed = class == FaultClass::Quota && fault.retry_after.is_some_and(|after| !after.is_zero());
         if !fault.others && !timed {
             return None;
         }
         let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
-        let Verdict::Cools(length) = breaker.failed(now, class, fault.retry_after, rules) else {
-            return None;
+        let verdict = breaker.failed(now, fault.class, fault.retry_after, rules);
+        let cooldown = match class {
+            FaultClass::Request => return None,
+            FaultClass::Key if fault.class == UpstreamClass::Authentication => &self.lane.cooldown,
+            FaultClass::Key | FaultClass::Quota => &self.cooldown,
+            FaultClass::Host => &self.trouble,
         };
-        let was_in = self.cooled().is_none();
-        if fault.class == UpstreamClass::Authentication {
-            self.lane.cooldown.set(now, length);
-        } else {
-            self.cooldown.set(now, length);
-        }
+        let length = match verdict {
+            Verdict::Cools(length) => length,
+            // It was tried whether it is well again, and is not.
+            Verdict::Stays if cooldown.is_doubtful(now) && !rules.cooldown.is_zero() => rules.cooldown,
+            Verdict::Stays => return None,
+        };
+        let was_in = self.cooldowns().iter().all(|cooldown| now >= cooldown.until());
+        cooldown.set(now, length);
         was_in.then_some(length)
+    }
+}
+
+/// The leave to make a call, which may be the one that finds out whether its deployment is well again.
+#[derive(Debug, Default)]
+pub struct Leave {
+    _probe: Option<Probe>,
+}
+
+/// The cooldowns of a deployment that a call finds out about.
+#[derive(Debug)]
+struct Probe {
+    state: Arc<TargetState>,
+    is: [bool; 3],
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        for (cooldown, _) in self.state.cooldowns().into_iter().zip(self.is).filter(|(_, is)| *is) {
+            cooldown.end_probe();
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::routing::ByClass;
 
-    const RULES: BreakerRules = BreakerRules { allowed_fails: 1, cooldown: Duration::from_secs(30) };
+    const RULES: BreakerRules = BreakerRules {
+        allowed_fails: 1,
+        policy: ByClass {
+            bad_request: None,
+            authentication: None,
+            timeout: None,
+            rate_limit: None,
+            content_policy: None,
+            internal: None,
+        },
+        cooldown: Duration::from_secs(30),
+    };
 
     fn pair() -> (TargetState, TargetState) {
         let lane = Arc::new(KeyLane::default());
@@ -177,5 +247,41 @@ mod tests {
         timed.retry_after = Some(Duration::from_secs(9));
         assert_eq!(only.failed(timed, RULES), Some(Duration::from_secs(9)));
         assert!(only.cooled().is_some_and(|left| left <= Duration::from_secs(9)));
+    }
+
+    #[test]
+    fn after_its_time_one_call_at_a_time_finds_out() {
+        let short = BreakerRules { cooldown: Duration::from_millis(1), ..RULES };
+        let (target, same_key) = pair();
+        let (target, same_key) = (Arc::new(target), Arc::new(same_key));
+        assert!(target.probe().is_some() && target.probe().is_some(), "nobody needs to find out anything");
+        assert!(target.failed(fault(UpstreamClass::Authentication, true), short).is_some());
+        while target.cooled().is_some() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let first = target.probe().expect("it is time");
+        assert!(same_key.cooled().is_some() && same_key.probe().is_none() && target.probe().is_none());
+        drop(first);
+        let second = same_key.probe().expect("the first did not find out");
+        same_key.succeeded();
+        drop(second);
+        assert!(target.probe().is_some() && target.probe().is_some());
+    }
+
+    #[test]
+    fn one_failure_is_enough_for_who_was_let_in_to_find_out() {
+        let rules = BreakerRules { allowed_fails: 3, cooldown: Duration::from_millis(1), ..RULES };
+        let (target, _) = pair();
+        let internal = fault(UpstreamClass::Internal, true);
+        let benched: Vec<bool> = (0..3).map(|_| target.failed(internal, rules).is_some()).collect();
+        assert_eq!(benched, [false, false, true]);
+        while target.cooled().is_some() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        assert!(target.failed(internal, RULES).is_some(), "without two more");
+        assert!(target.cooled().is_some() && target.may_be_over());
+        let (limited, _) = pair();
+        assert!(limited.failed(fault(UpstreamClass::RateLimit, true), RULES).is_some());
+        assert!(!limited.may_be_over(), "a quota is not over before its time");
     }
 }

@@ -1,7 +1,9 @@
 //! One origin: its addresses, their health, and peers built from them.
 
+use super::Cooldown;
 use super::discovery::Dns;
-use crate::domain::{HostPort, Scheme};
+use crate::domain::{HostPort, Scheme, UpstreamClass};
+use crate::routing::OriginBreaker;
 use arc_swap::ArcSwap;
 use pingora::prelude::HttpPeer;
 use pingora::protocols::l4::socket::SocketAddr as Address;
@@ -10,9 +12,9 @@ use pingora_load_balancing::health_check::{HealthCheck, HttpHealthCheck, TcpHeal
 use pingora_load_balancing::selection::RoundRobin;
 use pingora_load_balancing::{Backends, LoadBalancer};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
@@ -50,6 +52,12 @@ pub struct Endpoint {
     /// The addresses that take calls, from the same look.
     ready: ArcSwap<Vec<Address>>,
     turn: AtomicUsize,
+    /// Where the clock of its trouble starts.
+    made: Instant,
+    trouble: Cooldown,
+    breaker: Mutex<OriginBreaker>,
+    /// Whether the breaker counts anything.
+    is_counting: AtomicBool,
 }
 
 impl Endpoint {
@@ -71,6 +79,10 @@ impl Endpoint {
             up: AtomicBool::new(false),
             ready: ArcSwap::default(),
             turn: AtomicUsize::new(0),
+            made: Instant::now(),
+            trouble: Cooldown::default(),
+            breaker: Mutex::default(),
+            is_counting: AtomicBool::new(false),
         }
     }
 
@@ -96,10 +108,41 @@ impl Endpoint {
         Some(peer)
     }
 
-    /// Whether some address was healthy when it was last probed.
+    /// Whether some address was healthy when it was last probed, and calls are answered.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.up.load(Ordering::Relaxed)
+            && (self.trouble.is_in() || self.trouble.remaining(self.now_ms()).is_none())
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.made.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A call of the deployment `who` met no answer; true if that is what takes the whole origin out for `length`:
+    /// its deployments are then passed over while there are others.
+    pub fn failed(&self, class: UpstreamClass, who: u64, allowed: u32, length: Duration) -> bool {
+        let now = self.now_ms();
+        let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_trouble = breaker.failed(class, who, allowed) || self.trouble.is_doubtful(now);
+        self.is_counting.store(!breaker.is_clear(), Ordering::Relaxed);
+        if !in_trouble || length.is_zero() {
+            return false;
+        }
+        let was_up = self.trouble.remaining(now).is_none();
+        self.trouble.set(now, length);
+        was_up
+    }
+
+    /// It answered, whatever it said.
+    pub fn answered(&self) {
+        if self.is_counting.load(Ordering::Relaxed) {
+            self.breaker.lock().unwrap_or_else(PoisonError::into_inner).answered();
+            self.is_counting.store(false, Ordering::Relaxed);
+        }
+        if !self.trouble.is_in() {
+            self.trouble.recover(self.now_ms());
+        }
     }
 
     fn look(&self) {
@@ -191,6 +234,22 @@ mod tests {
         let peer = endpoint.peer(PATIENCE).unwrap();
         assert_eq!(peer._address.as_inet().unwrap().port(), 4321);
         assert_eq!(peer.options.read_timeout, Some(PATIENCE.read));
+    }
+
+    #[tokio::test]
+    async fn an_origin_that_answers_nobody_is_down_for_a_time_or_until_it_answers() {
+        let endpoint = Endpoint::new(origin("127.0.0.1", 4321), &Probe::Off);
+        endpoint.resolve().await.unwrap();
+        let failed =
+            |who, millis| endpoint.failed(UpstreamClass::Connection, who, 3, Duration::from_millis(millis));
+        assert!(!failed(1, 60_000) && !failed(1, 60_000) && !failed(1, 60_000) && endpoint.is_up());
+        assert!(failed(2, 1) && !failed(2, 1));
+        while !endpoint.is_up() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        endpoint.answered();
+        assert!(!failed(1, 60_000) && !failed(2, 60_000) && endpoint.is_up(), "counted from the beginning");
+        assert!(failed(1, 60_000) && !endpoint.is_up());
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 //! a reload, by origin and by deployment id.
 
 mod ask;
+mod bench;
 mod cooldown;
 mod deployment;
 mod discovery;
@@ -15,7 +16,8 @@ mod outbox;
 mod registry;
 
 pub use ask::{Asked, ask_for_models};
-pub use cooldown::{Cooldown, Fault, KeyLane, TargetState};
+pub use bench::Cooldown;
+pub use cooldown::{Fault, KeyLane, Leave, TargetState};
 pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe};
 pub use outbox::{NotPosted, Outbox};

@@ -1,6 +1,6 @@
 //! Who is taken out of rotation, for how long, and who is not.
 
-use crate::harness::{CHAT, Config, Gateway, MODEL, chat, eventually, upstream_of};
+use crate::harness::{CHAT, Config, Gateway, MODEL, chat, eventually, script, upstream_of};
 use serde_json::json;
 use std::time::{Duration, Instant};
 use tollgate::simulator::Simulator;
@@ -147,4 +147,95 @@ async fn a_deployment_can_have_a_cooldown_of_its_own() {
         (count(&simulator, A) > 1).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn who_comes_back_is_tried_by_one_call_at_a_time_until_one_is_answered() {
+    let router = json!({ "cooldown_time": 1, "allowed_fails": 1 });
+    let (simulator, gateway) = pair("500", "ok", router).await;
+    ask(&gateway, 1, 200).await;
+    assert_eq!(count(&simulator, A), 1);
+    // From now on it holds whoever asks it, and fails then.
+    let both = |a: &str| script(&[(A, a), (B, "ok")]);
+    simulator.set(both("500+wait=700"));
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let calls = (0..20).map(|_| async { gateway.post(CHAT, &chat()).await.status() });
+    assert!(futures::future::join_all(calls).await.iter().all(|status| *status == 200));
+    assert_eq!(count(&simulator, A), 2, "one of twenty was sent to find out");
+    // One failure is enough to keep it out again, one answer to have it back.
+    ask(&gateway, 5, 200).await;
+    assert_eq!(count(&simulator, A), 2);
+    simulator.set(both("ok"));
+    eventually("it is back", async || {
+        ask(&gateway, 4, 200).await;
+        (count(&simulator, A) > 10).then_some(())
+    })
+    .await;
+    gateway.metric_is(STATE, &[("model_id", "a")], 0.0).await;
+}
+
+#[tokio::test]
+async fn an_origin_that_answers_nobody_is_passed_over_whole() {
+    let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let simulator = upstream_of(&[(B, "ok")]).await;
+    let base = format!("http://{dead}/v1");
+    let keys: Vec<String> = (0..8).map(|number| format!("sk-up-{number}")).collect();
+    let config = keys
+        .iter()
+        .fold(Config::new(), |config, key| config.target(key, MODEL, &base, key, json!({ "order": 1 })));
+    let config = config
+        .target("b", MODEL, &simulator.base_url(), B, json!({ "order": 2 }))
+        .set("router_settings", json!({ "disable_cooldowns": false, "cooldown_time": 600, "num_retries": 9 }))
+        .set("tollgate", json!({ "health_check": { "kind": "off" } }));
+    let gateway = Gateway::start(&config).await;
+    ask(&gateway, 20, 200).await;
+    let attempts: u64 = gateway.records(20).await.iter().map(|r| r["attempts"].as_u64().unwrap()).sum();
+    // Eight keys that may fail three times each would have cost 24 calls; the origin costs three, in one call or two.
+    assert!((21..=20 + 8).contains(&attempts), "{attempts} attempts of 20 calls");
+    assert!(gateway.output().contains("answers nobody"), "{}", gateway.output());
+}
+
+#[tokio::test]
+async fn what_is_out_for_faults_of_its_own_is_still_better_than_nobody() {
+    let words = [("a", "500"), ("b", "ok")];
+    let simulator = upstream_of(&words).await;
+    let base = simulator.base_url();
+    let config = Config::new()
+        .target("id-a", "a", &base, "a", json!({}))
+        .target("id-b", "b", &base, "b", json!({}))
+        .set(
+            "router_settings",
+            json!({
+                "disable_cooldowns": false, "cooldown_time": 600, "allowed_fails": 1, "num_retries": 0,
+                "fallbacks": [{ "a": ["b"] }],
+            }),
+        );
+    let gateway = Gateway::start(&config).await;
+    let ask = async || {
+        let mut body = chat();
+        body["model"] = json!("a");
+        let answer = gateway.post(CHAT, &body).await;
+        (answer.status(), answer.header("x-litellm-model-group").unwrap_or_default().to_owned())
+    };
+    let answered_by = |group: &str| (200, group.to_owned());
+    assert_eq!(ask().await, answered_by("b"));
+    assert_eq!(ask().await, answered_by("b"));
+    assert_eq!(count(&simulator, "a"), 1, "it is out, because there is another group");
+    simulator.set(script(&[("a", "ok"), ("b", "500")]));
+    assert_eq!(ask().await, answered_by("a"), "out or not, it is all that is left");
+    assert_eq!(ask().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_policy_says_how_many_failures_of_a_class_are_allowed() {
+    for (words, policy, failures) in [
+        ("500", json!({ "InternalServerErrorAllowedFails": 5 }), 5),
+        ("401", json!({ "AuthenticationErrorAllowedFails": 4 }), 4),
+        ("429", json!({ "RateLimitErrorAllowedFails": 2 }), 2),
+        ("503", json!({ "TimeoutErrorAllowedFails": 1 }), 3),
+    ] {
+        let (simulator, gateway) = pair(words, "ok", json!({ "allowed_fails_policy": policy })).await;
+        ask(&gateway, 12, 200).await;
+        assert_eq!((count(&simulator, A), count(&simulator, B)), (failures, 12), "{words}");
+    }
 }

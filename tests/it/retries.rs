@@ -51,6 +51,42 @@ async fn as_many_retries_as_the_config_a_header_or_the_body_says() {
 }
 
 #[tokio::test]
+async fn a_policy_goes_before_all_other_numbers_and_a_deployments_own_before_the_clients() {
+    let policies = [
+        ("500", json!({ "retry_policy": { "InternalServerErrorRetries": 1 } }), 1),
+        ("429", json!({ "retry_policy": { "InternalServerErrorRetries": 1 } }), 3),
+        ("400", json!({ "retry_policy": { "BadRequestErrorRetries": 2 } }), 2),
+        ("401", json!({ "retry_policy": { "AuthenticationErrorRetries": 0 } }), 0),
+        (
+            "429",
+            json!({ "retry_policy": { "RateLimitErrorRetries": 1 },
+            "model_group_retry_policy": { MODEL: { "RateLimitErrorRetries": 0 } } }),
+            0,
+        ),
+        ("hang", json!({ "retry_policy": { "TimeoutErrorRetries": 0 }, "timeout": 0.3 }), 0),
+    ];
+    for (words, router, retries) in policies {
+        let simulator = upstream_of(&["a", "b", "c", "d"].map(|key| (key, words))).await;
+        let base = simulator.base_url();
+        let config = ["a", "b", "c", "d"]
+            .iter()
+            .fold(Config::new(), |config, key| config.target(key, MODEL, &base, key, json!({})));
+        let gateway = Gateway::start(&config.set("router_settings", router.clone())).await;
+        let refused = gateway.post(CHAT, &with(chat(), json!({ "num_retries": 3 }))).await;
+        assert!(refused.status() >= 400, "{router}: {}", refused.text());
+        assert_eq!(simulator.seen().len(), retries + 1, "{words} {router}");
+    }
+    let simulator = upstream_of(&[("a", "500"), ("b", "500")]).await;
+    let base = simulator.base_url();
+    let config = ["a", "b"].iter().fold(Config::new(), |config, key| {
+        config.target(key, MODEL, &base, key, json!({ "num_retries": 1 }))
+    });
+    let gateway = Gateway::start(&config.set("router_settings", json!({ "num_retries": 3 }))).await;
+    gateway.post_with(CHAT, &[("x-litellm-num-retries", "0")], &chat()).await;
+    assert_eq!(simulator.seen().len(), 2, "neither the router's nor the client's, and no product of them");
+}
+
+#[tokio::test]
 async fn no_deployment_is_asked_twice_while_another_is_left() {
     let (simulator, gateway) = line(&["500", "503", "429", "403", "ok"], 4).await;
     let answer = gateway.post(CHAT, &chat()).await;

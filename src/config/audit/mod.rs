@@ -95,6 +95,14 @@ impl Rows {
                 "tollgate.groups" => self.groups(&entry.node, &below),
                 "router_settings.routing_strategy" => self.strategy(entry, &below),
                 "router_settings.retry_policy" => self.section(&entry.node, &below, keys::RETRY_POLICY),
+                "router_settings.allowed_fails_policy" => {
+                    self.section(&entry.node, &below, keys::FAILS_POLICY);
+                }
+                "router_settings.model_group_retry_policy" => {
+                    for group in entry.node.entries() {
+                        self.section(&group.node, &joined(&below, &group.key), keys::RETRY_POLICY);
+                    }
+                }
                 "tollgate.health_check" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::HEALTH_CHECK);
                 }

@@ -2,7 +2,7 @@
 
 use super::super::field::{Field, Report, Section};
 use super::super::{Env, Place, RouterConfig};
-use super::{Sections, strategy};
+use super::{Sections, fallbacks, policies, strategy};
 use std::time::Duration;
 
 /// The routing settings; what could not be read has its default, and a fault.
@@ -25,6 +25,15 @@ pub(super) fn compile(sections: &Sections<'_>, env: &Env, report: &mut Report) -
         stream_timeout: either("stream_timeout").and_then(|f| f.timeout(report)),
         retry_after: either("retry_after").and_then(|f| f.seconds(report)).unwrap_or_default(),
         allowed_fails: allowed_fails.unwrap_or(3),
+        allowed_fails_policy: policies::by_class(
+            &sections.router,
+            "allowed_fails_policy",
+            "AllowedFails",
+            report,
+        ),
+        retry_policy: policies::by_class(&sections.router, "retry_policy", "Retries", report),
+        group_retry_policies: policies::by_group(&sections.router, report),
+        fallbacks: fallbacks::compile(sections, report),
         cooldown_time: cooldown.unwrap_or(Duration::from_secs(5)),
         disable_cooldowns: either("disable_cooldowns").and_then(|f| f.bool(report)).unwrap_or_default(),
         drop_params: sections.litellm.field("drop_params").and_then(|f| f.bool(report)).unwrap_or_default(),

@@ -71,6 +71,7 @@ impl Plan<'_> {
             | Field::DropParams
             | Field::AllowedParams
             | Field::AdditionalDrop
+            | Field::Fallbacks
             | Field::Banned
             | Field::KeptBack
             | Field::KeptBackUnlessAllowed => Action::Drop,

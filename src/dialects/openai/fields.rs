@@ -18,6 +18,8 @@ pub(super) enum Field {
     DropParams,
     AllowedParams,
     AdditionalDrop,
+    /// Says what becomes of the call when its group fails.
+    Fallbacks,
     /// Names a destination or a credential.
     Banned,
     /// Meant for the gateway alone.
@@ -60,16 +62,20 @@ impl Field {
             "drop_params" => Self::DropParams,
             "allowed_openai_params" => Self::AllowedParams,
             "additional_drop_params" => Self::AdditionalDrop,
+            "fallbacks"
+            | "context_window_fallbacks"
+            | "content_policy_fallbacks"
+            | "disable_fallbacks"
+            | "max_fallbacks"
+            | "mock_testing_fallbacks"
+            | "mock_testing_context_fallbacks"
+            | "mock_testing_content_policy_fallbacks" => Self::Fallbacks,
             "api_base" | "base_url" | "api_key" | "user_config" | "vertex_credentials" => Self::Banned,
             // Anthropic's own, who is told of the end user by it.
             "metadata" if is_anthropics(kind) => Self::Other,
             "user" | "metadata" | "store" => Self::KeptBackUnlessAllowed,
             "tags"
             | "litellm_metadata"
-            | "fallbacks"
-            | "context_window_fallbacks"
-            | "content_policy_fallbacks"
-            | "disable_fallbacks"
             | "cache"
             | "mock_response"
             | "mock_timeout"
@@ -108,7 +114,10 @@ impl Field {
 
     /// Whether what it says decides something, so that saying it twice would be saying two things.
     pub(super) const fn is_single(self) -> bool {
-        !matches!(self, Self::KeptBack | Self::KeptBackUnlessAllowed | Self::Unsupported | Self::Other)
+        !matches!(
+            self,
+            Self::Fallbacks | Self::KeptBack | Self::KeptBackUnlessAllowed | Self::Unsupported | Self::Other
+        )
     }
 
     /// Whether it may be left out because a list of parameters to drop names it.

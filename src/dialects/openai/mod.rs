@@ -11,6 +11,7 @@ pub mod stream;
 pub mod tail;
 mod tokens;
 pub mod upstream_error;
+mod wishes;
 
 /// The dialect's name.
 pub const NAME: &str = "openai";
@@ -24,6 +25,7 @@ pub use request::{Controls, Request};
 pub use stream::{StreamOptions, StreamRelay, error_event};
 pub use tail::usage_in_tail;
 pub use upstream_error::read_failure;
+pub use wishes::{Wanted, Wish, Wishes};
 
 #[cfg(test)]
 mod tests;

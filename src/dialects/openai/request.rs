@@ -218,6 +218,7 @@ impl Request {
                 self.content_bytes += value.len();
             }
             Field::Banned
+            | Field::Fallbacks
             | Field::KeptBack
             | Field::KeptBackUnlessAllowed
             | Field::Unsupported

@@ -113,6 +113,33 @@ impl Account {
         Ok(MoneyHold { epoch: state.epoch, period_end: state.period_end, amount })
     }
 
+    /// Raises what a call holds to `expected`, because it goes to a dearer model now; what is held already is never
+    /// lowered.
+    ///
+    /// # Errors
+    /// As [`Account::reserve`]; the call then holds what it held.
+    pub fn raise(
+        &self,
+        now: i64,
+        hold: &mut MoneyHold,
+        terms: &BudgetTerms,
+        refuses: Refuses,
+        expected: Expected,
+    ) -> Result<(), Overspent> {
+        let mut state = self.state();
+        if hold.epoch != state.epoch {
+            return Ok(());
+        }
+        let held = state.reserved;
+        state.reserved = held - hold.amount;
+        let asked = room(&state, now, terms, refuses, expected);
+        state.reserved = held;
+        let more = asked?.saturating_sub(hold.amount).max(0);
+        state.reserved += more;
+        hold.amount += more;
+        Ok(())
+    }
+
     /// Whether a call would be promised `expected`; nothing is taken.
     ///
     /// # Errors

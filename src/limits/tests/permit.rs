@@ -76,6 +76,46 @@ fn a_dropped_permit_gives_back_all_but_the_request() {
 }
 
 #[test]
+fn a_permit_goes_from_one_model_to_another() {
+    let rates = RateTerms { rpm: Some(5), ..NO_RATES };
+    let key = gate(Descriptor::ApiKey, Scope::Key, rates, max(20));
+    let [one, other] = [0, 1].map(|_| gate(Descriptor::ModelPerKey, Scope::Key, rates, max(20)));
+    let all = [Arc::clone(&key), Arc::clone(&one), Arc::clone(&other)];
+    let mut permit = admit(0, [&key, &one], ask(1, 7)).unwrap();
+    permit.transfer(0, [&key, &other], ask(1, 9)).unwrap();
+    let reserved = |at: usize| seen(&all, 0)[at].1.reserved;
+    assert_eq!([reserved(0), reserved(1), reserved(2)], [pico(9), Money::ZERO, pico(9)]);
+    let requests: Vec<_> = seen(&all, 0).iter().map(|(load, _)| load.requests).collect();
+    assert_eq!(requests, [1, 1, 1]);
+    permit.transfer(0, [&key, &one], ask(1, 3)).unwrap();
+    assert_eq!([reserved(0), reserved(1), reserved(2)], [pico(9), pico(3), Money::ZERO], "never lowered");
+    assert_eq!(permit.settle(1, pico(4)).charges.len(), 2);
+    let spent: Vec<_> = seen(&all, 0).iter().map(|(_, balance)| balance.spent()).collect();
+    assert_eq!(spent, [pico(4), pico(4), Money::ZERO]);
+}
+
+#[test]
+fn a_transfer_that_is_refused_changes_nobody_else() {
+    let rates = RateTerms { rpm: Some(0), ..NO_RATES };
+    let key = gate(Descriptor::ApiKey, Scope::Key, NO_RATES, max(20));
+    let fast = gate(Descriptor::ModelPerKey, Scope::Key, NO_RATES, max(20));
+    let full = gate(Descriptor::ModelPerKey, Scope::Key, rates, max(20));
+    let other_call = admit(0, [&key], ask(1, 5)).unwrap();
+    let mut permit = admit(0, [&key, &fast], ask(1, 7)).unwrap();
+    let refused = permit.transfer(0, [&key, &fast], ask(1, 16)).unwrap_err();
+    assert!(matches!(refused, Refusal::Budget { .. }), "5 are promised to another");
+    assert!(matches!(permit.transfer(0, [&key, &full], ask(1, 8)), Err(Refusal::Rate { .. })));
+    drop(other_call);
+    let all = [key, fast, full];
+    assert_eq!(seen(&all, 0)[1].1.reserved, pico(7));
+    assert_eq!(seen(&all, 0)[2].0.parallel, 0);
+    drop(permit);
+    assert!(
+        seen(&all, 0).iter().all(|(load, balance)| load.parallel == 0 && balance.reserved == Money::ZERO)
+    );
+}
+
+#[test]
 fn budgets_are_asked_before_speeds() {
     let gates = [
         gate(Descriptor::ApiKey, Scope::Key, RateTerms { rpm: Some(0), ..NO_RATES }, max(10)),

@@ -15,7 +15,7 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     let target = &deployment.target;
     let params = &target.params;
     let kind = admitted.caller.kind;
-    let model = admitted.resolution.upstream_model(&target.model, &admitted.requested);
+    let model = admitted.resolution.upstream_model(&target.model, &admitted.called);
     let inbound = admitted.caller.inbound();
     // Only OpenAI's clients say, and are told, whether usage is wanted.
     let asks_usage = params.takes_stream_options && target.dialect.name() == openai::NAME;

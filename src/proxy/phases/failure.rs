@@ -1,12 +1,13 @@
 //! An attempt failed: is the deployment benched, and does another one get the call.
 
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
-use crate::proxy::stage::{Attempt, Ctx, Refused, Stage};
-use crate::proxy::{Gateway, passing, respond};
+use crate::proxy::stage::{Admitted, Attempt, Ctx, Extra, MOST_ATTEMPTS, Refused, Stage};
+use crate::proxy::{Gateway, detour, passing, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
-use crate::upstream::Fault;
+use crate::upstream::{Deployment, Fault};
 use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, Session};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Pooled connections may be found dead so often before it counts as a failure.
@@ -91,27 +92,59 @@ pub(in crate::proxy) fn decide(
     }
     let deployment = attempt.deployment.clone();
     let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
-    let group = &admitted.resolution.group;
-    let progress = &admitted.progress;
-    let fresh = group.has_fresh(&progress.tried);
-    // A refused key or an unknown model stays so; other faults may pass with time.
-    let may_pass = !matches!(fault.class.fault(), FaultClass::Key) && fault.class != UpstreamClass::NotFound;
-    let again = fault.class.is_retryable()
-        && progress.retries < admitted.max_retries()
-        && (fresh || (may_pass && group.in_rotation()));
-    if !again {
-        let mut error = ApiError::upstream(&fault, &deployment.target.provider);
-        // While all are out, what this one said of itself is not when the group is back.
-        let back = group.cooled().filter(|_| fault.class.is_retryable());
-        error.retry_after = back.or(error.retry_after);
-        return (Stage::Refused(Box::new(admitted.refuse(error, Some(deployment)))), false);
+    let extra = admitted.retries_after(fault.class, deployment.target.params.num_retries);
+    admitted.progress.max_retries = extra.most;
+    let fresh = admitted.resolution.group.has_fresh(&admitted.progress.tried);
+    if !is_tried_again(&admitted, fault.class, extra, fresh) {
+        return elsewhere(admitted, &fault, deployment);
     }
+    // Rather than the same once more, one that is out for faults that may be over.
+    if !fresh && !detour::has_next(&admitted) {
+        admitted.progress.last_resort = detour::doubtful(&admitted, &admitted.resolution.group);
+    }
+    let another = fresh || admitted.progress.last_resort.is_some();
     let least = admitted.snapshot.config.router.retry_after;
-    let wait = backoff(progress.retries, fresh, fault.retry_after, least);
+    let wait = backoff(admitted.progress.retries, another, fault.retry_after, least);
     admitted.progress.wait = jitter(wait, fastrand::f64());
     admitted.progress.retries += 1;
     admitted.progress.last = Some(fault);
     (Stage::Admitted(admitted), true)
+}
+
+/// Whether the present group is asked once more.
+fn is_tried_again(admitted: &Admitted, class: UpstreamClass, extra: Extra, fresh: bool) -> bool {
+    let (group, progress) = (&admitted.resolution.group, &admitted.progress);
+    if progress.retries >= extra.most || progress.attempts.len() >= MOST_ATTEMPTS {
+        return false;
+    }
+    if extra.is_policy {
+        return fresh || group.in_rotation();
+    }
+    // A refused key or an unknown model stays so, and who is told to wait goes where nobody waits, if there is such a
+    // group. Other faults may pass with time.
+    let may_pass = match class {
+        UpstreamClass::RateLimit => !detour::has_next(admitted),
+        UpstreamClass::NotFound => false,
+        _ => class.fault() != FaultClass::Key,
+    };
+    class.is_retryable() && (fresh || (may_pass && group.in_rotation()))
+}
+
+/// The present group has answered with a failure: another one may be asked.
+fn elsewhere(mut admitted: Box<Admitted>, fault: &Failure, deployment: Arc<Deployment>) -> (Stage, bool) {
+    let mut error = ApiError::upstream(fault, &deployment.target.provider);
+    // While all are out, what this one said of itself is not when the group is back.
+    let back = admitted.resolution.group.cooled().filter(|_| fault.class.is_retryable());
+    error.retry_after = back.or(error.retry_after);
+    let ended = if admitted.progress.attempts.len() < MOST_ATTEMPTS {
+        detour::leave(&mut admitted, error, Some(deployment))
+    } else {
+        Err((error, Some(deployment)))
+    };
+    match ended {
+        Ok(()) => (Stage::Admitted(admitted), true),
+        Err((error, deployment)) => (Stage::Refused(Box::new(admitted.refuse(error, deployment))), false),
+    }
 }
 
 fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
@@ -121,8 +154,18 @@ fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
     }
     let target = &attempt.deployment.target;
     let cooldown = target.params.cooldown_time.unwrap_or(router.cooldown_time);
-    let rules = BreakerRules { allowed_fails: router.allowed_fails, cooldown };
-    let others = attempt.admitted.resolution.group.has_other(attempt.index);
+    let rules =
+        BreakerRules { allowed_fails: router.allowed_fails, policy: router.allowed_fails_policy, cooldown };
+    let endpoint = &attempt.deployment.endpoint;
+    let who = Arc::as_ptr(&attempt.deployment.state).addr() as u64;
+    if fault.status.is_none() && endpoint.failed(fault.class, who, router.allowed_fails, cooldown) {
+        log::warn!(
+            "{} answers nobody: passed over for {cooldown:?} where there is another",
+            endpoint.origin()
+        );
+    }
+    let admitted = &attempt.admitted;
+    let others = admitted.resolution.group.has_other(attempt.index) || detour::has_next(admitted);
     let seen = Fault { class: fault.class, retry_after: fault.retry_after, others };
     if let Some(length) = attempt.deployment.state.failed(seen, rules) {
         let status = fault.status.unwrap_or(0);

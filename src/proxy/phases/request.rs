@@ -1,6 +1,6 @@
 //! A request came in: who is calling, what is asked, and may it be served.
 
-use crate::dialects::openai::request as openai;
+use crate::dialects::openai::{Wishes, request as openai};
 use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
@@ -8,7 +8,7 @@ use crate::proxy::body::{self, Body};
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
-use crate::proxy::{Gateway, passing, respond};
+use crate::proxy::{Gateway, detour, passing, respond};
 use crate::runtime::{self, Resolution, Snapshot};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -140,10 +140,10 @@ async fn admit(
     let named = match request {
         Ok(request) => identify(gateway, caller.kind, &snapshot, &mut visitor, &requested, &request)
             .await
-            .map(|(resolution, customer)| (request, resolution, customer)),
+            .map(|named| (request, named)),
         Err(error) => Err(error),
     };
-    let (request, resolution, customer) = match named {
+    let (request, Named { resolution, customer, wishes }) = match named {
         Ok(named) => named,
         Err(error) => {
             let attribution = Some(admission::attribution(&visitor, None, None, headers).0);
@@ -162,13 +162,17 @@ async fn admit(
         limits: Vec::new(),
         books: Books::Closed,
         request,
+        called: Arc::clone(&requested),
         requested,
         resolution,
         controls,
+        wishes,
         leanings: Leanings { tags, affinity },
         progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
     });
-    if let Some(error) = upstream_peer::nobody(&mut admitted) {
+    if let Some(error) = upstream_peer::nobody(&mut admitted)
+        && let Err((error, _)) = detour::leave(&mut admitted, error, None)
+    {
         return Err(Box::new(admitted.refuse(error, None)));
     }
     match admission::permit(&admitted, visitor.now) {
@@ -181,7 +185,14 @@ async fn admit(
     }
 }
 
-/// The group that is meant, and the end user.
+/// What is meant, and for whom.
+struct Named {
+    resolution: Resolution,
+    customer: Option<Arc<str>>,
+    wishes: Option<Box<Wishes>>,
+}
+
+/// The group that is meant, where else the call may go, and the end user.
 async fn identify(
     gateway: &Gateway,
     kind: EndpointKind,
@@ -189,11 +200,12 @@ async fn identify(
     visitor: &mut Visitor,
     requested: &str,
     request: &openai::Request,
-) -> std::result::Result<(Resolution, Option<Arc<str>>), ApiError> {
+) -> std::result::Result<Named, ApiError> {
     let resolution = snapshot.resolve_for(&visitor.standing, kind, requested)?;
+    let wishes = detour::wishes(snapshot, &visitor.standing, kind, request)?;
     let customer = request.user();
     visitor.standing.name_customer(customer.as_ref(), &snapshot.house, &gateway.directory).await?;
-    Ok((resolution, customer))
+    Ok(Named { resolution, customer, wishes })
 }
 
 /// Answers with an error now; `logging` accounts for it.
@@ -225,9 +237,11 @@ fn controls(headers: &HeaderMap, request: &openai::Request) -> Controls {
     const RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
     const TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
     const STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
+    const FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-max-fallbacks");
     let body = request.controls();
     Controls {
         num_retries: text(headers, &RETRIES).and_then(|n| n.parse().ok()).or(body.num_retries),
+        max_fallbacks: text(headers, &FALLBACKS).and_then(|n| n.parse().ok()),
         timeout: seconds(headers, &TIMEOUT).or(body.timeout),
         stream_timeout: seconds(headers, &STREAM_TIMEOUT).or(body.stream_timeout),
     }

@@ -142,8 +142,10 @@ impl Hold {
             |usage| (usage, UsageSource::Upstream),
         );
         let id = facts.id(&whole);
-        let same = *admitted.requested == *self.attempt.deployment.target.model;
-        let body = if same { whole } else { openai::rename_model(whole, &admitted.requested) };
+        let body = match admitted.shown_model(&self.attempt.deployment.target.model) {
+            Some(name) => openai::rename_model(whole, name),
+            None => whole,
+        };
         Ok(HeldAnswer { body, id, usage, source, upstream_end })
     }
 
@@ -178,7 +180,7 @@ const LONGEST_ID: usize = 256;
 /// What a translated answer says that the upstream does not know.
 pub(super) fn given(admitted: &Admitted) -> Given {
     Given {
-        model: Arc::clone(&admitted.requested),
+        model: Arc::clone(&admitted.called),
         id: Arc::from(admitted.caller.call_id.as_str()),
         created: unix_ms(admitted.caller.arrived_at) / 1000,
         usage: admitted.request.asks_usage(),

@@ -1,11 +1,12 @@
 //! Which deployment is asked next, after what wait.
 
 use super::{asking, failure};
-use crate::domain::{ApiError, ErrorKind};
-use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
-use crate::proxy::{Gateway, passing};
+use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
+use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
+use crate::proxy::{Gateway, detour, passing};
 use crate::runtime::Pick;
-use crate::upstream::{Deployment, Patience};
+use crate::upstream::{Deployment, InFlight, Leave, Patience};
+use bytes::Bytes;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -37,23 +38,19 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let (index, deployment) = match choose(&mut admitted) {
-        Ok(chosen) => chosen,
-        Err(error) => return refuse(ctx, admitted, error),
-    };
-    let slot = match deployment.try_enter() {
-        Some(slot) => slot,
-        None => match while_client_stays(session, deployment.enter()).await {
-            Ok(slot) => slot,
-            Err(gone) => {
+    let Ready { index, deployment, slot, leave, body, form } = loop {
+        let error = match prepare(session, &mut admitted).await {
+            Ok(ready) => break ready,
+            Err(Stop::Gone(gone)) => {
                 ctx.stage = Stage::Admitted(admitted);
                 return Err(gone);
             }
-        },
-    };
-    let (body, form) = match asking::encode(&admitted, &deployment) {
-        Ok(written) => written,
-        Err(error) => return refuse(ctx, admitted, error),
+            Err(Stop::Cannot(error)) => told(&mut admitted, error),
+        };
+        if let Err((error, deployment)) = detour::leave(&mut admitted, error, None) {
+            ctx.stage = Stage::Refused(Box::new(admitted.refuse(error, deployment)));
+            return Error::e_explain(ErrorType::InternalError, "refused");
+        }
     };
     admitted.progress.tried.push(index);
     let patience = patience(&admitted, &deployment);
@@ -63,10 +60,53 @@ pub(in crate::proxy) async fn run(
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
     let attempt =
-        Attempt { admitted, index, deployment, slot, body, form, started: Instant::now(), patience };
+        Attempt { admitted, index, deployment, slot, leave, body, form, started: Instant::now(), patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
     peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
+}
+
+/// Everything that an attempt needs.
+struct Ready {
+    index: usize,
+    deployment: Arc<Deployment>,
+    slot: InFlight,
+    leave: Leave,
+    body: Bytes,
+    form: Form,
+}
+
+/// Why there is no attempt.
+enum Stop {
+    /// The client left.
+    Gone(Box<Error>),
+    /// The present group cannot answer.
+    Cannot(ApiError),
+}
+
+async fn prepare(session: &mut Session, admitted: &mut Admitted) -> std::result::Result<Ready, Stop> {
+    if let Some(class) = admitted.wishes.as_mut().and_then(|wishes| wishes.mock.take()) {
+        return Err(Stop::Cannot(pretended(class, admitted)));
+    }
+    let (index, deployment, leave) = loop {
+        let (index, deployment) = choose(admitted).map_err(Stop::Cannot)?;
+        // Another call may find out about it at this moment; the next choice then passes it over.
+        if let Some(leave) = deployment.state.probe() {
+            break (index, deployment, leave);
+        }
+    };
+    let slot = match deployment.try_enter() {
+        Some(slot) => slot,
+        None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
+    };
+    let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
+    Ok(Ready { index, deployment, slot, leave, body, form })
+}
+
+/// The failure that a client asked for, to see its fallbacks at work.
+fn pretended(class: UpstreamClass, admitted: &Admitted) -> ApiError {
+    let words = format!("This is a mock exception for model={}, to trigger a fallback.", admitted.requested);
+    ApiError::upstream(&Failure::without_answer(class, &words), "openai")
 }
 
 /// A body that fits into a fresh socket's buffer, so that writing it cannot block.
@@ -78,7 +118,7 @@ const UNRESOLVED: &str = "the upstream's host name is not resolved";
 pub(in crate::proxy) fn nobody(admitted: &mut Admitted) -> Option<ApiError> {
     let group = &admitted.resolution.group;
     let wish = admitted.wish();
-    let error = group.nobody(&wish).map(|bar| group.refusal(bar, &admitted.requested, &wish))?;
+    let error = group.nobody(&wish).map(|bar| group.refusal(bar, &admitted.called, &wish))?;
     let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
     if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
         trace.note(&admitted.resolution.group, &seen, None);
@@ -88,13 +128,18 @@ pub(in crate::proxy) fn nobody(admitted: &mut Admitted) -> Option<ApiError> {
 
 fn choose(admitted: &mut Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
     let group = Arc::clone(&admitted.resolution.group);
+    if let Some(index) = admitted.progress.last_resort.take()
+        && let Some(deployment) = group.deployments.get(index)
+    {
+        return Ok((index, Arc::clone(deployment)));
+    }
     let wish = admitted.wish();
     // What is told is how things stood before the choice.
     let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
     let pick = group.pick(&wish);
     let chosen = match pick {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
-        Pick::None(bar) => Err(group.refusal(bar, &admitted.requested, &wish)),
+        Pick::None(bar) => Err(group.refusal(bar, &admitted.called, &wish)),
     };
     if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
         trace.note(&group, &seen, chosen.as_ref().ok().map(|(index, _)| *index));
@@ -102,18 +147,16 @@ fn choose(admitted: &mut Admitted) -> std::result::Result<(usize, Arc<Deployment
     chosen
 }
 
-/// Ends the call. What the last attempt said is more use to a client than that nobody is left.
-fn refuse(ctx: &mut Ctx, mut admitted: Box<Admitted>, error: ApiError) -> Result<Box<HttpPeer>> {
-    let error = match admitted.progress.last.take() {
+/// What the last attempt said is more use to a client than that nobody is left.
+fn told(admitted: &mut Admitted, error: ApiError) -> ApiError {
+    match admitted.progress.last.take() {
         Some(last) if error.kind == ErrorKind::NoDeployments => {
             let provider = admitted.resolution.group.deployments.first().map(|d| d.target.provider.clone());
             let after = error.retry_after;
             ApiError::upstream(&last, provider.as_deref().unwrap_or_default()).with_retry_after(after)
         }
         _ => error,
-    };
-    ctx.stage = Stage::Refused(Box::new(admitted.refuse(error, None)));
-    Error::e_explain(ErrorType::InternalError, "refused")
+    }
 }
 
 /// The longest silence: the request's word, else the deployment's, else the router's; the stream's own

@@ -6,6 +6,7 @@ use crate::domain::EndpointKind;
 use crate::proxy::head;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Meter, Relay, Stage};
 use crate::proxy::{Gateway, passing, respond};
+use crate::upstream::Leave;
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -13,7 +14,6 @@ use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use smallvec::SmallVec;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// A whole answer up to this size is held until its cost is known; a larger one is relayed as it comes.
@@ -36,6 +36,7 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
         }
     };
     respond::note_quota(gateway, &attempt, &response.headers);
+    attempt.deployment.endpoint.answered();
     let length = content_length(&response.headers);
     ctx.stage = next(attempt, response, length);
     // A refusal without a body has no body filter to end it.
@@ -47,7 +48,7 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
     Ok(())
 }
 
-fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>) -> Stage {
+fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>) -> Stage {
     let headers = &response.headers;
     let content_type = headers.get(CONTENT_TYPE).cloned();
     let is = |prefix: &[u8]| content_type.as_ref().is_some_and(|v| starts_with(v.as_bytes(), prefix));
@@ -74,6 +75,9 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>)
         let (pieces, size, answer) = (SmallVec::new(), 0, None);
         return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));
     }
+    // What was to be found out is found out; the rest of the stream may take long.
+    attempt.deployment.state.answered();
+    attempt.leave = Leave::default();
     let meter =
         if streams { Meter::Stream(flow(&attempt)) } else { Meter::Tail { tail: BytesMut::new(), size: 0 } };
     Stage::Relaying(Box::new(Relay {
@@ -106,9 +110,8 @@ fn flow(attempt: &Attempt) -> Flow {
 
 fn stream_options(attempt: &Attempt) -> StreamOptions {
     let admitted = &attempt.admitted;
-    let same = *admitted.requested == *attempt.deployment.target.model;
     StreamOptions {
-        rename_to: (!same).then(|| Arc::clone(&admitted.requested)),
+        rename_to: admitted.shown_model(&attempt.deployment.target.model).cloned(),
         strip_usage: !admitted.request.asks_usage(),
     }
 }

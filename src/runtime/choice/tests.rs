@@ -4,7 +4,7 @@ use super::*;
 use crate::config::{Env, Filters, Overrides, parse_and_compile};
 use crate::domain::{HostPort, Scheme, UpstreamClass};
 use crate::providers::Target;
-use crate::routing::{BreakerRules, Choice, strategies::ALL};
+use crate::routing::{BreakerRules, ByClass, Choice, strategies::ALL};
 use crate::runtime::Terms;
 use crate::upstream::{Endpoint, Fault, InFlight, Probe, TargetState};
 use once_cell::sync::Lazy;
@@ -53,7 +53,8 @@ fn wish<'a>(house: &'a House, tags: &'a [Arc<str>], tried: &'a [usize]) -> Wish<
 }
 
 fn cool(group: &Group, at: usize) {
-    let rules = BreakerRules { allowed_fails: 1, cooldown: Duration::from_secs(60) };
+    let rules =
+        BreakerRules { allowed_fails: 1, policy: ByClass::default(), cooldown: Duration::from_secs(60) };
     let fault = Fault { class: UpstreamClass::Internal, retry_after: None, others: true };
     assert!(group.deployments[at].state.failed(fault, rules).is_some());
 }
