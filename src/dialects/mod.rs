@@ -8,6 +8,7 @@
 //! [`Inbound`] and a line in [`inbound()`].
 
 pub mod anthropic;
+pub mod gemini;
 pub mod hub;
 pub mod json;
 pub mod openai;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every dialect that upstreams speak.
-pub static ALL: &[&dyn Dialect] = &[&openai::OpenAi, &anthropic::Anthropic];
+pub static ALL: &[&dyn Dialect] = &[&openai::OpenAi, &anthropic::Anthropic, &gemini::Gemini];
 
 /// The dialect of this name.
 #[must_use]
