@@ -26,6 +26,7 @@ pub(super) fn key() -> KeyFacts {
         reads_spend: false,
         allowed_ips: Vec::new(),
         tags: Vec::new(),
+        client_tags: false,
     }
 }
 

@@ -1,10 +1,12 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
-use super::StoredModels;
-use crate::domain::{BudgetTerms, RateTerms, Secret};
+use super::{Groups, Settings, StoredModels};
+use crate::domain::{BudgetTerms, HostPort, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
 use crate::store::DatabaseSettings;
+use crate::telemetry::{Choice, Sampler, Selection};
+use http::HeaderName;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,10 +17,14 @@ use std::time::Duration;
 pub struct Config {
     /// Listening, authentication and process-wide limits.
     pub server: ServerConfig,
+    /// Metrics, and where finished calls are sent.
+    pub telemetry: TelemetryConfig,
     /// Limits and budgets of the gateway itself.
     pub spending: SpendingConfig,
     /// Retries, timeouts and cooldown.
     pub router: RouterConfig,
+    /// What single groups do differently.
+    pub groups: Groups,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
     pub targets: Vec<Arc<Target>>,
     /// Paths that lead elsewhere as they are (`pass_through_endpoints`).
@@ -27,6 +33,8 @@ pub struct Config {
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.
     pub stored: StoredModels,
+    /// What the sections of the file say, to be compared with another configuration.
+    pub settings: Settings,
 }
 
 /// Process-wide settings.
@@ -56,10 +64,59 @@ pub struct ServerConfig {
     pub allow_insecure: bool,
     /// How endpoints are probed.
     pub health_check: HealthCheck,
-    /// Longest wait for open requests after SIGTERM.
+    /// After SIGTERM, connections are accepted for so long while readiness says that the process goes.
+    pub shutdown_delay: Duration,
+    /// Longest wait for open requests after that.
     pub drain_timeout: Duration,
     /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
     pub callbacks: Vec<String>,
+}
+
+/// Metrics, and where finished calls are sent.
+#[derive(Clone, Debug, Default)]
+pub struct TelemetryConfig {
+    /// LiteLLM's families that are exposed; read at the start only (`prometheus_metrics_config`).
+    pub selection: Selection,
+    /// Whether metrics tell end users apart (`enable_end_user_cost_tracking_prometheus_only`).
+    pub end_users: bool,
+    /// Where traces are sent; read at the start only.
+    pub otel: Option<OtelConfig>,
+    /// Where calls are sent; read at the start only.
+    pub langfuse: Option<LangfuseConfig>,
+    /// Whether upstreams are told of traces; `None` means when there are any of ours
+    /// (`forward_traceparent_to_llm_provider`). Read at the start only.
+    pub passes_traces_on: Option<bool>,
+}
+
+/// Where a sink of finished calls is.
+#[derive(Clone, Debug)]
+pub struct SinkAddress {
+    /// Its origin.
+    pub origin: HostPort,
+    /// The path that is posted to.
+    pub path: String,
+    /// Headers with its credentials.
+    pub headers: Vec<(HeaderName, Secret)>,
+}
+
+/// Traces in OTLP.
+#[derive(Clone, Debug)]
+pub struct OtelConfig {
+    /// The collector.
+    pub address: SinkAddress,
+    /// What describes this process, `service.name` first.
+    pub resource: Vec<(String, String)>,
+    /// Which traces are kept.
+    pub sampler: Sampler,
+}
+
+/// Calls in Langfuse.
+#[derive(Clone, Debug)]
+pub struct LangfuseConfig {
+    /// Where it is.
+    pub address: SinkAddress,
+    /// Which calls it gets.
+    pub choice: Choice,
 }
 
 /// Limits and budgets that hold for everybody, and how spending is written down.
@@ -92,7 +149,7 @@ pub struct SpendingConfig {
 }
 
 /// How spending is written down.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerConfig {
     /// The journal's size, in bytes, from which on it is reported.
     pub journal_max_bytes: u64,
@@ -142,7 +199,9 @@ pub enum HealthCheck {
 #[derive(Clone, Debug)]
 pub struct RouterConfig {
     /// How the next deployment is chosen.
-    pub strategy: Strategy,
+    pub strategy: crate::routing::Choice,
+    /// What leaves deployments out.
+    pub filters: Filters,
     /// Extra attempts within the group.
     pub num_retries: u32,
     /// Longest silence of an upstream.
@@ -161,12 +220,15 @@ pub struct RouterConfig {
     pub drop_params: bool,
 }
 
-/// The strategies served so far.
+/// What else decides whether a deployment may be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strategy {
-    /// Weighted random.
-    #[default]
-    SimpleShuffle,
+pub struct Filters {
+    /// Whether `tags` decide (`enable_tag_filtering`).
+    pub tags: bool,
+    /// Whether one tag in common is enough (`tag_filtering_match_any`).
+    pub any_tag: bool,
+    /// Whether the prompt must fit `max_input_tokens` (`enable_pre_call_checks`).
+    pub context: bool,
 }
 
 /// A name that stands for a group.

@@ -68,16 +68,16 @@ fn seed_1_sends_any_name_to_llama_swap() {
     let first = &compiled.config.targets[0];
     assert_eq!((first.group.as_str(), first.model.as_str(), first.base_path.as_str()), ("*", "*", "/v1"));
     assert_eq!(status(&compiled, "general_settings.pass_through_endpoints"), Status::Honoured);
-    assert_eq!(status(&compiled, "litellm_settings.success_callback: langfuse"), Status::Unsupported);
+    assert_eq!(status(&compiled, "litellm_settings.success_callback: langfuse"), Status::Honoured);
     assert_eq!(status(&compiled, "search_tools"), Status::Unsupported);
 }
 
 #[test]
-fn seed_2_is_served_by_shuffling_instead() {
+fn seed_2_routes_to_the_least_busy() {
     let compiled = seed("seed2.yaml", &[]);
     assert_eq!(compiled.config.targets.len(), 5);
     assert!(compiled.config.targets.iter().all(|t| t.unserved.is_none()));
-    assert_eq!(status(&compiled, "router_settings.routing_strategy"), Status::Unsupported);
+    assert_eq!(status(&compiled, "router_settings.routing_strategy"), Status::Honoured);
     assert_eq!(status(&compiled, "litellm_settings.cache_kwargs"), Status::IgnoredByLiteLlm);
     assert_eq!(status(&compiled, "general_settings.rate_limit_config"), Status::IgnoredByLiteLlm);
 }

@@ -27,6 +27,11 @@ pub static ALL: &[Route] = &[
         handler: || get(api::budgets::settings::run),
     },
     Route { path: "/budget/update", access: Access::Admin, handler: || post(api::budgets::update::run) },
+    Route {
+        path: "/config/reload",
+        access: Access::Admin,
+        handler: || post(api::config::reload::run).about("Read the configuration again"),
+    },
     Route { path: "/customer/block", access: Access::Admin, handler: || post(api::customers::block::block) },
     Route { path: "/customer/daily/activity", access: Access::Own, handler: || get(api::spend::daily::run) },
     Route { path: "/customer/delete", access: Access::Admin, handler: || post(api::customers::delete::run) },
@@ -258,6 +263,11 @@ pub static ALL: &[Route] = &[
     Route { path: "/team/unblock", access: Access::Admin, handler: || post(api::teams::block::unblock) },
     Route { path: "/team/update", access: Access::Manage, handler: || post(api::teams::update::run) },
     Route { path: "/test", access: Access::Public, handler: || get(api::test) },
+    Route {
+        path: "/tollgate/explain",
+        access: Access::Admin,
+        handler: || post(api::explain::run).about("Say what would become of a call, and why"),
+    },
     Route { path: "/tollgate/salt/rotate", access: Access::Admin, handler: || post(api::salt::run) },
     Route {
         path: "/user/available_roles",

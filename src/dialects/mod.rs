@@ -8,6 +8,7 @@
 //! [`Inbound`] and a line in [`inbound()`].
 
 pub mod anthropic;
+mod flow;
 pub mod gemini;
 pub mod hub;
 pub mod json;
@@ -17,9 +18,10 @@ pub mod sse;
 pub mod stream;
 pub mod translate;
 
+pub use flow::{Flow, Translation};
 pub use shape::{Shape, ShapeParams};
 
-use crate::domain::{ApiError, Failure, UpstreamClass};
+use crate::domain::{ApiError, EndpointKind, Failure, UpstreamClass};
 use bytes::Bytes;
 use hub::{Answer, Event, Param};
 use serde_json::{Map, Value};
@@ -41,6 +43,11 @@ pub fn find(name: &str) -> Option<&'static dyn Dialect> {
 pub trait Dialect: Send + Sync {
     /// Its name, which is also its folder's.
     fn name(&self) -> &'static str;
+
+    /// The APIs whose requests an upstream takes as clients wrote them, each with what follows the base path.
+    fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
+        &[]
+    }
 
     /// What it can express. Other parameters are refused or dropped before [`Dialect::encode`].
     fn takes(&self) -> &'static [Param];
@@ -86,7 +93,7 @@ impl fmt::Debug for dyn Dialect {
 }
 
 /// Reads the bytes of one stream. What it gives does not depend on how the bytes were cut.
-pub trait StreamDecoder: Send {
+pub trait StreamDecoder: Send + Sync {
     /// Takes bytes and gives what they say.
     ///
     /// # Errors
@@ -155,10 +162,33 @@ pub struct Encoded {
     pub body: Map<String, Value>,
 }
 
+/// The dialect that the clients of an API speak: their errors are written in it.
+#[must_use]
+pub fn inbound(kind: EndpointKind) -> &'static dyn Inbound {
+    match kind {
+        EndpointKind::Messages | EndpointKind::CountTokens => &anthropic::Anthropic,
+        EndpointKind::ChatCompletions
+        | EndpointKind::Completions
+        | EndpointKind::Embeddings
+        | EndpointKind::PassThrough => &openai::OpenAi,
+    }
+}
+
+/// Whether requests of an API can be said in the hub's words.
+#[must_use]
+pub const fn is_translatable(kind: EndpointKind) -> bool {
+    matches!(kind, EndpointKind::ChatCompletions | EndpointKind::Messages)
+}
+
 /// A dialect as clients speak it to the gateway.
 pub trait Inbound: Send + Sync {
-    /// The dialect whose upstreams get the client's bytes as they are.
+    /// Its name.
     fn name(&self) -> &'static str;
+
+    /// Headers of a request that an upstream of the same dialect is to have, too.
+    fn relayed_headers(&self) -> &'static [&'static str] {
+        &[]
+    }
 
     /// Parameters that clients of this dialect send without insisting on them: dropped where they cannot be said.
     fn hints(&self) -> &'static [Param] {
@@ -191,7 +221,7 @@ impl fmt::Debug for dyn Inbound {
 }
 
 /// Writes the bytes of one stream.
-pub trait StreamEncoder: Send {
+pub trait StreamEncoder: Send + Sync {
     /// Writes what happened. [`Event::Fail`] is not for it: the client is told by
     /// [`Inbound::error_event`].
     fn push(&mut self, event: &Event, out: &mut Vec<u8>);
@@ -218,3 +248,6 @@ pub struct Given {
 pub fn unreadable(what: &str) -> Failure {
     Failure::without_answer(UpstreamClass::Internal, what)
 }
+
+#[cfg(test)]
+mod tests;

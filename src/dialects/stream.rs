@@ -36,7 +36,7 @@ pub enum StreamEnd {
 }
 
 /// Reads server-sent events one by one.
-pub trait EventReader: Send {
+pub trait EventReader: Send + Sync {
     /// Reads one event. What is not understood is skipped.
     fn read(&mut self, name: &[u8], data: &[u8], events: &mut Vec<Event>);
 

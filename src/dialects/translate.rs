@@ -2,7 +2,7 @@
 
 use super::hub::Param;
 use super::openai::{Request, chat};
-use super::{Ask, Dialect, Inbound};
+use super::{Ask, Dialect, Inbound, Shape};
 use crate::domain::{ApiError, ErrorKind};
 use bytes::Bytes;
 use serde_json::Value;
@@ -29,6 +29,9 @@ pub fn encode(
     dialect: &dyn Dialect,
     ask: &Ask<'_>,
 ) -> Result<Translated, ApiError> {
+    // The request's own word on what may be dropped comes first.
+    let shape = Shape { drop_params: request.drops_unsupported(ask.shape), ..*ask.shape };
+    let ask = &Ask { shape: &shape, ..*ask };
     let params = &ask.shape.params;
     let mut hub = inbound.read(&request.kept(ask.shape))?;
     hub.stream = request.stream();
@@ -75,7 +78,7 @@ fn settle(
             continue;
         }
         let hint = param.is_hint() || inbound.hints().contains(&param);
-        if !hint && !request.drops_unsupported(ask.shape) {
+        if !hint && !ask.shape.drop_params {
             refused.push(Cow::Borrowed(param.name()));
         }
         hub.forget(param);

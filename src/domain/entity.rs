@@ -69,8 +69,10 @@ pub struct KeyFacts {
     pub reads_spend: bool,
     /// Addresses it may be used from; none means all.
     pub allowed_ips: Vec<IpAddr>,
-    /// Labels for spend (`metadata.tags`).
+    /// Labels for spend, and for routing by tags (`metadata.tags`).
     pub tags: Vec<Arc<str>>,
+    /// Whether the tags that calls bring along decide about their route (`metadata.allow_client_tags`).
+    pub client_tags: bool,
 }
 
 /// What a user may do, LiteLLM's `user_role`.
@@ -150,8 +152,10 @@ pub struct TeamFacts {
     pub member_rates: RateTerms,
     /// The budget of each of its members.
     pub member_budget: BudgetTerms,
-    /// Labels for spend.
+    /// Labels for spend, and for routing by tags.
     pub tags: Vec<Arc<str>>,
+    /// Whether the tags that calls bring along decide about their route.
+    pub client_tags: bool,
 }
 
 /// A user's place in a team, with limits of its own.

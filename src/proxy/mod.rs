@@ -9,9 +9,12 @@ mod body;
 mod head;
 mod passing;
 mod phases;
+mod quota;
 mod respond;
 mod settle;
+mod shape;
 mod stage;
+mod trace;
 
 use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};

@@ -1,16 +1,19 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
 use super::passing::Passing;
-use crate::dialects::openai::{Request, StreamRelay};
+use super::trace::{self, ROUTE};
+use crate::dialects::openai::Request;
+use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
-    Usage, UsageRecord, UsageSource,
+    Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
-use crate::runtime::{Resolution, Snapshot, Standing};
-use crate::telemetry::InFlightGuard;
+use crate::runtime::{Resolution, Snapshot, Standing, Wish};
+use crate::telemetry::{InFlightGuard, Trace};
 use crate::upstream::{Deployment, InFlight};
 use bytes::{Bytes, BytesMut};
+use pingora::http::RequestHeader;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -54,6 +57,23 @@ pub(super) enum Stage {
     Refused(Box<Refused>),
 }
 
+impl Stage {
+    /// Where the call stands in a trace.
+    pub(super) fn trace(&self) -> Option<Arc<Trace>> {
+        let caller = match self {
+            Self::Arrived | Self::Delegated => return None,
+            Self::Admitted(admitted) => &admitted.caller,
+            Self::Attempting(attempt) => &attempt.admitted.caller,
+            Self::Capturing(capture) => &capture.attempt.admitted.caller,
+            Self::Holding(hold) => &hold.attempt.admitted.caller,
+            Self::Relaying(relay) => &relay.attempt.admitted.caller,
+            Self::Refused(refused) => &refused.caller,
+            Self::Passing(passing) => &passing.caller,
+        };
+        caller.trace.clone()
+    }
+}
+
 /// A call that came in: what its record needs from the start.
 pub(super) struct Caller {
     pub(super) arrived: Instant,
@@ -61,6 +81,8 @@ pub(super) struct Caller {
     pub(super) call_id: CallId,
     pub(super) route: &'static str,
     pub(super) kind: EndpointKind,
+    /// Where it stands in a trace, if anybody is to hear of one.
+    pub(super) trace: Option<Arc<Trace>>,
     /// Counts the call as under way.
     pub(super) _in_flight: InFlightGuard,
 }
@@ -79,7 +101,17 @@ pub(super) struct Admitted {
     pub(super) requested: Arc<str>,
     pub(super) resolution: Resolution,
     pub(super) controls: Controls,
+    pub(super) leanings: Leanings,
     pub(super) progress: Progress,
+}
+
+/// What decides which deployments a call may have, besides its model.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leanings {
+    /// So many of its labels decide, the first ones.
+    pub(super) tags: usize,
+    /// What it has in common with calls that should meet the same deployment, if that matters.
+    pub(super) affinity: Option<u64>,
 }
 
 /// How far a call is accounted for.
@@ -111,6 +143,8 @@ pub(super) struct Progress {
     pub(super) stale: u32,
     pub(super) wait: Duration,
     pub(super) last: Option<Failure>,
+    /// Why it went where it went, if the client asks.
+    pub(super) trace: Option<Box<trace::Trace>>,
 }
 
 /// One upstream call.
@@ -120,8 +154,17 @@ pub(super) struct Attempt {
     pub(super) deployment: Arc<Deployment>,
     pub(super) slot: InFlight,
     pub(super) body: Bytes,
+    pub(super) form: Form,
     pub(super) started: Instant,
     pub(super) patience: Duration,
+}
+
+/// In whose words the upstream is asked.
+pub(super) enum Form {
+    /// In the client's: its answer is the client's as it is.
+    Client,
+    /// In its own, with this head: its answer is translated back.
+    Own(Box<RequestHeader>),
 }
 
 /// An upstream error body, cut at a bound.
@@ -172,7 +215,7 @@ pub(super) struct Relay {
 /// How an answer under way is read.
 pub(super) enum Meter {
     /// Events, one by one.
-    Stream(StreamRelay),
+    Stream(Flow),
     /// An answer too large to hold: its tail, where the usage is.
     Tail {
         /// The last bytes.
@@ -201,10 +244,30 @@ pub(super) struct Refused {
     pub(super) client_gone: bool,
 }
 
+impl Caller {
+    /// What the client speaks.
+    pub(super) fn inbound(&self) -> &'static dyn Inbound {
+        dialects::inbound(self.kind)
+    }
+}
+
 impl Admitted {
     /// Extra attempts this call may make.
     pub(super) fn max_retries(&self) -> u32 {
         self.controls.num_retries.unwrap_or(self.resolution.group.num_retries).min(MOST_RETRIES)
+    }
+
+    /// What it wants of its next deployment.
+    pub(super) fn wish(&self) -> Wish<'_> {
+        Wish {
+            house: &self.snapshot.house,
+            now: unix_ms(self.caller.arrived_at),
+            tags: self.attribution.tags.get(..self.leanings.tags).unwrap_or_default(),
+            prompt: self.request.prompt_estimate(),
+            stream: self.request.stream(),
+            affinity: self.leanings.affinity,
+            tried: &self.progress.tried,
+        }
     }
 
     /// Ends the call in an error.
@@ -216,7 +279,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: PassedHeaders::new(),
+            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),
@@ -270,8 +333,9 @@ impl Attempt {
 
     /// How the attempt ended, or is about to.
     pub(super) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
+        let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, duration }
+        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, started, duration }
     }
 }
 
@@ -282,7 +346,7 @@ impl Relay {
     }
 
     /// Whether only the end of the stream itself can be missing.
-    pub(super) const fn has_said_all(&self) -> bool {
+    pub(super) fn has_said_all(&self) -> bool {
         self.interrupted.is_none() && matches!(&self.meter, Meter::Stream(stream) if stream.has_finished())
     }
 

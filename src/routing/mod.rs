@@ -5,8 +5,10 @@
 
 mod backoff;
 mod breaker;
+mod pace;
 pub mod strategies;
 
 pub use backoff::{backoff, jitter};
 pub use breaker::{Breaker, BreakerRules, Verdict};
-pub use strategies::{Candidate, Strategy};
+pub use pace::{Average, Flow, Pace, Told};
+pub use strategies::{Candidate, Choice, Chooser, Look, Notes, Sight};

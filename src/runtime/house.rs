@@ -2,6 +2,7 @@
 
 use super::directory::Directory;
 use super::known::Counters;
+use super::{Estimate, GateList, Standing};
 use crate::config::Config;
 use crate::domain::{ApiError, BudgetTerms, Charge, ErrorKind, Money, RateTerms, Scope};
 use crate::limits::{Descriptor, Expected, Gate, Purse, Unpriced};
@@ -65,6 +66,21 @@ impl House {
         }
     }
 
+    /// One without any rule.
+    #[cfg(test)]
+    pub(super) fn empty() -> Self {
+        Self {
+            bare: Arc::new(Gate::new(Descriptor::Global, Arc::from(""))),
+            global: None,
+            unpriced: Unpriced::AllowAndFlag,
+            needs_customer: false,
+            providers: Vec::new(),
+            allowed_ips: Vec::new(),
+            blocked_ips: Vec::new(),
+            forwarded_for: false,
+        }
+    }
+
     /// Whether a call may come from there.
     ///
     /// # Errors
@@ -77,6 +93,26 @@ impl House {
         Ok(())
     }
 
+    /// Refuses a call whose price nobody knows to whoever has a budget, if that is how it is to be.
+    ///
+    /// # Errors
+    /// The price is unknown, and a budget applies.
+    pub fn check_priced(
+        &self,
+        estimate: &Estimate,
+        gates: &GateList<'_>,
+        requested: &str,
+    ) -> Result<(), ApiError> {
+        if !estimate.unpriced || self.unpriced != Unpriced::Deny || !Standing::has_budget(gates) {
+            return Ok(());
+        }
+        let words = format!(
+            "The price of model {requested} is unknown, and a budget applies. Set its prices, or \
+             tollgate.unpriced_models: allow."
+        );
+        Err(ApiError::new(ErrorKind::InvalidRequest, words).with_param("model"))
+    }
+
     /// Whether a provider's budget is used up at `now` (unix milliseconds).
     #[must_use]
     pub fn is_exhausted(&self, provider: &str, now: i64) -> bool {
@@ -84,6 +120,12 @@ impl House {
             let spent = purse.account().balance(now, purse.period_end(now)).spent();
             purse.terms().max.is_some_and(|max| spent >= max)
         })
+    }
+
+    /// The gates of the whole gateway and of the providers that have budgets.
+    pub fn gates(&self) -> impl Iterator<Item = (Scope, &Gate)> {
+        let global = self.global.iter().map(|gate| (Scope::Global, &**gate));
+        global.chain(self.providers.iter().map(|(_, gate)| (Scope::Provider, gate)))
     }
 
     /// Whether any provider has a budget.

@@ -1,10 +1,10 @@
 //! One configuration made ready to serve.
 
 use super::names::Names;
-use super::{CustomerTerms, Directory, Group, House, Resolution};
+use super::{CustomerTerms, Directory, Group, House, Resolution, Standing, Terms};
 use crate::auth::Verifier;
-use crate::config::Config;
-use crate::domain::HostPort;
+use crate::config::{Config, GroupConfig};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort};
 use crate::limits::Zone;
 use crate::providers::Passage;
 use crate::upstream::{Deployment, Endpoint, Uncallable, Upstreams};
@@ -25,6 +25,8 @@ pub struct Snapshot {
     pub deployments: Vec<Arc<Deployment>>,
     /// All groups, in order of appearance.
     pub groups: Vec<Arc<Group>>,
+    /// Whether any group wants to know what calls have in common.
+    pub wants_affinity: bool,
     names: Names,
     /// The longest paths first.
     passages: Vec<(Arc<Passage>, Arc<Endpoint>)>,
@@ -52,7 +54,7 @@ impl Snapshot {
         let origins: Vec<&HostPort> = config.passages.iter().map(|passage| &passage.origin).collect();
         let (deployments, endpoints) = upstreams.prepare(&config.targets, &origins).await?;
         let passages = config.passages.iter().cloned().zip(endpoints).collect();
-        let groups = groups(&deployments, config.router.num_retries);
+        let groups = groups(&deployments, &config);
         let by_name: HashMap<&str, &Arc<Group>> = groups.iter().map(|g| (&*g.name, g)).collect();
         let aliases = config.aliases.iter().filter_map(|alias| {
             let members: Vec<&Arc<Group>> =
@@ -60,7 +62,7 @@ impl Snapshot {
             let group = match members.as_slice() {
                 [] => return None,
                 [one] => Arc::clone(one),
-                many => Arc::new(union(&alias.name, many)),
+                many => Arc::new(union(&alias.name, many, &config)),
             };
             Some((alias.name.clone(), group))
         });
@@ -72,7 +74,8 @@ impl Snapshot {
             budget_id: config.spending.customer_budget_id.clone(),
         });
         let house = House::prepare(&config, directory, verifier.bare_hash()).await;
-        Ok(Self { config, generation, verifier, house, deployments, groups, names, passages })
+        let wants_affinity = groups.iter().any(|group| group.choice().entry.by_affinity);
+        Ok(Self { config, generation, verifier, house, deployments, groups, wants_affinity, names, passages })
     }
 
     /// Finds the group that a name stands for.
@@ -87,10 +90,36 @@ impl Snapshot {
         self.passages.iter().find_map(|(passage, endpoint)| Some((passage, endpoint, passage.below(path)?)))
     }
 
+    /// The group that a name stands for when this caller says it, if the lists of models let it through.
+    ///
+    /// # Errors
+    /// The first list that does not, or that nothing has this name, in LiteLLM's words.
+    pub fn resolve_for(
+        &self,
+        standing: &Standing,
+        kind: EndpointKind,
+        requested: &str,
+    ) -> Result<Resolution, ApiError> {
+        let resolution = self.resolve(standing.alias(requested)).filter(|_| !requested.is_empty());
+        standing.may_call(&Group::asked(requested, resolution.as_ref().map(|found| &*found.group)))?;
+        resolution.ok_or_else(|| unknown_model(self, kind, requested))
+    }
+
     /// Whether some public name has a star: an unknown name is then told apart differently.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
         self.names.has_wildcard()
+    }
+
+    /// Learns what the groups of another snapshot have learned, by name.
+    pub(super) fn take_over(&self, other: &Self) {
+        let known: HashMap<&str, &Arc<Group>> =
+            other.groups.iter().map(|group| (&*group.name, group)).collect();
+        for group in &self.groups {
+            if let Some(known) = known.get(&*group.name) {
+                group.learned.take_over(&known.learned);
+            }
+        }
     }
 
     /// The names that clients may see: aliases first, then groups.
@@ -116,8 +145,26 @@ impl Snapshot {
             .cloned()
             .collect();
         let first = found.first()?.target.group.clone();
-        Some(Resolution::of(Group::new(&first, found, self.config.router.num_retries)))
+        let terms = terms(&self.config, &first);
+        Some(Resolution::of(Group::new(&first, found, &terms)))
     }
+}
+
+fn unknown_model(snapshot: &Snapshot, kind: EndpointKind, requested: &str) -> ApiError {
+    let name = if requested.is_empty() { "None" } else { requested };
+    let words = if snapshot.has_wildcard() {
+        format!(
+            "litellm.BadRequestError: You passed in model={name}. There are no healthy deployments for this \
+             model. Received Model Group={name}\nAvailable Model Group Fallbacks=None"
+        )
+    } else {
+        format!(
+            "{}: Invalid model name passed in model={name}. Call `/v1/models` to view available models for \
+             your key.",
+            kind.upstream_path()
+        )
+    };
+    ApiError::new(ErrorKind::UnknownModel, words)
 }
 
 /// Unknown names were refused with the configuration.
@@ -125,7 +172,20 @@ pub(crate) fn zone(name: Option<&str>) -> Zone {
     name.and_then(|name| Zone::named(name).ok()).unwrap_or(Zone::UTC)
 }
 
-fn groups(deployments: &[Arc<Deployment>], num_retries: u32) -> Vec<Arc<Group>> {
+/// How the group of that name is served.
+fn terms(config: &Config, name: &str) -> Terms {
+    let router = &config.router;
+    let own = |group: Option<&GroupConfig>| group.and_then(|group| group.strategy);
+    let all = config.groups.0.iter().filter_map(|(_, group)| group.strategy);
+    Terms {
+        num_retries: router.num_retries,
+        choice: own(config.groups.of(name)).unwrap_or(router.strategy),
+        filters: router.filters,
+        notes: all.fold(router.strategy.entry.notes, |notes, choice| notes.or(choice.entry.notes)),
+    }
+}
+
+fn groups(deployments: &[Arc<Deployment>], config: &Config) -> Vec<Arc<Group>> {
     let mut order: Vec<&str> = Vec::new();
     let mut members: HashMap<&str, Vec<Arc<Deployment>>> = HashMap::new();
     for deployment in deployments {
@@ -141,13 +201,13 @@ fn groups(deployments: &[Arc<Deployment>], num_retries: u32) -> Vec<Arc<Group>> 
     let mut groups = Vec::with_capacity(order.len());
     for name in order {
         let list = members.remove(name).unwrap_or_default();
-        groups.push(Arc::new(Group::new(name, list, num_retries)));
+        groups.push(Arc::new(Group::new(name, list, &terms(config, name))));
     }
     groups
 }
 
-fn union(name: &str, groups: &[&Arc<Group>]) -> Group {
+fn union(name: &str, groups: &[&Arc<Group>], config: &Config) -> Group {
     let deployments = groups.iter().flat_map(|group| group.deployments.iter().cloned()).collect();
     let num_retries = groups.iter().map(|group| group.num_retries).max().unwrap_or_default();
-    Group::new(name, deployments, num_retries)
+    Group::new(name, deployments, &Terms { num_retries, ..terms(config, name) })
 }

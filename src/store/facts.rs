@@ -151,6 +151,10 @@ impl Facts<'_> {
         self.object("metadata").map(|metadata| Facts(metadata).texts("tags")).unwrap_or_default()
     }
 
+    fn client_tags(&self) -> bool {
+        self.object("metadata").is_some_and(|metadata| Facts(metadata).truth("allow_client_tags"))
+    }
+
     /// The key of that digest, if this is its document, completed by [`Store::complete`].
     #[must_use]
     pub fn key(&self, digest: KeyDigest) -> KeyFacts {
@@ -177,6 +181,7 @@ impl Facts<'_> {
             reads_spend: permissions.is_some_and(|own| own.truth("get_spend_routes")),
             allowed_ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
             tags: self.tags(),
+            client_tags: self.client_tags(),
         }
     }
 
@@ -211,6 +216,7 @@ impl Facts<'_> {
             member_rates: member.as_ref().map(Facts::rates).unwrap_or_default(),
             member_budget: member.map(|own| own.budget(false)).unwrap_or_default(),
             tags: self.tags(),
+            client_tags: self.client_tags(),
         }
     }
 }
@@ -332,7 +338,7 @@ impl Store {
 /// The id of a user within a team.
 #[must_use]
 pub fn member_id(user: &str, team: &str) -> String {
-    format!("{user}\n{team}")
+    [user, "\n", team].concat()
 }
 
 const BUDGET_FIELDS: [&str; 8] = [

@@ -5,6 +5,7 @@
 //! text, with bound values; a test prepares all of them on both databases. Nothing of the data plane
 //! is called from here, and nothing here is called on a data-plane thread.
 
+mod backup;
 mod changes;
 mod db;
 mod facts;
@@ -20,6 +21,7 @@ mod table;
 pub(crate) mod tests;
 mod usage;
 mod vault;
+mod writer;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};

@@ -11,10 +11,12 @@ mod deployment;
 mod discovery;
 mod endpoint;
 mod head;
+mod outbox;
 mod registry;
 
 pub use ask::{Asked, ask_for_models};
 pub use cooldown::{Cooldown, Fault, KeyLane, TargetState};
-pub use deployment::{Deployment, InFlight, Labels, Uncallable};
+pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe};
+pub use outbox::{NotPosted, Outbox};
 pub use registry::Upstreams;

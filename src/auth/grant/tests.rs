@@ -114,6 +114,7 @@ fn team() -> impl Strategy<Value = TeamFacts> {
             member_rates: RateTerms::default(),
             member_budget: BudgetTerms::default(),
             tags: Vec::new(),
+            client_tags: false,
         },
     )
 }

@@ -4,10 +4,11 @@ mod entries;
 pub(crate) mod keys;
 mod settings;
 
-use super::compile::{STRATEGIES, may_be_set};
+use super::compile::may_be_set;
 use super::resolve::joined;
 use super::tree::{Entry, Node, Value};
 use super::{ConfigFile, Place, did_you_mean};
+use crate::routing::strategies;
 use keys::{Key, Known};
 use std::fmt;
 
@@ -88,12 +89,31 @@ impl Rows {
                 "litellm_settings.callbacks"
                 | "litellm_settings.success_callback"
                 | "litellm_settings.failure_callback" => self.callbacks(entry, &below),
+                "router_settings.routing_strategy_args" => {
+                    self.section(&entry.node, &below, keys::STRATEGY_ARGS)
+                }
+                "tollgate.groups" => self.groups(&entry.node, &below),
                 "router_settings.routing_strategy" => self.strategy(entry, &below),
                 "router_settings.retry_policy" => self.section(&entry.node, &below, keys::RETRY_POLICY),
                 "tollgate.health_check" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::HEALTH_CHECK);
                 }
                 _ => self.by_table(entry, path, table),
+            }
+        }
+    }
+
+    /// What single groups do differently.
+    fn groups(&mut self, node: &Node, path: &str) {
+        for group in node.entries() {
+            let path = joined(path, &group.key);
+            for entry in group.node.entries() {
+                let below = joined(&path, &entry.key);
+                match entry.key.as_str() {
+                    "routing_strategy" => self.strategy(entry, &below),
+                    "routing_strategy_args" => self.section(&entry.node, &below, keys::STRATEGY_ARGS),
+                    _ => self.by_table(entry, &path, keys::GROUP),
+                }
             }
         }
     }
@@ -125,6 +145,10 @@ impl Rows {
             let name = node.text().unwrap_or_default();
             let (status, note) = match name {
                 "prometheus" => (Status::Honoured, "/metrics is always there"),
+                "otel" => (Status::Honoured, "traces by OTEL_EXPORTER_OTLP_ENDPOINT; read at the start only"),
+                "langfuse" | "langfuse_otel" => {
+                    (Status::Honoured, "by LANGFUSE_PUBLIC_KEY and its like; read at the start only")
+                }
                 "custom_callbacks.my_prometheus_logger" => {
                     (Status::Honoured, "Python is not run; its histograms are built in as litellm_custom_*")
                 }
@@ -137,12 +161,10 @@ impl Rows {
     }
 
     fn strategy(&mut self, entry: &Entry, path: &str) {
-        match entry.node.text() {
-            Some("simple-shuffle") => self.push(entry, path, Status::Honoured, ""),
-            Some(name) if !STRATEGIES.contains(&name) => {
-                self.push(entry, path, Status::Unknown, "no strategy")
-            }
-            _ => self.push(entry, path, Status::Unsupported, "served as simple-shuffle until then"),
+        match entry.node.text().and_then(strategies::Entry::named) {
+            Some(known) if known.limits => self.push(entry, path, Status::Honoured, "rpm and tpm are limits"),
+            Some(_) => self.push(entry, path, Status::Honoured, ""),
+            None => self.push(entry, path, Status::Unknown, "no strategy"),
         }
     }
 

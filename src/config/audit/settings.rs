@@ -47,11 +47,12 @@ pub(crate) static LITELLM: &[Key] = &[
     later("default_team_settings"),
     later("default_team_params"),
     later("ui_theme_config"),
-    later("prometheus_metrics_config"),
+    noted("forward_traceparent_to_llm_provider", "read at the start only"),
+    noted("prometheus_metrics_config", "read at the start only"),
     later("custom_prometheus_metadata_labels"),
     later("custom_prometheus_tags"),
     later("prometheus_initialize_budget_metrics"),
-    later("enable_end_user_cost_tracking_prometheus_only"),
+    noted("enable_end_user_cost_tracking_prometheus_only", "the first 500 end users; the others are one"),
     later("disable_end_user_cost_tracking"),
     later("disable_end_user_cost_tracking_prometheus_only"),
     later("model_group_settings"),
@@ -78,7 +79,7 @@ pub(crate) static ROUTER: &[Key] = &[
     yes("disable_cooldowns"),
     yes("model_group_alias"),
     yes("default_max_parallel_requests"),
-    later("routing_strategy_args"),
+    yes("routing_strategy_args"),
     later("allowed_fails_policy"),
     later("retry_policy"),
     later("model_group_retry_policy"),
@@ -87,10 +88,10 @@ pub(crate) static ROUTER: &[Key] = &[
     later("context_window_fallbacks"),
     later("content_policy_fallbacks"),
     later("max_fallbacks"),
-    later("enable_pre_call_checks"),
+    noted("enable_pre_call_checks", "the prompt is compared with max_input_tokens"),
     later("optional_pre_call_checks"),
-    later("enable_tag_filtering"),
-    later("tag_filtering_match_any"),
+    yes("enable_tag_filtering"),
+    yes("tag_filtering_match_any"),
     later("redis_url"),
     later("redis_host"),
     later("redis_port"),
@@ -115,6 +116,20 @@ pub(crate) static ROUTER: &[Key] = &[
     later("set_verbose"),
     later("debug_level"),
 ];
+
+/// `router_settings.routing_strategy_args`.
+pub(crate) static STRATEGY_ARGS: &[Key] = &[
+    yes("ttl"),
+    yes("rolling_window"),
+    yes("rolling window"),
+    yes("lowest_latency_buffer"),
+    noted("max_latency_list_size", "the average moves as one over so many samples"),
+    yes("load_factor"),
+    yes("min_load"),
+];
+
+/// `tollgate.groups.<name>`.
+pub(crate) static GROUP: &[Key] = &[yes("routing_strategy"), yes("routing_strategy_args")];
 
 /// `router_settings.retry_policy`.
 pub(crate) static RETRY_POLICY: &[Key] = &[
@@ -226,12 +241,14 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("workers"),
     yes("health_check"),
     yes("drain_timeout"),
+    yes("shutdown_delay"),
     yes("allow_insecure"),
     yes("unpriced_models"),
     noted("price_file", "prices in LiteLLM's format, laid over the table in the program"),
     yes("blocked_ips"),
     yes("limits"),
     yes("journal"),
+    yes("groups"),
 ];
 
 /// `tollgate.health_check`.

@@ -1,7 +1,9 @@
 //! The handlers, a folder for each resource and a file for each verb.
 
 pub(super) mod budgets;
+pub(super) mod config;
 pub(super) mod customers;
+pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod keyrows;
 pub(super) mod keys;

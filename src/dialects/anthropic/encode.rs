@@ -4,7 +4,9 @@ use super::JSON_TOOL;
 use super::message::{conversation, system};
 use super::model::{Abilities, abilities};
 use crate::dialects::hub::value::invalid;
-use crate::dialects::hub::{Format, Function, Param, Reasoning, Request, Tool, ToolChoice};
+use crate::dialects::hub::{
+    Body as Said, Format, Function, Message, Param, Reasoning, Request, Role, Tool, ToolChoice,
+};
 use crate::dialects::{Ask, Encoded};
 use crate::domain::ApiError;
 use serde_json::{Map, Value, json};
@@ -48,6 +50,9 @@ fn put_thinking(body: &mut Body, request: &Request, able: Abilities) {
     let put = |body: &mut Body, tokens: u64| body.insert("max_tokens".to_owned(), tokens.into());
     let budget = match request.reasoning {
         None => return drop(put(body, most.unwrap_or(MAX_TOKENS))),
+        Some(_) if !able.adaptive && forgot_its_thoughts(&request.messages) => {
+            return drop(put(body, most.unwrap_or(MAX_TOKENS)));
+        }
         Some(Reasoning::Off) => {
             put(body, most.unwrap_or(MAX_TOKENS));
             if !able.adaptive {
@@ -77,6 +82,17 @@ fn put_thinking(body: &mut Body, request: &Request, able: Abilities) {
     if budget >= LEAST_BUDGET || matches!(request.reasoning, Some(Reasoning::Budget(_))) {
         body.insert("thinking".to_owned(), json!({ "type": "enabled", "budget_tokens": budget }));
     }
+}
+
+/// Whether the conversation goes on after calls whose thoughts the client did not keep. A model that is to think
+/// takes no such turn, and would refuse the whole conversation from there on.
+fn forgot_its_thoughts(messages: &[Message]) -> bool {
+    let said = messages.iter().rev().find(|message| message.role == Role::Assistant);
+    said.is_some_and(|message| {
+        let has = |fits: fn(&Said) -> bool| message.parts.iter().any(|part| fits(&part.body));
+        has(|body| matches!(body, Said::Call(_)))
+            && !has(|body| matches!(body, Said::Reasoning { signature: Some(_), .. } | Said::Redacted(_)))
+    })
 }
 
 fn put_sampling(body: &mut Body, request: &mut Request, able: Abilities, ask: &Ask<'_>) {

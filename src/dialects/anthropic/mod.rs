@@ -1,5 +1,6 @@
 //! Anthropic's messages: requests, answers, event streams and errors, as upstreams and as clients speak them.
 
+mod answer;
 mod blocks;
 mod decode;
 mod encode;
@@ -12,13 +13,13 @@ mod relay;
 mod tokens;
 mod write;
 
-pub use read::read_count;
+pub use answer::facts;
 pub use relay::Relay;
 
 use super::hub::{Answer, Param, Request};
 use super::stream::OfEvents;
 use super::{Ask, Auth, Dialect, Encoded, Given, Inbound, StreamDecoder, StreamEncoder};
-use crate::domain::{ApiError, Failure};
+use crate::domain::{ApiError, EndpointKind, Failure};
 use bytes::Bytes;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -47,6 +48,10 @@ const TAKEN: &[Param] = &[
 impl Dialect for Anthropic {
     fn name(&self) -> &'static str {
         "anthropic"
+    }
+
+    fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
+        &[(EndpointKind::Messages, "/messages"), (EndpointKind::CountTokens, "/messages/count_tokens")]
     }
 
     fn takes(&self) -> &'static [Param] {
@@ -84,6 +89,10 @@ const HINTS: &[Param] = &[Param::ReasoningEffort, Param::ParallelToolCalls, Para
 impl Inbound for Anthropic {
     fn name(&self) -> &'static str {
         "anthropic"
+    }
+
+    fn relayed_headers(&self) -> &'static [&'static str] {
+        &["anthropic-version", "anthropic-beta"]
     }
 
     fn hints(&self) -> &'static [Param] {

@@ -231,9 +231,3 @@ fn media(map: &mut Map<String, Value>, place: &str) -> Result<Media, ApiError> {
     };
     Ok(Media { kind, source })
 }
-
-/// The number that an answer of `count_tokens` holds.
-#[must_use]
-pub fn read_count(body: &[u8]) -> Option<u64> {
-    serde_json::from_slice::<Value>(body).ok()?.get("input_tokens")?.as_u64()
-}

@@ -19,6 +19,17 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// How many bytes were said, thought and called, for an estimate.
+    #[must_use]
+    pub fn said_bytes(&self) -> u64 {
+        let length = |body: &Body| match body {
+            Body::Text(text) | Body::Refusal(text) | Body::Reasoning { text, .. } => text.len(),
+            Body::Call(call) => call.arguments.len(),
+            _ => 0,
+        };
+        self.content.iter().map(length).sum::<usize>() as u64
+    }
+
     /// All its text.
     #[must_use]
     pub fn text(&self) -> String {

@@ -12,6 +12,9 @@ pub mod tail;
 mod tokens;
 pub mod upstream_error;
 
+/// The dialect's name.
+pub const NAME: &str = "openai";
+
 pub use super::stream::{Produced, StreamEnd};
 pub use answer::{AnswerFacts, rename_model};
 pub use chat::OpenAi;

@@ -56,7 +56,8 @@ impl Serialize for LongText<'_> {
 }
 
 fn clean<S: Serializer>(text: &str, longest: usize, serializer: S) -> Result<S::Ok, S::Error> {
-    let cut = text.get(..text.floor_char_boundary(longest)).unwrap_or(text);
+    let is_short = text.len() <= longest;
+    let cut = if is_short { text } else { text.get(..text.floor_char_boundary(longest)).unwrap_or(text) };
     if memchr::memchr(0, cut.as_bytes()).is_some() {
         return serializer.serialize_str(&cut.replace('\0', " "));
     }
@@ -237,7 +238,7 @@ fn timing_numbers(timings: &Timings) -> [Option<u64>; 4] {
 
 impl<'a> StoredAttempt<'a> {
     fn of(attempt: &'a AttemptRecord) -> Self {
-        let AttemptRecord { target, failure, status, duration } = attempt;
+        let AttemptRecord { target, failure, status, duration, started: _ } = attempt;
         Self {
             target: Text(target.as_str()),
             failure: failure.map(words::class_code),
@@ -254,6 +255,7 @@ impl<'a> StoredAttempt<'a> {
                 None => None,
             },
             status: self.status,
+            started: Duration::ZERO,
             duration: Duration::from_nanos(self.duration_ns),
         })
     }

@@ -6,9 +6,10 @@ use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::phases::upstream_peer;
-use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Progress, Refused, Stage};
+use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
+use crate::proxy::trace::Trace;
 use crate::proxy::{Gateway, passing, respond};
-use crate::runtime::{Resolution, Snapshot};
+use crate::runtime::{self, Resolution, Snapshot};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -82,6 +83,7 @@ async fn model_call(
     match admit(gateway, caller, snapshot, visitor, asked).await {
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
+        Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
         Ok(admitted) if replayable => {
             ctx.stage = Stage::Admitted(admitted);
             Ok(false)
@@ -104,8 +106,17 @@ pub(in crate::proxy) fn caller(
         call_id: call_id(&session.req_header().headers),
         route,
         kind,
+        trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
         _in_flight: gateway.telemetry.metrics.in_flight(),
     }
+}
+
+/// Whether tokens are to be counted that no upstream of the group would count. What the call reserved is given
+/// back.
+fn is_counted_here(admitted: &Admitted) -> bool {
+    let kind = admitted.caller.kind;
+    kind == EndpointKind::CountTokens
+        && !admitted.resolution.group.deployments.iter().all(|deployment| deployment.relays(kind))
 }
 
 /// What the client wants.
@@ -135,12 +146,13 @@ async fn admit(
     let (request, resolution, customer) = match named {
         Ok(named) => named,
         Err(error) => {
-            let attribution = Some(admission::attribution(&visitor, None, None, headers));
+            let attribution = Some(admission::attribution(&visitor, None, None, headers).0);
             let refused = Refused::new(caller, error, Some(visitor.standing.key_hash));
             return Err(Box::new(Refused { requested, attribution, ..refused }));
         }
     };
-    let attribution = admission::attribution(&visitor, customer, Some(&request), headers);
+    let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
+    let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
     let mut admitted = Box::new(Admitted {
         caller,
@@ -153,9 +165,10 @@ async fn admit(
         requested,
         resolution,
         controls,
-        progress: Progress::default(),
+        leanings: Leanings { tags, affinity },
+        progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
     });
-    if let Some(error) = upstream_peer::nobody(&admitted) {
+    if let Some(error) = upstream_peer::nobody(&mut admitted) {
         return Err(Box::new(admitted.refuse(error, None)));
     }
     match admission::permit(&admitted, visitor.now) {
@@ -177,11 +190,9 @@ async fn identify(
     requested: &str,
     request: &openai::Request,
 ) -> std::result::Result<(Resolution, Option<Arc<str>>), ApiError> {
-    let meant = visitor.standing.alias(requested);
-    let resolution = snapshot.resolve(meant).filter(|_| !requested.is_empty());
-    admission::may_call(&visitor.standing, requested, resolution.as_ref())?;
-    let resolution = resolution.ok_or_else(|| unknown_model(snapshot, kind, requested))?;
-    let customer = admission::serve_customer(gateway, snapshot, visitor, request).await?;
+    let resolution = snapshot.resolve_for(&visitor.standing, kind, requested)?;
+    let customer = request.user();
+    visitor.standing.name_customer(customer.as_ref(), &snapshot.house, &gateway.directory).await?;
     Ok((resolution, customer))
 }
 
@@ -199,23 +210,6 @@ pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refus
 
 fn too_large(limit: usize) -> String {
     format!("Request body is too large: the limit is {limit} bytes.")
-}
-
-fn unknown_model(snapshot: &Snapshot, kind: EndpointKind, requested: &str) -> ApiError {
-    let name = if requested.is_empty() { "None" } else { requested };
-    let words = if snapshot.has_wildcard() {
-        format!(
-            "litellm.BadRequestError: You passed in model={name}. There are no healthy deployments for this \
-             model. Received Model Group={name}\nAvailable Model Group Fallbacks=None"
-        )
-    } else {
-        format!(
-            "{}: Invalid model name passed in model={name}. Call `/v1/models` to view available models for \
-             your key.",
-            kind.upstream_path()
-        )
-    };
-    ApiError::new(ErrorKind::UnknownModel, words)
 }
 
 fn call_id(headers: &HeaderMap) -> CallId {

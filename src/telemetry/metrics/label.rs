@@ -8,12 +8,20 @@ pub(super) enum Label {
     ApiBase,
     ApiKeyAlias,
     ApiProvider,
+    /// The sink of finished calls (`otel`).
+    CallbackName,
     ClientIp,
     EndUser,
     Endpoint,
     ExceptionClass,
     ExceptionStatus,
+    /// The group that a call was served by instead.
+    FallbackModel,
     HashedApiKey,
+    /// Which one of a kind.
+    Id,
+    /// `requests`, `tokens` or `parallel`.
+    Kind,
     LitellmModelName,
     /// The provider's model without its prefix (`glm-5.1`).
     Model,
@@ -24,7 +32,10 @@ pub(super) enum Label {
     /// Also called `model`, but with the provider's prefix (`openai/glm-5.1`).
     PrefixedModel,
     RequestedModel,
+    Result,
     Route,
+    /// What kind of thing a budget or limit belongs to (`key`).
+    Scope,
     Source,
     StatusCode,
     Team,
@@ -50,12 +61,16 @@ impl Label {
             Self::ApiBase => "api_base",
             Self::ApiKeyAlias => "api_key_alias",
             Self::ApiProvider => "api_provider",
+            Self::CallbackName => "callback_name",
             Self::ClientIp => "client_ip",
             Self::EndUser => "end_user",
             Self::Endpoint => "endpoint",
             Self::ExceptionClass => "exception_class",
             Self::ExceptionStatus => "exception_status",
+            Self::FallbackModel => "fallback_model",
             Self::HashedApiKey => "hashed_api_key",
+            Self::Id => "id",
+            Self::Kind => "kind",
             Self::LitellmModelName => "litellm_model_name",
             Self::Model | Self::PrefixedModel => "model",
             Self::ModelGroup => "model_group",
@@ -63,7 +78,9 @@ impl Label {
             Self::OrgAlias => "org_alias",
             Self::OrgId => "org_id",
             Self::RequestedModel => "requested_model",
+            Self::Result => "result",
             Self::Route => "route",
+            Self::Scope => "scope",
             Self::Source => "source",
             Self::StatusCode => "status_code",
             Self::Team => "team",

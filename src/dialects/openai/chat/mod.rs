@@ -15,7 +15,7 @@ use super::stream::error_event;
 use crate::dialects::hub::{Answer, Param, Request};
 use crate::dialects::stream::OfEvents;
 use crate::dialects::{Ask, Auth, Dialect, Encoded, Given, Inbound, StreamDecoder, StreamEncoder};
-use crate::domain::{ApiError, Failure};
+use crate::domain::{ApiError, EndpointKind, Failure};
 use bytes::Bytes;
 use std::borrow::Cow;
 
@@ -33,7 +33,6 @@ const TAKEN: &[Param] = &[
     Param::ToolChoice,
     Param::ParallelToolCalls,
     Param::ResponseFormat,
-    Param::User,
     Param::Seed,
     Param::N,
     Param::FrequencyPenalty,
@@ -56,7 +55,15 @@ const TAKEN: &[Param] = &[
 
 impl Dialect for OpenAi {
     fn name(&self) -> &'static str {
-        "openai"
+        super::NAME
+    }
+
+    fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
+        &[
+            (EndpointKind::ChatCompletions, "/chat/completions"),
+            (EndpointKind::Completions, "/completions"),
+            (EndpointKind::Embeddings, "/embeddings"),
+        ]
     }
 
     fn takes(&self) -> &'static [Param] {
@@ -82,7 +89,7 @@ impl Dialect for OpenAi {
 
 impl Inbound for OpenAi {
     fn name(&self) -> &'static str {
-        "openai"
+        super::NAME
     }
 
     fn read(&self, members: &[(Cow<'_, str>, &[u8])]) -> Result<Request, ApiError> {

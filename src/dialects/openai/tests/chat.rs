@@ -3,10 +3,20 @@
 use super::sample;
 use crate::dialects::hub::{Body, Event, Message, Part, Role, Stop};
 use crate::dialects::openai::{OpenAi, request};
+use crate::dialects::tests::harness;
 use crate::dialects::{Ask, Dialect, Given, Inbound, Shape, ShapeParams, translate};
 use crate::domain::{ApiError, EndpointKind, ErrorKind};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
+
+#[test]
+fn golden_samples_are_written_for_and_read_by_everybody() {
+    harness::requests(&OpenAi, "gpt-4o");
+    harness::answers(&OpenAi);
+    harness::errors(&OpenAi);
+    harness::streams(&OpenAi);
+    harness::cut_streams(&OpenAi);
+}
 
 fn given(usage: bool) -> Given {
     Given { model: "public".into(), id: "call-1".into(), created: 1_700_000_000, usage }
