@@ -1,4 +1,5 @@
-//! Google's Gemini API: `generateContent`, whole and streamed.
+//! Google's Gemini API: `generateContent`, whole and streamed. Embeddings are relayed to its OpenAI-compatible
+//! endpoint.
 
 mod answer;
 mod media;
@@ -12,7 +13,7 @@ mod upstream_error;
 use super::hub::{Answer, Param, Request};
 use super::stream::OfEvents;
 use super::{Ask, Auth, Dialect, Encoded, StreamDecoder};
-use crate::domain::{ApiError, Failure};
+use crate::domain::{ApiError, EndpointKind, Failure};
 use std::time::Duration;
 
 /// Gemini's dialect.
@@ -38,6 +39,10 @@ const TAKEN: &[Param] = &[
 impl Dialect for Gemini {
     fn name(&self) -> &'static str {
         "gemini"
+    }
+
+    fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
+        &[(EndpointKind::Embeddings, "/openai/embeddings")]
     }
 
     fn takes(&self) -> &'static [Param] {
