@@ -94,7 +94,7 @@ fn seed_3_loads_although_litellm_would_not_start() {
         let compiled = seed(name, &vars);
         let by = |group: &str| compiled.config.targets.iter().find(|t| t.group == group).unwrap();
         assert_eq!(by("gpt-4").params.defaults["temperature"], 0.7);
-        assert_eq!(by("llama2").base_path, "/v1");
+        assert_eq!(by("llama2").base_path, "");
         assert_eq!(by("claude-3-sonnet").origin.host, "api.anthropic.com");
         assert_eq!(compiled.config.aliases[0].groups, ["gpt-4", "gpt-4-turbo"]);
         assert_eq!(status(&compiled, "general_settings.allowed_ips"), Status::Honoured);

@@ -8,9 +8,12 @@
 //! [`Inbound`] and a line in [`inbound()`].
 
 pub mod anthropic;
+pub mod cohere;
 mod flow;
+pub mod gemini;
 pub mod hub;
 pub mod json;
+pub mod ollama;
 pub mod openai;
 mod shape;
 pub mod sse;
@@ -30,7 +33,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every dialect that upstreams speak.
-pub static ALL: &[&dyn Dialect] = &[&openai::OpenAi, &anthropic::Anthropic];
+pub static ALL: &[&dyn Dialect] = &[
+    &openai::OpenAi,
+    &anthropic::Anthropic,
+    &gemini::Gemini,
+    &ollama::Ollama,
+    &cohere::Cohere,
+];
 
 /// The dialect of this name.
 #[must_use]
@@ -46,6 +55,11 @@ pub trait Dialect: Send + Sync {
     /// The APIs whose requests an upstream takes as clients wrote them, each with what follows the base path.
     fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
         &[]
+    }
+
+    /// Where upstreams list their models, after the base path; `None` if that cannot be asked for with a key alone.
+    fn models(&self) -> Option<&'static str> {
+        Some("/models")
     }
 
     /// What it can express. Other parameters are refused or dropped before [`Dialect::encode`].

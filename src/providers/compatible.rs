@@ -2,6 +2,9 @@
 
 use crate::dialects::Dialect;
 use crate::dialects::anthropic::Anthropic;
+use crate::dialects::cohere::Cohere;
+use crate::dialects::gemini::Gemini;
+use crate::dialects::ollama::Ollama;
 use crate::dialects::openai::OpenAi;
 
 /// A provider of a known dialect, OpenAI's for nearly all.
@@ -17,8 +20,8 @@ pub struct Row {
     pub key_env: &'static [&'static str],
     /// Variables that may hold the base, first match wins.
     pub base_env: &'static [&'static str],
-    /// Whether this is a compatibility endpoint of a vendor with a dialect of its own.
-    pub own_dialect: bool,
+    /// What bases are also written with, cut off: the vendor's OpenAI-compatible endpoint, or a whole path.
+    pub cut: &'static [&'static str],
     /// Whether it takes `stream_options` (it answers 422 otherwise).
     pub takes_stream_options: bool,
     /// What it speaks.
@@ -37,7 +40,7 @@ const fn row(
         suffix: "",
         key_env,
         base_env,
-        own_dialect: false,
+        cut: &[],
         takes_stream_options: true,
         dialect: &OpenAi,
     }
@@ -55,10 +58,6 @@ const fn cloud(
 /// A server that wants no key unless one is configured.
 const fn local(prefix: &'static str, base: Option<&'static str>, base_env: &'static [&'static str]) -> Row {
     row(prefix, base, &[], base_env)
-}
-
-const fn vendor(row: Row, suffix: &'static str) -> Row {
-    Row { own_dialect: true, suffix, ..row }
 }
 
 const OPENAI: Row = row(
@@ -307,19 +306,20 @@ pub static ALL: &[Row] = &[
             &["ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"],
         )
     },
-    vendor(
-        row(
+    Row {
+        cut: &["/openai"],
+        dialect: &Gemini,
+        ..row(
             "gemini",
-            Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+            Some("https://generativelanguage.googleapis.com/v1beta"),
             &["GEMINI_API_KEY", "GOOGLE_API_KEY"],
             &["GEMINI_API_BASE"],
-        ),
-        "",
-    ),
-    vendor(cohere("cohere"), ""),
-    vendor(cohere("cohere_chat"), ""),
-    vendor(ollama("ollama"), "/v1"),
-    vendor(ollama("ollama_chat"), "/v1"),
+        )
+    },
+    cohere("cohere"),
+    cohere("cohere_chat"),
+    ollama("ollama"),
+    ollama("ollama_chat"),
 ];
 
 /// Prefixes whose APIs need a dialect or a signature that is not there yet, whatever `api_base` says.
@@ -363,16 +363,19 @@ pub fn find(prefix: &str) -> Option<&'static Row> {
 }
 
 const fn cohere(prefix: &'static str) -> Row {
-    row(
-        prefix,
-        Some("https://api.cohere.ai/compatibility/v1"),
-        &["COHERE_API_KEY", "CO_API_KEY"],
-        &["COHERE_API_BASE"],
-    )
+    Row {
+        cut: &["/compatibility/v1", "/v2/chat", "/v2"],
+        dialect: &Cohere,
+        ..row(prefix, Some("https://api.cohere.ai"), &["COHERE_API_KEY", "CO_API_KEY"], &["COHERE_API_BASE"])
+    }
 }
 
 const fn ollama(prefix: &'static str) -> Row {
-    row(prefix, Some("http://localhost:11434"), &["OLLAMA_API_KEY"], &["OLLAMA_API_BASE"])
+    Row {
+        cut: &["/v1", "/api/chat", "/api"],
+        dialect: &Ollama,
+        ..row(prefix, Some("http://localhost:11434"), &["OLLAMA_API_KEY"], &["OLLAMA_API_BASE"])
+    }
 }
 
 #[cfg(test)]

@@ -52,12 +52,13 @@ async fn ask(deployment: &Deployment) -> pingora::Result<StatusCode> {
     let unresolved = || pingora::Error::explain(pingora::ErrorType::ConnectError, "not resolved");
     let patience = Patience { connect: DEADLINE, read: DEADLINE, write: None };
     let peer = deployment.endpoint.peer(patience).ok_or_else(unresolved)?;
-    let mut head = deployment.bare_head();
-    let path = format!("{}/models", deployment.target.base_path);
-    head.set_method(Method::GET);
-    head.set_raw_path(path.as_bytes())?;
     let connector: Connector = Connector::new(None);
     let (mut session, _) = connector.get_http_session(&*peer).await?;
+    let Some(models) = deployment.target.dialect.models() else { return Ok(StatusCode::OK) };
+    let mut head = deployment.bare_head();
+    let path = format!("{}{models}", deployment.target.base_path);
+    head.set_method(Method::GET);
+    head.set_raw_path(path.as_bytes())?;
     session.write_request_header(Box::new(head)).await?;
     session.finish_request_body().await?;
     session.read_response_header().await?;

@@ -186,6 +186,9 @@ fn base_path(base: &Base, row: Option<&'static Row>) -> String {
     {
         base.path = before.to_owned();
     }
+    if let Some(before) = row.cut.iter().find_map(|end| base.path.strip_suffix(end)) {
+        base.path = before.to_owned();
+    }
     base.path_ending_in(row.suffix)
 }
 

@@ -43,12 +43,8 @@ fn known(prefix: &str, model: &str) -> Meaning {
 
 fn of_prefix(prefix: &str, model: &str, whole: &str, has_base: bool) -> Meaning {
     let plain = known(prefix, model);
-    if let Some(row) = plain.row {
-        let note = row.own_dialect.then(|| {
-            "spoken through the vendor's OpenAI-compatible endpoint; its own dialect is not served yet"
-                .to_owned()
-        });
-        return Meaning { note, ..plain };
+    if plain.row.is_some() {
+        return plain;
     }
     if compatible::UNSERVED.contains(&prefix) {
         return Meaning { unserved: Some(format!("the provider \"{prefix}\" is not served yet")), ..plain };

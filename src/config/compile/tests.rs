@@ -85,8 +85,16 @@ fn providers_are_found_by_prefix() {
     for (params, provider, model, base) in [
         ("model: openai/a/b", "openai", "a/b", "https://api.openai.com/v1"),
         ("model: gpt-4o", "openai", "gpt-4o", "https://api.openai.com/v1"),
-        ("model: ollama/llama2, api_base: 'http://h:11434/'", "ollama", "llama2", "http://h:11434/v1"),
-        ("model: ollama_chat/llama2", "ollama_chat", "llama2", "http://localhost:11434/v1"),
+        ("model: ollama/llama2, api_base: 'http://h:11434/'", "ollama", "llama2", "http://h:11434"),
+        ("model: ollama/llama2, api_base: 'http://h:11434/v1'", "ollama", "llama2", "http://h:11434"),
+        ("model: cohere/c, api_base: 'https://p.example/v2/chat'", "cohere", "c", "https://p.example"),
+        (
+            "model: gemini/g, api_base: 'https://p.example/v1beta/openai/'",
+            "gemini",
+            "g",
+            "https://p.example/v1beta",
+        ),
+        ("model: ollama_chat/llama2", "ollama_chat", "llama2", "http://localhost:11434"),
         ("model: anthropic/c, api_base: 'https://p.example'", "anthropic", "c", "https://p.example/v1"),
         ("model: anthropic/c, api_base: 'https://p/a/v1/messages'", "anthropic", "c", "https://p/a/v1"),
         ("model: openai/c, api_base: 'https://p/v1/chat/completions'", "openai", "c", "https://p/v1"),
