@@ -180,6 +180,7 @@ fn differences(old: &Target, new: &Target) -> Vec<String> {
     // What may not be shown is still seen to differ.
     note(old.params.extra_body != new.params.extra_body, "extra_body");
     note(old.params.defaults != new.params.defaults && old.info.params == new.info.params, "parameters");
+    note(old.info.prices != new.info.prices, "prices");
     note(old.unserved != new.unserved, "whether it is served");
     if found.is_empty() && old.id != new.id {
         found.insert("parameters".to_owned());
@@ -204,6 +205,7 @@ fn restart(old: &Config, new: &Config) -> Vec<&'static str> {
         (a.access_log != b.access_log, "access_log"),
         (a.health_check != b.health_check, "health_check"),
         (a.database != b.database, "database"),
+        (old.telemetry.selection != new.telemetry.selection, "prometheus_metrics_config"),
         (old.spending.ledger != new.spending.ledger, "journal and spend logs"),
         (told.selection != tell.selection, "prometheus_metrics_config"),
         (told.otel != tell.otel, "otel"),

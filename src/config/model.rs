@@ -4,7 +4,6 @@ use super::{Groups, Settings, StoredModels};
 use crate::domain::{BudgetTerms, HostPort, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
-use crate::routing::Choice;
 use crate::store::DatabaseSettings;
 use crate::telemetry::{Sampler, Selection, sinks};
 use http::HeaderName;
@@ -203,7 +202,7 @@ pub enum HealthCheck {
 #[derive(Clone, Debug)]
 pub struct RouterConfig {
     /// How the next deployment is chosen.
-    pub strategy: Choice,
+    pub strategy: crate::routing::Choice,
     /// What leaves deployments out.
     pub filters: Filters,
     /// Extra attempts within the group.

@@ -1,7 +1,9 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
 use super::passing::Passing;
-use crate::dialects::openai::{Request, StreamRelay};
+use super::trace::{self, ROUTE};
+use crate::dialects::openai::Request;
+use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
     Usage, UsageRecord, UsageSource, unix_ms,
@@ -11,6 +13,7 @@ use crate::runtime::{Resolution, Snapshot, Standing, Wish};
 use crate::telemetry::{InFlightGuard, Trace};
 use crate::upstream::{Deployment, InFlight};
 use bytes::{Bytes, BytesMut};
+use pingora::http::RequestHeader;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -140,6 +143,8 @@ pub(super) struct Progress {
     pub(super) stale: u32,
     pub(super) wait: Duration,
     pub(super) last: Option<Failure>,
+    /// Why it went where it went, if the client asks.
+    pub(super) trace: Option<Box<trace::Trace>>,
 }
 
 /// One upstream call.
@@ -149,8 +154,17 @@ pub(super) struct Attempt {
     pub(super) deployment: Arc<Deployment>,
     pub(super) slot: InFlight,
     pub(super) body: Bytes,
+    pub(super) form: Form,
     pub(super) started: Instant,
     pub(super) patience: Duration,
+}
+
+/// In whose words the upstream is asked.
+pub(super) enum Form {
+    /// In the client's: its answer is the client's as it is.
+    Client,
+    /// In its own, with this head: its answer is translated back.
+    Own(Box<RequestHeader>),
 }
 
 /// An upstream error body, cut at a bound.
@@ -201,7 +215,7 @@ pub(super) struct Relay {
 /// How an answer under way is read.
 pub(super) enum Meter {
     /// Events, one by one.
-    Stream(StreamRelay),
+    Stream(Flow),
     /// An answer too large to hold: its tail, where the usage is.
     Tail {
         /// The last bytes.
@@ -228,6 +242,13 @@ pub(super) struct Refused {
     pub(super) deployment: Option<Arc<Deployment>>,
     pub(super) timeout: Option<Duration>,
     pub(super) client_gone: bool,
+}
+
+impl Caller {
+    /// What the client speaks.
+    pub(super) fn inbound(&self) -> &'static dyn Inbound {
+        dialects::inbound(self.kind)
+    }
 }
 
 impl Admitted {
@@ -258,7 +279,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: PassedHeaders::new(),
+            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),
@@ -325,7 +346,7 @@ impl Relay {
     }
 
     /// Whether only the end of the stream itself can be missing.
-    pub(super) const fn has_said_all(&self) -> bool {
+    pub(super) fn has_said_all(&self) -> bool {
         self.interrupted.is_none() && matches!(&self.meter, Meter::Stream(stream) if stream.has_finished())
     }
 

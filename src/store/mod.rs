@@ -21,6 +21,7 @@ mod table;
 pub(crate) mod tests;
 mod usage;
 mod vault;
+mod writer;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};

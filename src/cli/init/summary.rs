@@ -7,8 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 pub(super) fn made(style: Style, file: &Path, values: &Values, copy: Option<&Path>) -> String {
-    let mut out =
-        format!("{}, for your eyes only (0600)\n\n", done(style, &format!("{} is written", file.display())));
+    let mut out = format!("{}, closed to others\n\n", done(style, &format!("{} is written", file.display())));
     for (variable, (_, from)) in VARIABLES.iter().zip(&values.values) {
         _ = writeln!(out, "  {:22}{}", variable.name, source(*from));
     }
@@ -40,7 +39,7 @@ pub(super) fn changed(style: Style, file: &Path, keys: &[String]) -> String {
     let mut out = done(style, &format!("{} is changed", file.display()));
     _ = writeln!(out, ": {}", counted(keys.len()));
     numbered(&mut out, style, keys);
-    out.push_str("\nA running tollgate takes it over after kill -HUP; in a container, after a restart.\n");
+    out.push_str("\nA running tollgate takes it over after kill -HUP, one in a container after docker compose up -d.\n");
     out
 }
 

@@ -32,6 +32,7 @@ use std::path::PathBuf;
 pub(crate) use environment::may_be_set;
 #[cfg(test)]
 pub(crate) use passages::is_own as is_own_path;
+pub(in crate::config) use shown::is_credential;
 pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.
@@ -84,7 +85,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
     let passages = passages::compile(&sections.general, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
-    let groups = groups::compile(&sections.tollgate, &router, (&targets, &aliases), &mut report);
+    let groups = groups::compile(&sections, &router, (&targets, &aliases), &mut report);
     let stored = stored::compile(&sections, &env, &file.catalog, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));

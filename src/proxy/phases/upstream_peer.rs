@@ -1,13 +1,11 @@
 //! Which deployment is asked next, after what wait.
 
-use super::failure;
-use crate::dialects::openai::{self, Shape, ShapeParams};
-use crate::domain::{ApiError, ErrorKind, UpstreamClass};
+use super::{asking, failure};
+use crate::domain::{ApiError, ErrorKind};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
 use crate::proxy::{Gateway, passing};
-use crate::runtime::{Bar, Pick};
+use crate::runtime::Pick;
 use crate::upstream::{Deployment, Patience};
-use bytes::Bytes;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -39,7 +37,7 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let (index, deployment) = match choose(&admitted) {
+    let (index, deployment) = match choose(&mut admitted) {
         Ok(chosen) => chosen,
         Err(error) => return refuse(ctx, admitted, error),
     };
@@ -53,8 +51,8 @@ pub(in crate::proxy) async fn run(
             }
         },
     };
-    let body = match encode(&admitted, &deployment) {
-        Ok(body) => body,
+    let (body, form) = match asking::encode(&admitted, &deployment) {
+        Ok(written) => written,
         Err(error) => return refuse(ctx, admitted, error),
     };
     admitted.progress.tried.push(index);
@@ -64,7 +62,8 @@ pub(in crate::proxy) async fn run(
         read: patience,
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
-    let attempt = Attempt { admitted, index, deployment, slot, body, started: Instant::now(), patience };
+    let attempt =
+        Attempt { admitted, index, deployment, slot, body, form, started: Instant::now(), patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
     peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
@@ -76,69 +75,31 @@ const SMALL_BODY: usize = 16 * 1024;
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
-    admitted.resolution.group.nobody(&admitted.wish()).map(|bar| barred(admitted, bar))
+pub(in crate::proxy) fn nobody(admitted: &mut Admitted) -> Option<ApiError> {
+    let group = &admitted.resolution.group;
+    let wish = admitted.wish();
+    let error = group.nobody(&wish).map(|bar| group.refusal(bar, &admitted.requested, &wish))?;
+    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
+    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
+        trace.note(&admitted.resolution.group, &seen, None);
+    }
+    Some(error)
 }
 
-fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
-    let group = &admitted.resolution.group;
-    match group.pick(&admitted.wish()) {
+fn choose(admitted: &mut Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
+    let group = Arc::clone(&admitted.resolution.group);
+    let wish = admitted.wish();
+    // What is told is how things stood before the choice.
+    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
+    let pick = group.pick(&wish);
+    let chosen = match pick {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
-        Pick::None(bar) => Err(barred(admitted, bar)),
+        Pick::None(bar) => Err(group.refusal(bar, &admitted.requested, &wish)),
+    };
+    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
+        trace.note(&group, &seen, chosen.as_ref().ok().map(|(index, _)| *index));
     }
-}
-
-/// What the client is told when all deployments are barred.
-fn barred(admitted: &Admitted, bar: Bar) -> ApiError {
-    let group = &admitted.resolution.group;
-    let requested = &admitted.requested;
-    match bar {
-        Bar::Cooled(left) | Bar::Quota(left) => none_available(admitted, left),
-        Bar::Budget => provider_exhausted(admitted),
-        Bar::Unserved => {
-            let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
-            let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
-            ApiError::new(ErrorKind::UnservedProvider, words)
-        }
-        Bar::Context(most) => {
-            let words = format!(
-                "litellm.ContextWindowExceededError: litellm.BadRequestError: litellm._pre_call_checks: Context \
-                 Window exceeded for given call. No models have context window large enough for this call.\n\
-                 Model={requested}, Max Input Tokens={most}, Got={}",
-                admitted.request.prompt_estimate()
-            );
-            ApiError::new(ErrorKind::Upstream(UpstreamClass::ContextWindow), words)
-        }
-        Bar::Tags => {
-            let tags = admitted.wish().tags;
-            let words = format!(
-                "litellm.AuthenticationError: Not allowed to access model due to tags configuration. Passed \
-                 model={requested} and tags={tags:?}"
-            );
-            ApiError::new(ErrorKind::TagsDenied, words)
-        }
-    }
-}
-
-fn provider_exhausted(admitted: &Admitted) -> ApiError {
-    let providers = admitted.resolution.group.deployments.iter().map(|d| d.target.provider.as_str());
-    let words = format!(
-        "No deployments available - crossed budget: Exceeded budget for provider {}. Passed model={}",
-        providers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
-        admitted.requested
-    );
-    ApiError::new(ErrorKind::BudgetExceeded, words)
-}
-
-fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
-    let seconds = left.as_millis().div_ceil(1000).max(1);
-    let checks = if admitted.snapshot.config.router.filters.context { "True" } else { "False" };
-    let words = format!(
-        "No deployments available for selected model, Try again in {seconds} seconds. Passed model={}. \
-         pre-call-checks={checks}",
-        admitted.requested
-    );
-    ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(Some(left))
+    chosen
 }
 
 /// Ends the call. What the last attempt said is more use to a client than that nobody is left.
@@ -153,25 +114,6 @@ fn refuse(ctx: &mut Ctx, mut admitted: Box<Admitted>, error: ApiError) -> Result
     };
     ctx.stage = Stage::Refused(Box::new(admitted.refuse(error, None)));
     Error::e_explain(ErrorType::InternalError, "refused")
-}
-
-fn encode(admitted: &Admitted, deployment: &Deployment) -> std::result::Result<Bytes, ApiError> {
-    let target = &deployment.target;
-    let params = &target.params;
-    let model = admitted.resolution.upstream_model(&target.model, &admitted.requested);
-    let shape = Shape {
-        model: &model,
-        params: ShapeParams {
-            defaults: &params.defaults,
-            extra_body: &params.extra_body,
-            allowed: &params.allowed_openai_params,
-            drop: &params.additional_drop_params,
-            takes_stream_options: params.takes_stream_options,
-        },
-        drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
-        ask_usage: true,
-    };
-    openai::encode(&admitted.request, &shape)
 }
 
 /// The longest silence: the request's word, else the deployment's, else the router's; the stream's own

@@ -1,9 +1,10 @@
 //! The request as the upstream gets it: a head made from the configuration, and our own bytes.
 
 use crate::proxy::passing;
-use crate::proxy::stage::{Admitted, Ctx, Stage};
+use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::telemetry::Trace;
 use bytes::Bytes;
+use http::HeaderValue;
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType, Result};
 
@@ -17,15 +18,40 @@ pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<(
     let Stage::Attempting(attempt) = &ctx.stage else {
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
-    let length = Some(attempt.body.len());
-    let Some(mut head) = attempt.deployment.head(attempt.admitted.caller.kind, length) else {
-        return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
+    let mut head = match &attempt.form {
+        Form::Own(head) => (**head).clone(),
+        Form::Client => relayed(attempt, request)?,
     };
     let Admitted { caller, progress, .. } = &*attempt.admitted;
     tell(&mut head, caller.trace.as_deref(), progress.attempts.len())?;
     *request = head;
     Ok(())
 }
+
+fn relayed(attempt: &Attempt, client: &RequestHeader) -> Result<RequestHeader> {
+    let kind = attempt.admitted.caller.kind;
+    let Some(mut head) = attempt.deployment.head(kind, attempt.body.len()) else {
+        return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
+    };
+    for name in attempt.admitted.caller.inbound().relayed_headers() {
+        // What the configuration sets stays, and a list of words can hold no harm.
+        let value = client.headers.get(*name).filter(|value| is_word_list(value));
+        if let Some(value) = value
+            && !attempt.deployment.sets_header(name)
+        {
+            head.insert_header(*name, value.clone())?;
+        }
+    }
+    Ok(head)
+}
+
+/// Letters, digits and dashes, with commas between.
+fn is_word_list(value: &HeaderValue) -> bool {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b',' | b' ');
+    value.len() <= LONGEST_LIST && value.as_bytes().iter().all(plain)
+}
+
+const LONGEST_LIST: usize = 1024;
 
 /// Tells the upstream which trace its work is part of, if it is to be told.
 fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Result<()> {

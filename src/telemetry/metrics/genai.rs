@@ -74,9 +74,10 @@ pub struct Point {
 /// OpenTelemetry's word for what is asked.
 pub(in crate::telemetry) const fn operation(kind: EndpointKind) -> &'static str {
     match kind {
-        EndpointKind::ChatCompletions => "chat",
+        EndpointKind::ChatCompletions | EndpointKind::Messages => "chat",
         EndpointKind::Completions => "text_completion",
         EndpointKind::Embeddings => "embeddings",
+        EndpointKind::CountTokens => "count_tokens",
         EndpointKind::PassThrough => "pass_through",
     }
 }
