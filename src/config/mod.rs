@@ -27,8 +27,8 @@ pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
 pub use model::{
-    AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, RouterConfig, ServerConfig,
-    SpendingConfig, Strategy,
+    AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, QueueConfig, RouterConfig,
+    ServerConfig, SpendingConfig, Strategy,
 };
 
 /// Reads a file with everything it includes, and compiles it.

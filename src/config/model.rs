@@ -5,6 +5,7 @@ use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::Target;
 use crate::store::DatabaseSettings;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,12 +20,40 @@ pub struct Config {
     pub spending: SpendingConfig,
     /// Retries, timeouts and cooldown.
     pub router: RouterConfig,
+    /// Whether `rpm` and `tpm` are limits, and how calls wait for them.
+    pub queue: QueueConfig,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
     pub targets: Vec<Arc<Target>>,
     /// Other names of groups.
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.
     pub stored: StoredModels,
+}
+
+/// Limits of upstream keys, and waiting for them.
+#[derive(Clone, Debug)]
+pub struct QueueConfig {
+    /// Whether the `rpm` and `tpm` of deployments are limits (`tollgate.queue`, or `enforce_model_rate_limits`).
+    pub is_on: bool,
+    /// How long a call may wait where nobody says another time; zero is not at all.
+    pub max_wait: Duration,
+    /// Most calls that wait for one group.
+    pub max_depth: usize,
+    /// The best priority that a call may have, and has if it says nothing; lower is sooner.
+    pub priority: u8,
+    /// The window that upstreams count in.
+    pub window: Duration,
+    /// Groups with a time of their own (`tollgate.groups.<name>.max_wait`).
+    pub groups: HashMap<String, Duration>,
+}
+
+impl QueueConfig {
+    /// How long calls of a group may wait; `None` if its deployments' limits are none.
+    #[must_use]
+    pub fn max_wait_of(&self, group: &str) -> Option<Duration> {
+        let own = self.groups.get(group).copied();
+        own.or_else(|| self.is_on.then_some(self.max_wait))
+    }
 }
 
 /// Process-wide settings.

@@ -22,8 +22,8 @@ pub use attempt::{EndpointKind, HostPort, Scheme};
 pub use charge::{Charge, CounterId, Scope};
 pub use digest::KeyDigest;
 pub use entity::{
-    BudgetTerms, CustomerFacts, KeyFacts, MemberFacts, OrganizationFacts, RateTerms, TeamFacts, UserFacts,
-    UserRole,
+    BudgetTerms, CustomerFacts, KeyFacts, MemberFacts, OrganizationFacts, QueueTerms, RateTerms, TeamFacts,
+    UserFacts, UserRole,
 };
 pub use error::{ApiError, ErrorKind};
 pub use failure::{Failure, FaultClass, UpstreamClass};

@@ -144,6 +144,9 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
             );
         });
     }
+    if let Some(ticket) = attempt.quota.take() {
+        ticket.settle(usage.total());
+    }
     let group = &admitted.resolution.group;
     group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
     let provider = &attempt.deployment.labels.provider;

@@ -6,9 +6,9 @@ use crate::domain::{
     Usage, UsageRecord, UsageSource,
 };
 use crate::limits::Permit;
-use crate::runtime::{Resolution, Snapshot, Standing};
+use crate::runtime::{Resolution, Snapshot, Standing, Turn};
 use crate::telemetry::InFlightGuard;
-use crate::upstream::{Deployment, InFlight};
+use crate::upstream::{Deployment, InFlight, Ticket};
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -76,6 +76,8 @@ pub(super) struct Admitted {
     pub(super) requested: Arc<str>,
     pub(super) resolution: Resolution,
     pub(super) controls: Controls,
+    /// What it may do to get its turn; `None` where its group's keys have no limits.
+    pub(super) turn: Option<Turn>,
     pub(super) progress: Progress,
 }
 
@@ -116,6 +118,8 @@ pub(super) struct Attempt {
     pub(super) index: usize,
     pub(super) deployment: Arc<Deployment>,
     pub(super) slot: InFlight,
+    /// What is taken of the key's quota, where that is counted; it comes back however the attempt ends.
+    pub(super) quota: Option<Ticket>,
     pub(super) body: Bytes,
     pub(super) started: Instant,
     pub(super) patience: Duration,

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod breaker;
+pub mod queue;
 pub mod strategies;
 
 pub use backoff::{backoff, jitter};

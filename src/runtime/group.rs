@@ -1,5 +1,6 @@
 //! A group: the deployments behind one public name, and the choice among them.
 
+use super::GroupQueue;
 use crate::auth::Asked;
 use crate::domain::{Prices, Usage};
 use crate::limits::{Expected, Learned, output_estimate};
@@ -26,6 +27,8 @@ pub struct Group {
     pub access_groups: Vec<String>,
     /// How long its answers are.
     pub learned: Learned,
+    /// How calls wait for quota; `None` where limits are none.
+    pub queue: Option<GroupQueue>,
     /// The prices of its deployments, each once; `None` where nobody knows.
     prices: SmallVec<[Option<Prices>; 1]>,
     max_output: Option<u64>,
@@ -78,6 +81,7 @@ impl Group {
                 .flat_map(|d| d.target.info.access_groups.iter().cloned())
                 .collect(),
             learned: Learned::default(),
+            queue: None,
             prices: prices(&deployments),
             max_output: deployments.iter().filter_map(|d| d.target.info.max_output_tokens).max(),
             upstream_name: deployments.first().map(|d| format!("{}/{}", d.target.provider, d.target.model)),
@@ -85,6 +89,19 @@ impl Group {
             strategy: Box::new(SimpleShuffle::new(&candidates)),
             cursor: AtomicU64::new(fastrand::u64(..)),
         }
+    }
+
+    /// Makes its deployments' limits hold.
+    #[must_use]
+    pub fn with_queue(mut self, queue: Option<GroupQueue>) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// The longest answer that one of its models gives, in tokens, as far as that is known.
+    #[must_use]
+    pub const fn max_output(&self) -> Option<u64> {
+        self.max_output
     }
 
     /// A name that stands for this group, or for none, as lists of models know it.

@@ -1,6 +1,7 @@
 //! One configuration made ready to serve.
 
 use super::names::Names;
+use super::queue::{self, Queues};
 use super::{CustomerTerms, Directory, Group, House, Resolution};
 use crate::auth::Verifier;
 use crate::config::Config;
@@ -46,7 +47,9 @@ impl Snapshot {
         generation: u64,
     ) -> Result<Self, PrepareError> {
         let deployments = upstreams.prepare(&config.targets).await?;
-        let groups = groups(&deployments, config.router.num_retries);
+        queue::configure(&deployments, &config.queue);
+        let mut queues = Queues::new(&config.queue, upstreams);
+        let groups = groups(&deployments, config.router.num_retries, &mut queues);
         let by_name: HashMap<&str, &Arc<Group>> = groups.iter().map(|g| (&*g.name, g)).collect();
         let aliases = config.aliases.iter().filter_map(|alias| {
             let members: Vec<&Arc<Group>> =
@@ -54,7 +57,7 @@ impl Snapshot {
             let group = match members.as_slice() {
                 [] => return None,
                 [one] => Arc::clone(one),
-                many => Arc::new(union(&alias.name, many)),
+                many => Arc::new(union(&alias.name, many, &mut queues)),
             };
             Some((alias.name.clone(), group))
         });
@@ -104,7 +107,9 @@ impl Snapshot {
             .cloned()
             .collect();
         let first = found.first()?.target.group.clone();
-        Some(Resolution::of(Group::new(&first, found, self.config.router.num_retries)))
+        let whole = self.groups.iter().find(|group| *group.name == *first);
+        let queue = whole.and_then(|group| Some(group.queue.as_ref()?.among(&found)));
+        Some(Resolution::of(Group::new(&first, found, self.config.router.num_retries).with_queue(queue)))
     }
 }
 
@@ -113,7 +118,7 @@ pub(crate) fn zone(name: Option<&str>) -> Zone {
     name.and_then(|name| Zone::named(name).ok()).unwrap_or(Zone::UTC)
 }
 
-fn groups(deployments: &[Arc<Deployment>], num_retries: u32) -> Vec<Arc<Group>> {
+fn groups(deployments: &[Arc<Deployment>], num_retries: u32, queues: &mut Queues<'_>) -> Vec<Arc<Group>> {
     let mut order: Vec<&str> = Vec::new();
     let mut members: HashMap<&str, Vec<Arc<Deployment>>> = HashMap::new();
     for deployment in deployments {
@@ -129,13 +134,15 @@ fn groups(deployments: &[Arc<Deployment>], num_retries: u32) -> Vec<Arc<Group>> 
     let mut groups = Vec::with_capacity(order.len());
     for name in order {
         let list = members.remove(name).unwrap_or_default();
-        groups.push(Arc::new(Group::new(name, list, num_retries)));
+        let queue = queues.of(name, &list);
+        groups.push(Arc::new(Group::new(name, list, num_retries).with_queue(queue)));
     }
     groups
 }
 
-fn union(name: &str, groups: &[&Arc<Group>]) -> Group {
-    let deployments = groups.iter().flat_map(|group| group.deployments.iter().cloned()).collect();
+fn union(name: &str, groups: &[&Arc<Group>], queues: &mut Queues<'_>) -> Group {
+    let deployments: Vec<_> = groups.iter().flat_map(|group| group.deployments.iter().cloned()).collect();
     let num_retries = groups.iter().map(|group| group.num_retries).max().unwrap_or_default();
-    Group::new(name, deployments, num_retries)
+    let queue = queues.of(name, &deployments);
+    Group::new(name, deployments, num_retries).with_queue(queue)
 }

@@ -20,6 +20,7 @@ mod table;
 pub(crate) mod tests;
 mod usage;
 mod vault;
+mod waiting;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};

@@ -10,7 +10,7 @@ pub mod metrics;
 mod spans;
 
 pub use access_log::{AccessLog, Target};
-pub use metrics::{DeploymentState, InFlightGuard, LedgerGauges, Metrics, TargetLabels};
+pub use metrics::{DeploymentState, InFlightGuard, LedgerGauges, Metrics, TargetLabels, WaitGuard};
 
 use crate::domain::UsageRecord;
 

@@ -1,7 +1,7 @@
 //! A deployment at work: its compiled target, its endpoint and its state.
 
 use super::head::Heads;
-use super::{Endpoint, TargetState};
+use super::{Endpoint, QuotaLane, TargetState};
 use crate::domain::{EndpointKind, Prices, TargetId};
 use crate::providers::Target;
 use http::HeaderValue;
@@ -18,6 +18,8 @@ pub struct Deployment {
     pub endpoint: Arc<Endpoint>,
     /// How it has been doing.
     pub state: Arc<TargetState>,
+    /// The quota of its key for its model.
+    pub quota: Arc<QuotaLane>,
     /// What answers and records say of it.
     pub labels: Labels,
     heads: Heads,
@@ -75,10 +77,11 @@ impl Deployment {
         target: Arc<Target>,
         endpoint: Arc<Endpoint>,
         state: Arc<TargetState>,
+        quota: Arc<QuotaLane>,
     ) -> Result<Self, Uncallable> {
         let heads = Heads::new(&target).map_err(|error| Uncallable(target.id.clone(), error.to_string()))?;
         let labels = Labels::new(&target);
-        Ok(Self { target, endpoint, state, labels, heads })
+        Ok(Self { target, endpoint, state, quota, labels, heads })
     }
 
     /// The upstream request's head for this API and a body of so many bytes, or none.
@@ -114,6 +117,12 @@ impl Deployment {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.state.slots.as_ref().is_none_or(|slots| slots.available_permits() > 0)
+    }
+
+    /// The share of its key's quota that is left now, from 0 to 1; 1 where none is counted.
+    #[must_use]
+    pub fn headroom(&self) -> f64 {
+        self.quota.headroom()
     }
 
     /// Calls under way.

@@ -11,10 +11,14 @@ mod deployment;
 mod discovery;
 mod endpoint;
 mod head;
+mod queue;
+mod quota;
 mod registry;
 
 pub use ask::{Asked, ask_for_models};
 pub use cooldown::{Cooldown, Fault, KeyLane, TargetState};
 pub use deployment::{Deployment, InFlight, Labels, Uncallable};
 pub use endpoint::{Endpoint, Patience, Probe};
+pub use queue::{Ask, Granted, NoTurn, Queue, Ticket};
+pub use quota::QuotaLane;
 pub use registry::Upstreams;

@@ -33,6 +33,7 @@ mod outage;
 mod parallel;
 mod people;
 mod pooler;
+mod queue;
 mod retries;
 mod seeds;
 mod serving;

@@ -3,7 +3,9 @@
 use super::super::did_you_mean;
 
 pub(crate) use super::entries::{ENTRY, INFO, PARAMS, REQUEST, TOP};
-pub(crate) use super::settings::{GENERAL, HEALTH_CHECK, LITELLM, RETRY_POLICY, ROUTER, TOLLGATE};
+pub(crate) use super::settings::{
+    GENERAL, HEALTH_CHECK, LITELLM, OWN_GROUP, QUEUE, RETRY_POLICY, ROUTER, TOLLGATE,
+};
 
 /// What becomes of a known key, and why.
 #[derive(Clone, Copy, Debug)]

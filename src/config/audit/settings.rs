@@ -88,7 +88,11 @@ pub(crate) static ROUTER: &[Key] = &[
     later("content_policy_fallbacks"),
     later("max_fallbacks"),
     later("enable_pre_call_checks"),
-    later("optional_pre_call_checks"),
+    yes("optional_pre_call_checks"),
+    noted(
+        "enforce_model_rate_limits",
+        "rpm and tpm are limits; LiteLLM reads it in optional_pre_call_checks only",
+    ),
     later("enable_tag_filtering"),
     later("tag_filtering_match_any"),
     later("redis_url"),
@@ -173,6 +177,10 @@ pub(crate) static GENERAL: &[Key] = &[
     later("always_include_stream_usage"),
     later("infer_model_from_keys"),
     yes("use_x_forwarded_for"),
+    noted(
+        "enforce_model_rate_limits",
+        "rpm and tpm are limits; LiteLLM reads it in optional_pre_call_checks only",
+    ),
     later("use_azure_key_vault"),
     later("use_google_kms"),
     later("forward_client_headers_to_llm_api"),
@@ -231,7 +239,16 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("blocked_ips"),
     yes("limits"),
     yes("journal"),
+    yes("queue"),
+    yes("groups"),
 ];
+
+/// `tollgate.queue`.
+pub(crate) static QUEUE: &[Key] =
+    &[yes("max_wait"), yes("max_depth"), yes("priority"), yes("window_seconds")];
+
+/// Each of `tollgate.groups`.
+pub(crate) static OWN_GROUP: &[Key] = &[yes("max_wait")];
 
 /// `tollgate.health_check`.
 pub(crate) static HEALTH_CHECK: &[Key] = &[yes("kind"), yes("path"), yes("interval_seconds")];

@@ -9,6 +9,7 @@ mod params;
 mod pool;
 mod prices;
 mod provider;
+mod queue;
 mod router;
 mod server;
 mod shown;
@@ -74,6 +75,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let server = server::compile(&sections, &env, overrides, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
+    let queue = queue::compile(&sections, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
     let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut report);
@@ -81,7 +83,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, targets, aliases, stored };
+    let config = Config { server, spending, router, queue, targets, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 

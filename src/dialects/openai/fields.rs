@@ -56,7 +56,7 @@ impl Field {
             "allowed_openai_params" => Self::AllowedParams,
             "additional_drop_params" => Self::AdditionalDrop,
             "api_base" | "base_url" | "api_key" | "user_config" | "vertex_credentials" => Self::Banned,
-            "user" | "metadata" | "store" => Self::KeptBackUnlessAllowed,
+            "user" | "metadata" | "store" | "priority" => Self::KeptBackUnlessAllowed,
             "tags"
             | "litellm_metadata"
             | "fallbacks"

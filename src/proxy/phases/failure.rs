@@ -1,6 +1,7 @@
 //! An attempt failed: is the deployment benched, and does another one get the call.
 
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
+use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Ctx, Refused, Stage};
 use crate::proxy::{Gateway, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
@@ -85,19 +86,27 @@ pub(in crate::proxy) fn decide(
     let fresh = group.has_fresh(&progress.tried);
     // A refused key or an unknown model stays so; other faults may pass with time.
     let may_pass = !matches!(fault.class.fault(), FaultClass::Key) && fault.class != UpstreamClass::NotFound;
+    let turns_again = queue::again(&admitted, fault.class.fault());
     let again = fault.class.is_retryable()
         && progress.retries < admitted.max_retries()
         && (fresh || (may_pass && group.in_rotation()));
+    let again = again || turns_again;
     if !again {
         let mut error = ApiError::upstream(&fault, &deployment.target.provider);
         // While all are out, what this one said of itself is not when the group is back.
         let back = group.cooled().filter(|_| fault.class.is_retryable());
+        let back = queue::back(&admitted, fault.class.fault()).or(back);
         error.retry_after = back.or(error.retry_after);
         return (Stage::Refused(Box::new(admitted.refuse(error, Some(deployment)))), false);
     }
     let least = admitted.snapshot.config.router.retry_after;
-    let wait = backoff(progress.retries, fresh, fault.retry_after, least);
-    admitted.progress.wait = jitter(wait, fastrand::f64());
+    // Who waits for a turn waits in the queue.
+    let wait = if turns_again {
+        Duration::ZERO
+    } else {
+        jitter(backoff(progress.retries, fresh, fault.retry_after, least), fastrand::f64())
+    };
+    admitted.progress.wait = wait;
     admitted.progress.retries += 1;
     admitted.progress.last = Some(fault);
     (Stage::Admitted(admitted), true)

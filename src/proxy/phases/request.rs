@@ -5,7 +5,7 @@ use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
-use crate::proxy::phases::upstream_peer;
+use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Progress, Refused, Stage};
 use crate::proxy::{Gateway, respond};
 use crate::runtime::{Resolution, Snapshot};
@@ -125,6 +125,7 @@ async fn admit(
     };
     let attribution = admission::attribution(&visitor, customer, Some(&request), headers);
     let controls = controls(headers, &request);
+    let turn = queue::turn(&resolution, &visitor.standing, &request, headers);
     let mut admitted = Box::new(Admitted {
         caller,
         snapshot: Arc::clone(&snapshot),
@@ -136,9 +137,10 @@ async fn admit(
         requested,
         resolution,
         controls,
+        turn,
         progress: Progress::default(),
     });
-    if let Some(error) = upstream_peer::nobody(&admitted) {
+    if let Some(error) = upstream_peer::nobody(gateway, &admitted) {
         return Err(Box::new(admitted.refuse(error, None)));
     }
     match admission::permit(&admitted, visitor.now) {

@@ -1,6 +1,7 @@
 //! Which deployment is asked next, after what wait.
 
 use super::failure;
+use super::queue::{self, Turned};
 use crate::dialects::openai::{self, Shape, ShapeParams};
 use crate::domain::{ApiError, ErrorKind, unix_ms};
 use crate::proxy::Gateway;
@@ -35,7 +36,17 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let (index, deployment) = match choose(&admitted) {
+    let chosen = match admitted.turn {
+        None => choose(&admitted),
+        Some(turn) => match queue::take(gateway, session, &mut admitted, turn).await {
+            Ok(turned) => turned,
+            Err(gone) => {
+                ctx.stage = Stage::Admitted(admitted);
+                return Err(gone);
+            }
+        },
+    };
+    let (index, deployment, quota) = match chosen {
         Ok(chosen) => chosen,
         Err(error) => return refuse(ctx, admitted, error),
     };
@@ -60,7 +71,8 @@ pub(in crate::proxy) async fn run(
         read: patience,
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
-    let attempt = Attempt { admitted, index, deployment, slot, body, started: Instant::now(), patience };
+    let started = Instant::now();
+    let attempt = Attempt { admitted, index, deployment, slot, quota, body, started, patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
     peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
@@ -72,28 +84,30 @@ const SMALL_BODY: usize = 16 * 1024;
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(admitted: &Admitted) -> Option<ApiError> {
+pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &Admitted) -> Option<ApiError> {
     let group = &admitted.resolution.group;
     if group.is_unserved() {
         Some(unserved(admitted))
     } else if group.deployments.iter().all(|deployment| is_exhausted(admitted, deployment)) {
         Some(provider_exhausted(admitted))
+    } else if let (Some(queue), Some(turn)) = (&group.queue, admitted.turn) {
+        queue::hopeless(gateway, admitted, queue, turn)
     } else {
         group.cooled().map(|left| none_available(admitted, left))
     }
 }
 
-fn choose(admitted: &Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
+fn choose(admitted: &Admitted) -> std::result::Result<Turned, ApiError> {
     let group = &admitted.resolution.group;
     match group.pick(&admitted.progress.tried, |deployment| !is_exhausted(admitted, deployment)) {
-        Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
+        Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]), None)),
         Pick::Cooled(left) => Err(none_available(admitted, left)),
         Pick::Empty => Err(unserved(admitted)),
     }
 }
 
 /// Whether the budget of a deployment's provider is used up.
-fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
+pub(super) fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
     let house = &admitted.snapshot.house;
     house.limits_providers()
         && house.is_exhausted(&deployment.target.provider, unix_ms(admitted.caller.arrived_at))
@@ -169,7 +183,7 @@ fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
 }
 
 /// Waits for something, unless the client leaves first.
-async fn while_client_stays<T>(session: &mut Session, wait: impl Future<Output = T>) -> Result<T> {
+pub(super) async fn while_client_stays<T>(session: &mut Session, wait: impl Future<Output = T>) -> Result<T> {
     tokio::pin!(wait);
     tokio::select! {
         biased;

@@ -2,6 +2,7 @@
 
 use crate::dialects::openai::{StreamOptions, StreamRelay};
 use crate::proxy::head;
+use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Hold, Meter, Relay, Stage};
 use crate::proxy::{Gateway, respond};
 use bytes::BytesMut;
@@ -22,7 +23,7 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
     if response.status.is_informational() {
         return Ok(());
     }
-    let attempt = match ctx.take() {
+    let mut attempt = match ctx.take() {
         Stage::Attempting(attempt) => attempt,
         other => {
             ctx.stage = other;
@@ -30,6 +31,10 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
         }
     };
     respond::note_quota(gateway, &attempt, &response.headers);
+    if attempt.quota.is_some() {
+        let after = retry_after(&response.headers);
+        queue::hear(&mut attempt, response.status.as_u16(), &response.headers, after);
+    }
     let length = content_length(&response.headers);
     ctx.stage = next(attempt, response, length);
     // A refusal without a body has no body filter to end it.

@@ -23,6 +23,7 @@ pub(super) enum Label {
     OrgId,
     /// Also called `model`, but with the provider's prefix (`openai/glm-5.1`).
     PrefixedModel,
+    Reason,
     RequestedModel,
     Route,
     Source,
@@ -62,6 +63,7 @@ impl Label {
             Self::ModelId => "model_id",
             Self::OrgAlias => "org_alias",
             Self::OrgId => "org_id",
+            Self::Reason => "reason",
             Self::RequestedModel => "requested_model",
             Self::Route => "route",
             Self::Source => "source",

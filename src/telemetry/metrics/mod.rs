@@ -17,6 +17,7 @@ mod latency;
 mod ledger;
 mod names;
 mod process;
+mod queue;
 mod render;
 mod requests;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod tokens;
 pub use deployments::DeploymentState;
 pub use ledger::LedgerGauges;
 pub use names::TargetLabels;
+pub use queue::WaitGuard;
 
 use crate::domain::{TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
@@ -38,6 +40,7 @@ use prometheus::core::Collector;
 use prometheus::{Error, IntCounter, IntGauge, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The label sets that all families together may have, unless said otherwise.
 pub const SERIES_LIMIT: usize = 20_000;
@@ -61,6 +64,7 @@ struct Areas {
     deployments: deployments::Deployments,
     gateway: gateway::Gateway,
     ledger: ledger::Ledger,
+    queue: queue::Queue,
 }
 
 impl Metrics {
@@ -93,6 +97,7 @@ impl Metrics {
             deployments: deployments::Deployments::register(&mut to)?,
             gateway: gateway::Gateway::register(&mut to)?,
             ledger: ledger::Ledger::register(&mut to)?,
+            queue: queue::Queue::register(&mut to)?,
         };
         let names = ArcSwap::from_pointee(Names::new(Vec::new(), Vec::new(), limit));
         let Builder { registry, headers, families, .. } = to;
@@ -157,6 +162,22 @@ impl Metrics {
     /// The number of the configuration that is in use.
     pub fn config_generation(&self, generation: u64) {
         self.areas.gateway.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a call of a group as waiting for quota until the guard is dropped.
+    #[must_use]
+    pub fn waits_in_queue(&self, group: &str) -> WaitGuard {
+        self.areas.queue.enter(group)
+    }
+
+    /// A call got its turn after so long.
+    pub fn left_queue(&self, group: &str, waited: Duration) {
+        self.areas.queue.leave(group, waited);
+    }
+
+    /// A call got no turn; `reason` is a word from a table.
+    pub fn refused_in_queue(&self, group: &str, reason: &'static str) {
+        self.areas.queue.refuse(group, reason);
     }
 
     /// How the ledger is now.

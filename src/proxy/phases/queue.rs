@@ -1,0 +1,170 @@
+//! Calls of groups whose keys have limits: what is taken of a quota, who waits for it, and what becomes of it.
+
+use super::upstream_peer::{is_exhausted, while_client_stays};
+use crate::dialects::openai::Request;
+use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
+use crate::proxy::Gateway;
+use crate::proxy::stage::{Admitted, Attempt, MOST_RETRIES};
+use crate::routing::queue::Told;
+use crate::runtime::{Group, GroupQueue, Pick, Resolution, Standing, Turn, Wish};
+use crate::upstream::{Deployment, Granted, NoTurn, Ticket};
+use http::{HeaderMap, HeaderName};
+use pingora::Result;
+use pingora_proxy::Session;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A deployment and the leave to call it.
+pub(super) type Turned = (usize, Arc<Deployment>, Option<Ticket>);
+
+/// What a call may do to get its turn; `None` where nothing is limited.
+pub(in crate::proxy) fn turn(
+    resolution: &Resolution,
+    standing: &Standing,
+    request: &Request,
+    headers: &HeaderMap,
+) -> Option<Turn> {
+    let group = &resolution.group;
+    let queue = group.queue.as_ref()?;
+    let tokens = GroupQueue::tokens(group, request.prompt_estimate(), request.max_tokens());
+    Some(queue.turn(standing, wish(headers, request), tokens))
+}
+
+/// A header beats the body.
+fn wish(headers: &HeaderMap, request: &Request) -> Wish {
+    const MAX_WAIT: HeaderName = HeaderName::from_static("x-tollgate-max-wait");
+    const PRIORITY: HeaderName = HeaderName::from_static("x-tollgate-priority");
+    let said = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is clamped")]
+    let level = |number: f64| number.clamp(0.0, 255.0) as u8;
+    Wish {
+        max_wait: said(&MAX_WAIT).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        priority: said(&PRIORITY).map(level).or_else(|| request.priority()),
+    }
+}
+
+/// Why a call that is not made yet will not get its turn in time, if so.
+pub(super) fn hopeless(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    queue: &GroupQueue,
+    turn: Turn,
+) -> Option<ApiError> {
+    if queue.is_open(turn.tokens(), |deployment| !is_exhausted(admitted, deployment)) {
+        return None;
+    }
+    let why = queue.hopeless(turn, barred(admitted))?;
+    gateway.telemetry.metrics.refused_in_queue(&admitted.resolution.group.name, why.as_str());
+    Some(refusal(admitted, why))
+}
+
+/// Chooses a deployment that has quota left, or waits until one has.
+pub(super) async fn take(
+    gateway: &Gateway,
+    session: &mut Session,
+    admitted: &mut Admitted,
+    turn: Turn,
+) -> Result<std::result::Result<Turned, ApiError>> {
+    let group = Arc::clone(&admitted.resolution.group);
+    let Some(queue) = &group.queue else { return Ok(Err(internal())) };
+    if let Some(turned) = at_once(admitted, &group, queue, turn.tokens()) {
+        return Ok(Ok(turned));
+    }
+    let metrics = &gateway.telemetry.metrics;
+    let began = Instant::now();
+    let waits = metrics.waits_in_queue(&group.name);
+    let wait = queue.wait(turn, barred(admitted), admitted.progress.tried.clone());
+    let granted = while_client_stays(session, wait).await?;
+    drop(waits);
+    let waited = began.elapsed();
+    if let Some(turn) = &mut admitted.turn {
+        turn.patience = turn.patience.saturating_sub(waited);
+    }
+    match granted {
+        Ok(Granted { index, ticket }) => {
+            metrics.left_queue(&group.name, waited);
+            let Some(deployment) = group.deployments.get(index) else { return Ok(Err(internal())) };
+            Ok(Ok((index, Arc::clone(deployment), Some(ticket))))
+        }
+        Err(why) => {
+            metrics.refused_in_queue(&group.name, why.as_str());
+            Ok(Err(refusal(admitted, why)))
+        }
+    }
+}
+
+/// By the group's own strategy, while nobody waits.
+fn at_once(admitted: &Admitted, group: &Group, queue: &GroupQueue, tokens: u64) -> Option<Turned> {
+    if queue.is_busy() {
+        return None;
+    }
+    let may_be = |deployment: &Deployment| {
+        let now = deployment.quota.now();
+        deployment.quota.ready_at(now, tokens) <= now && !is_exhausted(admitted, deployment)
+    };
+    let Pick::Deployment(index) = group.pick(&admitted.progress.tried, may_be) else { return None };
+    let ticket = queue.take(index, tokens)?;
+    Some((index, Arc::clone(group.deployments.get(index)?), Some(ticket)))
+}
+
+/// The deployments that this call may not use.
+fn barred(admitted: &Admitted) -> SmallVec<[usize; 8]> {
+    let all = admitted.resolution.group.deployments.iter().enumerate();
+    all.filter(|(_, deployment)| is_exhausted(admitted, deployment)).map(|(index, _)| index).collect()
+}
+
+fn refusal(admitted: &Admitted, why: NoTurn) -> ApiError {
+    let reason = match why {
+        NoTurn::Full(_) => "too many calls wait for it already",
+        NoTurn::TooLate(_) => "its keys have no quota left, and none in the time that this call may wait",
+        NoTurn::TimedOut(_) => "its keys had no quota left for as long as this call could wait",
+    };
+    let again = why.retry_after().map(|after| after.as_millis().div_ceil(1000).max(1));
+    let again = again.map(|seconds| format!(", Try again in {seconds} seconds")).unwrap_or_default();
+    let words = format!(
+        "No deployments available for selected model{again}. Passed model={}: {reason}.",
+        admitted.requested
+    );
+    ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(why.retry_after())
+}
+
+fn internal() -> ApiError {
+    ApiError::new(ErrorKind::Internal, "Internal error of the gateway.")
+}
+
+/// Whether a call whose key was refused or used up waits for another turn. It costs none of its retries: that the key
+/// had no quota is not the call's fault.
+pub(super) fn again(admitted: &Admitted, fault: FaultClass) -> bool {
+    let (Some(queue), Some(turn)) = (&admitted.resolution.group.queue, admitted.turn) else { return false };
+    let (group, progress) = (&admitted.resolution.group, &admitted.progress);
+    let may = match fault {
+        FaultClass::Quota => true,
+        FaultClass::Key => progress.tried.len() < group.deployments.len(),
+        FaultClass::Request | FaultClass::Host => false,
+    };
+    may && progress.retries < MOST_RETRIES && queue.hopeless(turn, barred(admitted)).is_none()
+}
+
+/// When a call that was refused for want of quota may come again, as the queue knows it.
+pub(super) fn back(admitted: &Admitted, fault: FaultClass) -> Option<Duration> {
+    let queue = admitted.resolution.group.queue.as_ref().filter(|_| fault == FaultClass::Quota)?;
+    queue.estimate(admitted.turn?, barred(admitted))
+}
+
+/// Takes note of what an answer's head says of the key's quota.
+pub(super) fn hear(attempt: &mut Attempt, status: u16, headers: &HeaderMap, retry_after: Option<Duration>) {
+    let Some(ticket) = &mut attempt.quota else { return };
+    let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
+    let told = Told::read(header, unix_ms(SystemTime::now()));
+    ticket.answered(&told);
+    match status {
+        200..=299 => ticket.served(),
+        429 => {
+            let sides = [told.requests, told.tokens].into_iter();
+            let used_up = sides.filter(|side| side.remaining == Some(0)).filter_map(|side| side.reset).max();
+            ticket.refused(retry_after.or(used_up.map(Duration::from_millis)));
+        }
+        _ => {}
+    }
+}
