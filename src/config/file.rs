@@ -2,6 +2,7 @@
 
 use super::tree::{Entry, Mark, Node, Value};
 use super::{ConfigError, Place, yaml};
+use crate::providers::Catalog;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,8 @@ use std::sync::Arc;
 pub struct ConfigFile {
     /// The mapping at the top.
     pub root: Node,
+    /// What is known of models, with the file's own prices (`tollgate.price_file`).
+    pub catalog: Catalog,
 }
 
 /// Most files that may include each other in a row.
@@ -33,7 +36,7 @@ impl ConfigFile {
                 ));
             }
         }
-        Ok(Self { root })
+        Ok(Self { root, catalog: Catalog::default() })
     }
 
     /// Reads a file and everything it includes.
@@ -43,6 +46,7 @@ impl ConfigFile {
     pub fn read(path: &Path) -> Result<Self, Vec<ConfigError>> {
         let mut faults = Vec::new();
         let file = read_with_includes(path, &Mark::default(), &mut Vec::new(), &mut faults);
+        let file = file.map(|file| file.with_prices(path, &mut faults));
         match file {
             Some(file) if faults.is_empty() => Ok(file),
             _ => Err(faults),
@@ -53,6 +57,23 @@ impl ConfigFile {
     #[must_use]
     pub fn section(&self, name: &str) -> Option<&Entry> {
         self.root.get(name)
+    }
+
+    /// Reads the price file, which is looked for beside the file that names it.
+    fn with_prices(self, path: &Path, faults: &mut Vec<ConfigError>) -> Self {
+        let named = self.root.get("tollgate").and_then(|entry| entry.node.get("price_file"));
+        let Some((node, name)) = named.and_then(|entry| Some((&entry.node, entry.node.text()?))) else {
+            return self;
+        };
+        let target = path.parent().unwrap_or_else(|| Path::new("")).join(name);
+        match read_text(&target).and_then(|text| Catalog::with_prices(&text)) {
+            Ok(catalog) => Self { catalog, ..self },
+            Err(why) => {
+                let message = format!("{} cannot be used: {why}", target.display());
+                faults.push(ConfigError::new(node.mark.place("tollgate.price_file"), message));
+                self
+            }
+        }
     }
 
     /// Lists are appended; any other value overwrites.

@@ -21,6 +21,8 @@ pub mod tree;
 pub mod yaml;
 
 pub use audit::{AuditRow, Status};
+#[cfg(test)]
+pub(crate) use compile::is_own_path;
 pub use compile::{Compiled, Overrides, StoredModels, compile, parse_and_compile};
 pub use env::Env;
 pub(crate) use error::did_you_mean;

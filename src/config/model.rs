@@ -3,7 +3,7 @@
 use super::StoredModels;
 use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
-use crate::providers::Target;
+use crate::providers::{Passage, Target};
 use crate::store::DatabaseSettings;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -24,6 +24,8 @@ pub struct Config {
     pub queue: QueueConfig,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
     pub targets: Vec<Arc<Target>>,
+    /// Paths that lead elsewhere as they are (`pass_through_endpoints`).
+    pub passages: Vec<Arc<Passage>>,
     /// Other names of groups.
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.

@@ -279,3 +279,10 @@ async fn the_description_names_every_row_and_only_public_ones_without_a_key() {
     }
     assert!(described["paths"]["/v1/chat/completions"]["post"]["security"].is_array());
 }
+
+#[test]
+fn no_pass_through_endpoint_can_stand_in_the_way_of_a_route() {
+    for route in routes::ALL {
+        assert!(crate::config::is_own_path(route.path), "{}", route.path);
+    }
+}

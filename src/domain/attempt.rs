@@ -11,6 +11,8 @@ pub enum EndpointKind {
     Completions,
     /// `/v1/embeddings` and its twins.
     Embeddings,
+    /// A configured path that leads elsewhere as it is.
+    PassThrough,
 }
 
 impl EndpointKind {
@@ -21,6 +23,7 @@ impl EndpointKind {
             Self::ChatCompletions => "/chat/completions",
             Self::Completions => "/completions",
             Self::Embeddings => "/embeddings",
+            Self::PassThrough => "",
         }
     }
 
@@ -31,6 +34,7 @@ impl EndpointKind {
             Self::ChatCompletions => "acompletion",
             Self::Completions => "atext_completion",
             Self::Embeddings => "aembedding",
+            Self::PassThrough => "pass_through_endpoint",
         }
     }
 }

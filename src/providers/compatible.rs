@@ -28,6 +28,20 @@ const fn row(
     Row { prefix, base, suffix: "", key_env, base_env, own_dialect: false, takes_stream_options: true }
 }
 
+const fn cloud(
+    prefix: &'static str,
+    base: &'static str,
+    key_env: &'static [&'static str],
+    base_env: &'static [&'static str],
+) -> Row {
+    row(prefix, Some(base), key_env, base_env)
+}
+
+/// A server that wants no key unless one is configured.
+const fn local(prefix: &'static str, base: Option<&'static str>, base_env: &'static [&'static str]) -> Row {
+    row(prefix, base, &[], base_env)
+}
+
 const fn vendor(row: Row, suffix: &'static str) -> Row {
     Row { own_dialect: true, suffix, ..row }
 }
@@ -84,6 +98,190 @@ pub static ALL: &[Row] = &[
         &["PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"],
         &["PERPLEXITY_API_BASE"],
     ),
+    // Vendors in the cloud, by prefix; each base is the one its documentation gives.
+    cloud(
+        "abliteration",
+        "https://api.abliteration.ai/v1",
+        &["ABLITERATION_API_KEY"],
+        &["ABLITERATION_API_BASE"],
+    ),
+    cloud("ai21", "https://api.ai21.com/studio/v1", &["AI21_API_KEY"], &["AI21_API_BASE"]),
+    cloud("ai21_chat", "https://api.ai21.com/studio/v1", &["AI21_API_KEY"], &["AI21_API_BASE"]),
+    cloud("aihubmix", "https://aihubmix.com/v1", &["AIHUBMIX_API_KEY"], &["AIHUBMIX_API_BASE"]),
+    cloud("aiml", "https://api.aimlapi.com/v1", &["AIML_API_KEY", "AIMLAPI_KEY"], &["AIML_API_BASE"]),
+    cloud(
+        "amazon_nova",
+        "https://api.nova.amazon.com/v1",
+        &["AMAZON_NOVA_API_KEY"],
+        &["AMAZON_NOVA_API_BASE"],
+    ),
+    cloud("apertis", "https://api.stima.tech/v1", &["STIMA_API_KEY"], &["APERTIS_API_BASE"]),
+    cloud(
+        "assemblyai",
+        "https://llm-gateway.assemblyai.com/v1",
+        &["ASSEMBLYAI_API_KEY"],
+        &["ASSEMBLYAI_API_BASE"],
+    ),
+    cloud("baseten", "https://inference.baseten.co/v1", &["BASETEN_API_KEY"], &["BASETEN_API_BASE"]),
+    cloud("cerebras", "https://api.cerebras.ai/v1", &["CEREBRAS_API_KEY"], &["CEREBRAS_API_BASE"]),
+    cloud("chutes", "https://llm.chutes.ai/v1", &["CHUTES_API_KEY"], &["CHUTES_API_BASE"]),
+    cloud(
+        "clarifai",
+        "https://api.clarifai.com/v2/ext/openai/v1",
+        &["CLARIFAI_API_KEY", "CLARIFAI_PAT"],
+        &["CLARIFAI_API_BASE"],
+    ),
+    Row {
+        takes_stream_options: false,
+        ..cloud(
+            "codestral",
+            "https://codestral.mistral.ai/v1",
+            &["CODESTRAL_API_KEY"],
+            &["CODESTRAL_API_BASE"],
+        )
+    },
+    cloud(
+        "cometapi",
+        "https://api.cometapi.com/v1",
+        &["COMETAPI_API_KEY", "COMETAPI_KEY"],
+        &["COMETAPI_API_BASE"],
+    ),
+    cloud("compactifai", "https://api.compactif.ai/v1", &["COMPACTIFAI_API_KEY"], &["COMPACTIFAI_API_BASE"]),
+    cloud(
+        "crusoe",
+        "https://managed-inference-api-proxy.crusoecloud.com/v1",
+        &["CRUSOE_API_KEY"],
+        &["CRUSOE_API_BASE"],
+    ),
+    cloud(
+        "dashscope",
+        "https://dashscope-intl.aliyuncs.com/compatible-mode/v1",
+        &["DASHSCOPE_API_KEY"],
+        &["DASHSCOPE_API_BASE"],
+    ),
+    cloud(
+        "deepinfra",
+        "https://api.deepinfra.com/v1/openai",
+        &["DEEPINFRA_API_KEY"],
+        &["DEEPINFRA_API_BASE"],
+    ),
+    cloud("empower", "https://app.empower.dev/api/v1", &["EMPOWER_API_KEY"], &["EMPOWER_API_BASE"]),
+    cloud(
+        "featherless_ai",
+        "https://api.featherless.ai/v1",
+        &["FEATHERLESS_AI_API_KEY", "FEATHERLESS_API_KEY"],
+        &["FEATHERLESS_AI_API_BASE"],
+    ),
+    cloud(
+        "friendliai",
+        "https://api.friendli.ai/serverless/v1",
+        &["FRIENDLIAI_API_KEY", "FRIENDLI_TOKEN"],
+        &["FRIENDLI_API_BASE"],
+    ),
+    cloud("galadriel", "https://api.galadriel.com/v1", &["GALADRIEL_API_KEY"], &["GALADRIEL_API_BASE"]),
+    cloud("github", "https://models.github.ai/inference", &["GITHUB_API_KEY"], &["GITHUB_API_BASE"]),
+    cloud("gmi", "https://api.gmi-serving.com/v1", &["GMI_API_KEY"], &["GMI_API_BASE"]),
+    cloud(
+        "gradient_ai",
+        "https://inference.do-ai.run/v1",
+        &["GRADIENT_AI_API_KEY"],
+        &["GRADIENT_AI_ENDPOINT"],
+    ),
+    cloud("helicone", "https://ai-gateway.helicone.ai", &["HELICONE_API_KEY"], &["HELICONE_API_BASE"]),
+    cloud(
+        "huggingface",
+        "https://router.huggingface.co/v1",
+        &["HF_TOKEN", "HUGGINGFACE_API_KEY"],
+        &["HF_API_BASE"],
+    ),
+    cloud("hyperbolic", "https://api.hyperbolic.xyz/v1", &["HYPERBOLIC_API_KEY"], &["HYPERBOLIC_API_BASE"]),
+    cloud("jina_ai", "https://api.jina.ai/v1", &["JINA_AI_API_KEY", "JINA_AI_TOKEN"], &["JINA_AI_API_BASE"]),
+    cloud("lambda_ai", "https://api.lambda.ai/v1", &["LAMBDA_API_KEY"], &["LAMBDA_API_BASE"]),
+    cloud("llamagate", "https://api.llamagate.dev/v1", &["LLAMAGATE_API_KEY"], &["LLAMAGATE_API_BASE"]),
+    cloud("meta_llama", "https://api.llama.com/compat/v1", &["LLAMA_API_KEY"], &["LLAMA_API_BASE"]),
+    cloud("minimax", "https://api.minimax.io/v1", &["MINIMAX_API_KEY"], &["MINIMAX_API_BASE"]),
+    cloud("moonshot", "https://api.moonshot.ai/v1", &["MOONSHOT_API_KEY"], &["MOONSHOT_API_BASE"]),
+    cloud("morph", "https://api.morphllm.com/v1", &["MORPH_API_KEY"], &["MORPH_API_BASE"]),
+    cloud("nano-gpt", "https://nano-gpt.com/api/v1", &["NANOGPT_API_KEY"], &["NANOGPT_API_BASE"]),
+    cloud("nebius", "https://api.tokenfactory.nebius.com/v1", &["NEBIUS_API_KEY"], &["NEBIUS_API_BASE"]),
+    cloud("novita", "https://api.novita.ai/openai", &["NOVITA_API_KEY"], &["NOVITA_API_BASE"]),
+    cloud("nscale", "https://inference.api.nscale.com/v1", &["NSCALE_API_KEY"], &["NSCALE_API_BASE"]),
+    cloud(
+        "nvidia_nim",
+        "https://integrate.api.nvidia.com/v1",
+        &["NVIDIA_NIM_API_KEY"],
+        &["NVIDIA_NIM_API_BASE"],
+    ),
+    cloud(
+        "ovhcloud",
+        "https://oai.endpoints.kepler.ai.cloud.ovh.net/v1",
+        &["OVHCLOUD_API_KEY"],
+        &["OVHCLOUD_API_BASE"],
+    ),
+    cloud("poe", "https://api.poe.com/v1", &["POE_API_KEY"], &["POE_API_BASE"]),
+    cloud("publicai", "https://api.publicai.co/v1", &["PUBLICAI_API_KEY"], &["PUBLICAI_API_BASE"]),
+    cloud("sambanova", "https://api.sambanova.ai/v1", &["SAMBANOVA_API_KEY"], &["SAMBANOVA_API_BASE"]),
+    cloud("scaleway", "https://api.scaleway.ai/v1", &["SCW_SECRET_KEY"], &["SCALEWAY_API_BASE"]),
+    cloud(
+        "synthetic",
+        "https://api.synthetic.new/openai/v1",
+        &["SYNTHETIC_API_KEY"],
+        &["SYNTHETIC_API_BASE"],
+    ),
+    cloud("v0", "https://api.v0.dev/v1", &["V0_API_KEY"], &["V0_API_BASE"]),
+    cloud("veniceai", "https://api.venice.ai/api/v1", &["VENICE_AI_API_KEY"], &["VENICE_AI_API_BASE"]),
+    cloud(
+        "vercel_ai_gateway",
+        "https://ai-gateway.vercel.sh/v1",
+        &["VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"],
+        &["VERCEL_AI_GATEWAY_API_BASE"],
+    ),
+    cloud(
+        "volcengine",
+        "https://ark.cn-beijing.volces.com/api/v3",
+        &["VOLCENGINE_API_KEY"],
+        &["VOLCENGINE_API_BASE"],
+    ),
+    cloud(
+        "voyage",
+        "https://api.voyageai.com/v1",
+        &["VOYAGE_API_KEY", "VOYAGE_AI_API_KEY", "VOYAGE_AI_TOKEN"],
+        &["VOYAGE_API_BASE"],
+    ),
+    cloud("wandb", "https://api.inference.wandb.ai/v1", &["WANDB_API_KEY"], &["WANDB_API_BASE"]),
+    cloud(
+        "xiaomi_mimo",
+        "https://api.xiaomimimo.com/v1",
+        &["XIAOMI_MIMO_API_KEY"],
+        &["XIAOMI_MIMO_API_BASE"],
+    ),
+    cloud("zai", "https://api.z.ai/api/paas/v4", &["ZAI_API_KEY"], &["ZAI_API_BASE"]),
+    row(
+        "huawei_maas",
+        Some("https://api-ap-southeast-1.modelarts-maas.com/openai/v1"),
+        &["HUAWEI_MAAS_API_KEY"],
+        &["HUAWEI_MAAS_API_BASE"],
+    ),
+    // Vendors whose address holds the customer's own name.
+    row("cloudflare", None, &["CLOUDFLARE_API_KEY"], &["CLOUDFLARE_API_BASE"]),
+    row("databricks", None, &["DATABRICKS_API_KEY"], &["DATABRICKS_API_BASE"]),
+    row("heroku", None, &["HEROKU_API_KEY"], &["HEROKU_API_BASE"]),
+    // Servers of one's own.
+    local(
+        "docker_model_runner",
+        Some("http://localhost:12434/engines/v1"),
+        &["DOCKER_MODEL_RUNNER_API_BASE"],
+    ),
+    local("infinity", None, &["INFINITY_API_BASE"]),
+    local("lemonade", Some("http://localhost:8000/api/v1"), &["LEMONADE_API_BASE"]),
+    local("llama_cpp", Some("http://localhost:8080/v1"), &["LLAMA_CPP_API_BASE"]),
+    local("llamafile", Some("http://127.0.0.1:8080/v1"), &["LLAMAFILE_API_BASE"]),
+    local("localai", Some("http://localhost:8080/v1"), &["LOCALAI_API_BASE"]),
+    local("oobabooga", None, &["OOBABOOGA_API_BASE"]),
+    local("sglang", Some("http://localhost:30000/v1"), &["SGLANG_API_BASE"]),
+    local("tgi", None, &["TGI_API_BASE"]),
+    local("vllm", None, &["VLLM_API_BASE"]),
+    local("xinference", Some("http://127.0.0.1:9997/v1"), &["XINFERENCE_API_BASE"]),
     vendor(
         row(
             "anthropic",
@@ -110,18 +308,13 @@ pub static ALL: &[Row] = &[
 
 /// Prefixes whose APIs need a dialect or a signature that is not there yet, whatever `api_base` says.
 pub static UNSERVED: &[&str] = &[
-    "ai21",
     "aleph_alpha",
     "azure",
     "azure_ai",
     "azure_text",
     "bedrock",
     "bedrock_converse",
-    "clarifai",
-    "cloudflare",
-    "databricks",
     "github_copilot",
-    "huggingface",
     "nlp_cloud",
     "oci",
     "petals",
@@ -138,52 +331,13 @@ pub static UNSERVED: &[&str] = &[
 
 /// Other prefixes that LiteLLM cuts off; with an `api_base` they are taken for OpenAI-compatible.
 pub static OTHERS: &[&str] = &[
-    "aiml",
     "aiohttp_openai",
     "anyscale",
-    "baseten",
-    "cerebras",
-    "codestral",
-    "cometapi",
-    "dashscope",
     "deepgram",
-    "deepinfra",
-    "docker_model_runner",
     "elevenlabs",
-    "featherless_ai",
-    "friendliai",
-    "galadriel",
-    "github",
-    "gradient_ai",
-    "heroku",
-    "hyperbolic",
-    "infinity",
-    "jina_ai",
-    "lambda_ai",
-    "lemonade",
-    "llamafile",
     "llama_api",
-    "meta_llama",
-    "minimax",
-    "moonshot",
-    "morph",
-    "nebius",
-    "novita",
-    "nscale",
-    "nvidia_nim",
-    "oobabooga",
-    "ovhcloud",
-    "sambanova",
     "text-completion-codestral",
     "topaz",
-    "v0",
-    "vercel_ai_gateway",
-    "vllm",
-    "volcengine",
-    "voyage",
-    "wandb",
-    "xinference",
-    "zai",
 ];
 
 /// The row of a prefix.
@@ -212,6 +366,7 @@ mod tests {
 
     #[test]
     fn every_row_is_usable_and_stands_once() {
+        assert!(ALL.len() >= 60);
         for row in ALL {
             assert_eq!(ALL.iter().filter(|other| other.prefix == row.prefix).count(), 1, "{}", row.prefix);
             assert!(!UNSERVED.contains(&row.prefix) && !OTHERS.contains(&row.prefix), "{}", row.prefix);

@@ -4,8 +4,12 @@
 //! signature of its own is a folder here and a line in `ALL`.
 
 pub mod base;
+pub mod catalog;
 pub mod compatible;
+pub mod passage;
 pub mod target;
 
 pub use base::Base;
+pub use catalog::Catalog;
+pub use passage::Passage;
 pub use target::{ModelInfo, Params, Target, Weights};

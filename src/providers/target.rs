@@ -44,7 +44,7 @@ impl Target {
 }
 
 /// Shorter words are also found where they give nothing away.
-const SHORTEST_SECRET: usize = 8;
+pub(super) const SHORTEST_SECRET: usize = 8;
 
 /// Traffic weights of simple-shuffle: `weight`, else `rpm`, else `tpm`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]

@@ -125,7 +125,8 @@ pub(super) fn permit(admitted: &Admitted, now: i64) -> Result<(Permit, PassedHea
     }
 }
 
-fn refused(refusal: &Refusal) -> Denied {
+/// A limit that is reached, as the client is told.
+pub(super) fn refused(refusal: &Refusal) -> Denied {
     let words = refusal.to_string();
     let Refusal::Rate { kind, resets_in_ms, .. } = refusal else {
         return (ApiError::new(ErrorKind::BudgetExceeded, words), Vec::new());

@@ -50,16 +50,22 @@ pub(super) async fn read(session: &mut Session, limit: usize) -> Result<Body> {
     if length.is_some_and(|length| length > limit) {
         return Ok(Body::TooLarge);
     }
+    invite(session).await?;
+    match length {
+        Some(length) => read_sized(session, length).await,
+        None => read_unsized(session, limit).await,
+    }
+}
+
+/// Tells a client that waits for leave to send its body that it may.
+pub(super) async fn invite(session: &mut Session) -> Result<()> {
     if session.get_header(http::header::EXPECT).is_some() {
         // Pingora takes the interim answer for a final one before the body, and would close.
         let keep_alive = session.as_mut().get_keepalive();
         session.as_mut().write_continue_response().await?;
         session.as_mut().set_keepalive(keep_alive);
     }
-    match length {
-        Some(length) => read_sized(session, length).await,
-        None => read_unsized(session, limit).await,
-    }
+    Ok(())
 }
 
 async fn read_sized(session: &mut Session, length: usize) -> Result<Body> {

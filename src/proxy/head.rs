@@ -113,9 +113,37 @@ const USUAL: [&str; 32] = [
 ];
 
 fn names_secret(value: &HeaderValue, target: &Target) -> bool {
-    let fits = |secret: &&Secret| secret.expose().len() <= value.len();
-    let mut secrets = target.secrets().filter(fits);
-    secrets.any(|secret| memchr::memmem::find(value.as_bytes(), secret.expose().as_bytes()).is_some())
+    repeats(value, target.secrets().map(Secret::expose))
+}
+
+/// Whether a header repeats one of these secrets.
+pub(super) fn repeats<'a>(value: &HeaderValue, secrets: impl Iterator<Item = &'a str>) -> bool {
+    let mut secrets = secrets.filter(|secret| secret.len() <= value.len());
+    secrets.any(|secret| memchr::memmem::find(value.as_bytes(), secret.as_bytes()).is_some())
+}
+
+/// A configured header's value, which no log will show.
+pub(super) fn secret_value(text: &str) -> Result<HeaderValue> {
+    let bad =
+        |_| pingora::Error::explain(pingora::ErrorType::InvalidHTTPHeader, "a header value cannot be sent");
+    let mut value = HeaderValue::from_str(text).map_err(bad)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// Headers that belong to one connection.
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    const HOP_BY_HOP: [&str; 8] = [
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ];
+    HOP_BY_HOP.contains(&name.as_str())
 }
 
 fn is_private(name: &HeaderName) -> bool {
@@ -289,7 +317,7 @@ fn is_cross_origin(session: &Session) -> bool {
     session.req_header().headers.contains_key(ORIGIN)
 }
 
-fn money(amount: Money) -> HeaderValue {
+pub(super) fn money(amount: Money) -> HeaderValue {
     if amount.is_zero() { ZERO } else { text(&amount.to_string()) }
 }
 

@@ -7,6 +7,7 @@
 mod admission;
 mod body;
 mod head;
+mod passing;
 mod phases;
 mod respond;
 mod settle;

@@ -1,13 +1,16 @@
 //! From the last stage of a call to the one record it leaves.
 
 use super::Gateway;
+use super::passing;
 use super::phases::response_body::estimated;
 use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
 use crate::dialects::openai;
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
-    Content, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource, unix_ms,
+    Charge, Content, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
+    unix_ms,
 };
+use crate::limits::Permit;
 use crate::metering;
 use crate::upstream::Deployment;
 use bytes::Bytes;
@@ -35,6 +38,7 @@ pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option
             book_held(gateway, &mut hold);
             return told(*hold.attempt, !delivered);
         }
+        Stage::Passing(passing) => return passing::record(gateway, *passing),
         Stage::Refused(refused) => of_refused(*refused),
         Stage::Holding(hold) => of_gone(hold.attempt.close(None, 200)),
         Stage::Attempting(attempt) => of_gone(attempt.close(None, 0)),
@@ -132,17 +136,7 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         }
     };
     if let Some(permit) = permit {
-        let settled = permit.settle(usage.total().saturating_sub(usage.cached), cost);
-        attribution.charges = settled.charges.into_vec();
-        settled.crossed.iter().for_each(|crossed| {
-            log::warn!(
-                "soft budget: {} {} has spent {} of {}",
-                crossed.counter.scope,
-                crossed.counter.id,
-                crossed.spent,
-                crossed.soft
-            );
-        });
+        attribution.charges = close(permit, usage.total().saturating_sub(usage.cached), cost);
     }
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
@@ -176,6 +170,21 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     admitted.books = Books::Written(Box::new(record));
 }
 
+/// Settles what a call took, and says which counters it is charged to.
+pub(super) fn close(permit: Permit, tokens: u64, cost: Money) -> Vec<Charge> {
+    let settled = permit.settle(tokens, cost);
+    settled.crossed.iter().for_each(|crossed| {
+        log::warn!(
+            "soft budget: {} {} has spent {} of {}",
+            crossed.counter.scope,
+            crossed.counter.id,
+            crossed.spent,
+            crossed.soft
+        );
+    });
+    settled.charges.into_vec()
+}
+
 /// What was said, if it is to be kept. Of a stream only the request is.
 fn content(admitted: &Admitted, answer: Option<&Bytes>) -> Option<Box<Content>> {
     admitted.snapshot.config.spending.ledger.keeps_content.then(|| {
@@ -188,7 +197,7 @@ fn content(admitted: &Admitted, answer: Option<&Bytes>) -> Option<Box<Content>> 
 }
 
 /// A record that finds no room is counted and reported by the ledger; the answer was paid for, so it is sent.
-fn write(gateway: &Gateway, record: &UsageRecord) {
+pub(super) fn write(gateway: &Gateway, record: &UsageRecord) {
     let _ = gateway.ledger.append(record);
 }
 
@@ -229,7 +238,7 @@ fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
     }
 }
 
-fn blank(caller: &Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord {
+pub(super) fn blank(caller: &Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord {
     UsageRecord {
         id: record_id(caller.arrived_at),
         call_id: caller.call_id.clone(),

@@ -1,5 +1,6 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
+use super::passing::Passing;
 use crate::dialects::openai::{Request, StreamRelay};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
@@ -47,6 +48,8 @@ pub(super) enum Stage {
     Holding(Box<Hold>),
     /// The answer is on its way to the client: nothing can be taken back.
     Relaying(Box<Relay>),
+    /// Passed through unread.
+    Passing(Box<Passing>),
     /// The client is to be answered, or was answered, with an error.
     Refused(Box<Refused>),
 }

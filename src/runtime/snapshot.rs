@@ -5,8 +5,10 @@ use super::queue::{self, Queues};
 use super::{CustomerTerms, Directory, Group, House, Resolution};
 use crate::auth::Verifier;
 use crate::config::Config;
+use crate::domain::HostPort;
 use crate::limits::Zone;
-use crate::upstream::{Deployment, Uncallable, Upstreams};
+use crate::providers::Passage;
+use crate::upstream::{Deployment, Endpoint, Uncallable, Upstreams};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -25,6 +27,8 @@ pub struct Snapshot {
     /// All groups, in order of appearance.
     pub groups: Vec<Arc<Group>>,
     names: Names,
+    /// The longest paths first.
+    passages: Vec<(Arc<Passage>, Arc<Endpoint>)>,
 }
 
 /// Why a configuration cannot be made ready.
@@ -46,7 +50,9 @@ impl Snapshot {
         directory: &Directory,
         generation: u64,
     ) -> Result<Self, PrepareError> {
-        let deployments = upstreams.prepare(&config.targets).await?;
+        let origins: Vec<&HostPort> = config.passages.iter().map(|passage| &passage.origin).collect();
+        let (deployments, endpoints) = upstreams.prepare(&config.targets, &origins).await?;
+        let passages = config.passages.iter().cloned().zip(endpoints).collect();
         queue::configure(&deployments, &config.queue);
         let mut queues = Queues::new(&config.queue, upstreams);
         let groups = groups(&deployments, config.router.num_retries, &mut queues);
@@ -69,13 +75,19 @@ impl Snapshot {
             budget_id: config.spending.customer_budget_id.clone(),
         });
         let house = House::prepare(&config, directory, verifier.bare_hash()).await;
-        Ok(Self { config, generation, verifier, house, deployments, groups, names })
+        Ok(Self { config, generation, verifier, house, deployments, groups, names, passages })
     }
 
     /// Finds the group that a name stands for.
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Resolution> {
         self.names.find(name).or_else(|| self.resolve_single(name))
+    }
+
+    /// Finds the pass-through endpoint that a path leads to, with what follows its own path.
+    #[must_use]
+    pub fn passage<'a>(&self, path: &'a str) -> Option<(&Arc<Passage>, &Arc<Endpoint>, &'a str)> {
+        self.passages.iter().find_map(|(passage, endpoint)| Some((passage, endpoint, passage.below(path)?)))
     }
 
     /// Whether some public name has a star: an unknown name is then told apart differently.

@@ -21,6 +21,9 @@ pub struct Upstreams {
     kept: Mutex<Kept>,
 }
 
+/// Deployments that can be called, and the endpoints of other origins.
+type Joined = (Vec<Arc<Deployment>>, Vec<Arc<Endpoint>>);
+
 #[derive(Default)]
 struct Kept {
     endpoints: HashMap<HostPort, Arc<Endpoint>>,
@@ -42,39 +45,43 @@ impl Upstreams {
         Self { since, probe, probe_every: probe_every.max(Duration::from_secs(1)), kept: Mutex::default() }
     }
 
-    /// Finds or makes what these targets need, resolves new names once, and forgets what no target
-    /// needs any more. A name that does not resolve is not an error: it is asked for again.
+    /// Finds or makes what these targets and other origins need, resolves new names once, and forgets what
+    /// nobody needs any more. The endpoints of `others` come in their order. A name that does not resolve is not an error: it is asked for again.
     ///
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
-    pub async fn prepare(&self, targets: &[Arc<Target>]) -> Result<Vec<Arc<Deployment>>, Uncallable> {
-        let deployments = self.join(targets)?;
+    pub async fn prepare(&self, targets: &[Arc<Target>], others: &[&HostPort]) -> Result<Joined, Uncallable> {
+        let joined = self.join(targets, others)?;
         let unresolved: Vec<Arc<Endpoint>> =
             self.endpoints().into_iter().filter(|endpoint| !endpoint.is_resolved()).collect();
         join_all(unresolved.iter().map(|endpoint| resolve(endpoint))).await;
-        Ok(deployments)
+        Ok(joined)
     }
 
-    fn join(&self, targets: &[Arc<Target>]) -> Result<Vec<Arc<Deployment>>, Uncallable> {
+    fn join(&self, targets: &[Arc<Target>], others: &[&HostPort]) -> Result<Joined, Uncallable> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut deployments = Vec::with_capacity(targets.len());
         for target in targets {
-            let endpoint = Arc::clone(
-                kept.endpoints
-                    .entry(target.origin.clone())
-                    .or_insert_with(|| Arc::new(Endpoint::new(target.origin.clone(), &self.probe))),
-            );
+            let endpoint = self.endpoint(&mut kept, &target.origin);
             let lane = self.lane(&mut kept, target);
             let state = self.state(&mut kept, target, lane);
             let quota = self.quota(&mut kept, target);
             deployments.push(Arc::new(Deployment::new(Arc::clone(target), endpoint, state, quota)?));
         }
-        kept.endpoints.retain(|origin, _| targets.iter().any(|target| target.origin == *origin));
+        let other_endpoints = others.iter().map(|origin| self.endpoint(&mut kept, origin)).collect();
+        kept.endpoints.retain(|origin, _| {
+            others.contains(&origin) || targets.iter().any(|target| target.origin == *origin)
+        });
         kept.states.retain(|_, state| state.strong_count() > 0);
         kept.lanes.retain(|_, lane| lane.strong_count() > 0);
         kept.quotas.retain(|_, quota| quota.strong_count() > 0);
         kept.queues.retain(|_, queue| queue.strong_count() > 0);
-        Ok(deployments)
+        Ok((deployments, other_endpoints))
+    }
+
+    fn endpoint(&self, kept: &mut Kept, origin: &HostPort) -> Arc<Endpoint> {
+        let made = || Arc::new(Endpoint::new(origin.clone(), &self.probe));
+        Arc::clone(kept.endpoints.entry(origin.clone()).or_insert_with(made))
     }
 
     fn lane(&self, kept: &mut Kept, target: &Target) -> Arc<KeyLane> {

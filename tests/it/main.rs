@@ -31,6 +31,7 @@ mod metering;
 mod models_db;
 mod outage;
 mod parallel;
+mod passing;
 mod people;
 mod pooler;
 mod queue;

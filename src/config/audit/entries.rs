@@ -88,7 +88,7 @@ pub(crate) static PARAMS: &[Key] = &[
     later("client_id"),
     later("client_secret"),
     later("tenant_id"),
-    later("base_model"),
+    noted("base_model", "its limits and prices are those of this model"),
     later("litellm_trace_id"),
     later("stream_chunk_size"),
 ];
@@ -180,7 +180,7 @@ pub(crate) static INFO: &[Key] = &[
     yes("input_cost_per_audio_token"),
     yes("output_cost_per_audio_token"),
     yes("supported_environments"),
-    later("base_model"),
+    noted("base_model", "its limits and prices are those of this model"),
     yes("access_groups"),
     later("health_check_timeout"),
     later("health_check_max_tokens"),

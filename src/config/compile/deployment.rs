@@ -6,8 +6,9 @@ use super::super::{Env, Place, python};
 use super::provider::{self, Meaning};
 use super::{is_placeholder, params, prices, shown};
 use crate::domain::{HostPort, Scheme, Secret, TargetId};
+use crate::providers::catalog::Facts;
 use crate::providers::compatible::Row;
-use crate::providers::{Base, ModelInfo, Target, Weights};
+use crate::providers::{Base, Catalog, ModelInfo, Target, Weights};
 
 /// An entry with one key, its environment resolved.
 pub(super) struct Deployment<'a> {
@@ -16,6 +17,7 @@ pub(super) struct Deployment<'a> {
     pub(super) info: &'a Section<'a>,
     pub(super) place: Place,
     pub(super) env: &'a Env,
+    pub(super) catalog: &'a Catalog,
     pub(super) slots: Option<u32>,
     /// The base is written but has no value.
     pub(super) base_is_unset: bool,
@@ -36,6 +38,7 @@ impl Deployment<'_> {
             report.warn(model.place(), note.as_str());
         }
         let key = if meaning.unserved.is_none() { self.key(meaning.row, report) } else { None };
+        let facts = self.facts(&meaning, report);
         let stream_options = meaning.row.is_none_or(|row| row.takes_stream_options);
         Some(Target {
             id: TargetId::new(&self.model_id(report)),
@@ -53,9 +56,25 @@ impl Deployment<'_> {
                 .and_then(|f| f.number(report))
                 .map_or(DEFAULT_ORDER, whole_order),
             params: params::compile(self.params, stream_options, self.slots, report),
-            info: model_info(self.params, self.info, report),
+            info: model_info(self.params, self.info, facts, report),
             unserved: meaning.unserved,
         })
+    }
+
+    /// What is known of the model: by `base_model` if that is set, else by its name.
+    fn facts(&self, meaning: &Meaning, report: &mut Report) -> Facts {
+        let named = self.info.field("base_model").or_else(|| self.params.field("base_model"));
+        let found = match named.as_ref().and_then(|field| field.text(report).map(|name| (field, name))) {
+            Some((field, name)) => {
+                let found = self.catalog.named(&name);
+                if found.is_none() {
+                    report.warn(field.place(), "nothing is known of this model");
+                }
+                found
+            }
+            None => self.catalog.find(&meaning.provider, &meaning.model),
+        };
+        found.unwrap_or_default()
     }
 
     fn meaning(&self, model: &Field<'_>, report: &mut Report) -> Option<Meaning> {
@@ -181,8 +200,8 @@ fn whole_order(order: f64) -> i64 {
     order as i64
 }
 
-fn model_info(params: &Section<'_>, info: &Section<'_>, report: &mut Report) -> ModelInfo {
-    let prices = prices::compile(params, info, report);
+fn model_info(params: &Section<'_>, info: &Section<'_>, facts: Facts, report: &mut Report) -> ModelInfo {
+    let prices = prices::compile(params, info, report).or(facts.prices);
     report.lenient(|report| {
         let mode = info.field("mode").and_then(|f| {
             let mode = f.text(report)?;
@@ -192,9 +211,15 @@ fn model_info(params: &Section<'_>, info: &Section<'_>, report: &mut Report) -> 
             Some(mode)
         });
         ModelInfo {
-            mode,
-            max_input_tokens: info.field("max_input_tokens").and_then(|f| f.count(report)),
-            max_output_tokens: info.field("max_output_tokens").and_then(|f| f.count(report)),
+            mode: mode.or(facts.mode),
+            max_input_tokens: info
+                .field("max_input_tokens")
+                .and_then(|f| f.count(report))
+                .or(facts.max_input_tokens),
+            max_output_tokens: info
+                .field("max_output_tokens")
+                .and_then(|f| f.count(report))
+                .or(facts.max_output_tokens),
             max_tokens: info.field("max_tokens").and_then(|f| f.count(report)),
             prices,
             access_groups: info.field("access_groups").map(|f| f.texts(report)).unwrap_or_default(),

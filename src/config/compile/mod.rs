@@ -6,6 +6,7 @@ mod deployment;
 mod environment;
 mod master_key;
 mod params;
+mod passages;
 mod pool;
 mod prices;
 mod provider;
@@ -26,6 +27,8 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub(crate) use environment::may_be_set;
+#[cfg(test)]
+pub(crate) use passages::is_own as is_own_path;
 pub(crate) use router::STRATEGIES;
 pub use stored::StoredModels;
 
@@ -76,14 +79,15 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let queue = queue::compile(&sections, &mut report);
-    let targets = targets::compile(&file.root, &sections, &env, &mut report);
+    let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
+    let passages = passages::compile(&sections.general, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
-    let stored = stored::compile(&sections, &env, server.master_key.as_ref(), &mut report);
+    let stored = stored::compile(&sections, &env, &file.catalog, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, queue, targets, aliases, stored };
+    let config = Config { server, spending, router, queue, targets, passages, aliases, stored };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 

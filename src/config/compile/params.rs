@@ -62,16 +62,26 @@ fn headers(params: &Section<'_>, report: &mut Report) -> Vec<(String, Secret)> {
     let mut headers: Vec<(String, Secret)> = Vec::new();
     for key in ["extra_headers", "headers"] {
         let Some(section) = params.field(key).and_then(|f| f.map(report)) else { continue };
-        headers.extend(section.fields().filter_map(|field| header(field.key(), &field, report)));
+        headers.extend(section.fields().filter_map(|field| header_of(field.key(), &field, report)));
     }
     if let Some(field) = params.field("organization") {
-        headers.extend(header("OpenAI-Organization", &field, report));
+        headers.extend(header_of("OpenAI-Organization", &field, report));
     }
     headers
 }
 
-fn header(name: &str, field: &Field<'_>, report: &mut Report) -> Option<(String, Secret)> {
+fn header_of(name: &str, field: &Field<'_>, report: &mut Report) -> Option<(String, Secret)> {
     let value = field.text(report)?;
+    header(name, &value, field, report)
+}
+
+/// A header that is always sent, if it can be.
+pub(super) fn header(
+    name: &str,
+    value: &str,
+    field: &Field<'_>,
+    report: &mut Report,
+) -> Option<(String, Secret)> {
     if http::HeaderName::from_bytes(name.as_bytes()).is_err() {
         report.fault(field.place(), "not the name of a header");
         return None;
@@ -80,11 +90,11 @@ fn header(name: &str, field: &Field<'_>, report: &mut Report) -> Option<(String,
         report.fault(field.place(), "this header is set by the gateway");
         return None;
     }
-    if !is_header_value(&value) {
+    if !is_header_value(value) {
         report.fault(field.place(), "holds characters that no header can carry");
         return None;
     }
-    Some((name.to_owned(), Secret::new(&value)?))
+    Some((name.to_owned(), Secret::new(value)?))
 }
 
 /// Whether a text can stand in a header.

@@ -6,7 +6,7 @@ use super::super::tree::{Mark, Node};
 use super::Sections;
 use super::targets::ListEntry;
 use crate::domain::Secret;
-use crate::providers::Target;
+use crate::providers::{Catalog, Target};
 use crate::store::{Doc, Vault};
 use serde_json::Value;
 use std::sync::Arc;
@@ -26,6 +26,7 @@ pub struct StoredModels {
     /// What their credentials are encrypted with.
     pub vault: Vault,
     env: Env,
+    catalog: Catalog,
     slots: Option<u32>,
 }
 
@@ -33,6 +34,7 @@ pub struct StoredModels {
 pub(super) fn compile(
     sections: &Sections<'_>,
     env: &Env,
+    catalog: &Catalog,
     master_key: Option<&Secret>,
     report: &mut Report,
 ) -> StoredModels {
@@ -49,6 +51,7 @@ pub(super) fn compile(
         is_on: configured.unwrap_or(in_environment),
         vault: Vault::new(&keys.into_iter().flatten().collect::<Vec<_>>()),
         env: env.clone(),
+        catalog: catalog.clone(),
         slots: slots.and_then(|f| f.count(&mut Report::default())),
     }
 }
@@ -74,7 +77,13 @@ impl StoredModels {
         info.insert("id".to_owned(), Value::from(id));
         doc.insert("model_info".to_owned(), Value::Object(info));
         let node = Node::from_json(&Value::Object(doc), &Mark::default());
-        let entry = ListEntry { node: &node, path: String::new(), env: &self.env, slots: self.slots };
+        let entry = ListEntry {
+            node: &node,
+            path: String::new(),
+            env: &self.env,
+            catalog: &self.catalog,
+            slots: self.slots,
+        };
         let mut report = Report::default();
         let targets = entry.compile(&mut report).unwrap_or_default();
         if !report.errors.is_empty() {

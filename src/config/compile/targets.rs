@@ -7,7 +7,7 @@ use super::super::{Env, Place, python};
 use super::deployment::Deployment;
 use super::{Sections, pool, warn_unset};
 use crate::domain::TargetId;
-use crate::providers::Target;
+use crate::providers::{Catalog, Target};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -16,6 +16,7 @@ pub(super) fn compile(
     root: &Node,
     sections: &Sections<'_>,
     env: &Env,
+    catalog: &Catalog,
     report: &mut Report,
 ) -> Vec<Arc<Target>> {
     let slots = sections.router.field("default_max_parallel_requests").and_then(|f| f.count(report));
@@ -29,7 +30,7 @@ pub(super) fn compile(
         report.fault(list.mark.place("model_list"), message);
     }
     for (i, node) in list.node.items().iter().enumerate() {
-        let entry = ListEntry { node, path: format!("model_list[{i}]"), env, slots };
+        let entry = ListEntry { node, path: format!("model_list[{i}]"), env, catalog, slots };
         targets.extend(entry.compile(report).unwrap_or_default());
     }
     make_ids_unique(&mut targets, report);
@@ -41,6 +42,7 @@ pub(super) struct ListEntry<'a> {
     pub(super) node: &'a Node,
     pub(super) path: String,
     pub(super) env: &'a Env,
+    pub(super) catalog: &'a Catalog,
     pub(super) slots: Option<u32>,
 }
 
@@ -70,6 +72,7 @@ impl ListEntry<'_> {
                 info: &info,
                 place: raw.mark.place(&joined(&self.path, "litellm_params")),
                 env: self.env,
+                catalog: self.catalog,
                 slots: self.slots,
                 base_is_unset: base_is_unset(&raw.node, &params),
             };

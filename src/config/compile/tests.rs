@@ -365,3 +365,37 @@ proptest! {
         _ = parse_and_compile(&String::from_utf8_lossy(&bytes), &Env::default(), &Overrides::default());
     }
 }
+
+#[test]
+fn what_is_known_of_a_model_is_taken_unless_the_entry_says_otherwise() {
+    let known = ok(&one_model("model: openai/gpt-4o, api_key: k"), &[]);
+    let info = &known.config.targets[0].info;
+    assert_eq!((info.mode.as_deref(), info.max_input_tokens), (Some("chat"), Some(128_000)));
+    assert_eq!(info.prices.unwrap().output.dollars(), 1e-5);
+    let own = one_model(
+        "model: openai/gpt-4o, api_key: k, input_cost_per_token: 1e-6, output_cost_per_token: 2e-6",
+    );
+    assert_eq!(ok(&own, &[]).config.targets[0].info.prices.unwrap().output.dollars(), 2e-6);
+    let base = one_model("model: openai/mine, api_key: k, base_model: azure/gpt-4o");
+    assert!(ok(&base, &[]).config.targets[0].info.prices.is_some());
+    let unknown = ok(&one_model("model: openai/mine, api_key: k, base_model: no-such-model"), &[]);
+    assert!(unknown.config.targets[0].info.prices.is_none());
+    assert!(listed(&unknown.warnings).contains("nothing is known of this model"));
+}
+
+#[test]
+fn every_vendor_of_the_table_needs_no_more_than_its_key() {
+    for (model, host, path) in [
+        ("cerebras/llama3.1-8b", "api.cerebras.ai", "/v1"),
+        ("volcengine/doubao", "ark.cn-beijing.volces.com", "/api/v3"),
+        ("huawei_maas/glm-5.1", "api-ap-southeast-1.modelarts-maas.com", "/openai/v1"),
+        ("llama_cpp/any", "localhost", "/v1"),
+    ] {
+        let compiled = ok(&one_model(&format!("model: {model}, api_key: k")), &[]);
+        let target = &compiled.config.targets[0];
+        assert_eq!((target.origin.host.as_str(), target.base_path.as_str()), (host, path));
+        assert!(target.unserved.is_none());
+    }
+    let moved = ok(&one_model("model: cerebras/m, api_key: k"), &[("CEREBRAS_API_BASE", "http://h:1/x")]);
+    assert_eq!(moved.config.targets[0].origin.host, "h");
+}

@@ -35,7 +35,7 @@ pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
     match kind {
         EndpointKind::ChatCompletions => "messages",
         EndpointKind::Completions => "prompt",
-        EndpointKind::Embeddings => "input",
+        EndpointKind::Embeddings | EndpointKind::PassThrough => "input",
     }
 }
 

@@ -33,6 +33,7 @@ pub(super) const fn endpoint_code(endpoint: EndpointKind) -> u8 {
         EndpointKind::ChatCompletions => 0,
         EndpointKind::Completions => 1,
         EndpointKind::Embeddings => 2,
+        EndpointKind::PassThrough => 3,
     }
 }
 
@@ -41,6 +42,7 @@ pub(super) const fn endpoint(code: u8) -> Option<EndpointKind> {
         0 => EndpointKind::ChatCompletions,
         1 => EndpointKind::Completions,
         2 => EndpointKind::Embeddings,
+        3 => EndpointKind::PassThrough,
         _ => return None,
     })
 }

@@ -3,7 +3,7 @@
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Ctx, Refused, Stage};
-use crate::proxy::{Gateway, respond};
+use crate::proxy::{Gateway, passing, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
 use crate::upstream::Fault;
 use pingora::{Error, ErrorSource, ErrorType};
@@ -46,6 +46,12 @@ pub(in crate::proxy) fn proxying(
 
 fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -> Box<Error> {
     let attempt = match ctx.take() {
+        Stage::Passing(passing) => {
+            let fault = classify(&error, passing.patience());
+            ctx.stage = passing::finish(passing, fault);
+            error.set_retry(false);
+            return error;
+        }
         Stage::Attempting(attempt) => attempt,
         Stage::Capturing(capture) => capture.attempt,
         Stage::Holding(hold) => hold.attempt,
@@ -142,6 +148,10 @@ fn client_left(ctx: &mut Ctx) {
         Stage::Relaying(mut relay) => {
             relay.client_gone = true;
             Stage::Relaying(relay)
+        }
+        Stage::Passing(mut passing) => {
+            passing.leave();
+            Stage::Passing(passing)
         }
         other => other,
     };

@@ -7,7 +7,7 @@ use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Progress, Refused, Stage};
-use crate::proxy::{Gateway, respond};
+use crate::proxy::{Gateway, passing, respond};
 use crate::runtime::{Resolution, Snapshot};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -33,7 +33,13 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
         Some(found) if session.req_header().method == Method::POST => {
             model_call(gateway, session, ctx, found).await
         }
-        _ => respond::from_control(gateway, session).await,
+        _ => {
+            let snapshot = gateway.runtime.load();
+            match passing::find(&snapshot, session) {
+                Some(found) => passing::start(gateway, session, ctx, snapshot, found).await,
+                None => respond::from_control(gateway, session).await,
+            }
+        }
     }
 }
 
@@ -52,14 +58,7 @@ async fn model_call(
     found: Match<'_>,
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
-    let caller = Caller {
-        arrived: ctx.arrived,
-        arrived_at: SystemTime::now(),
-        call_id: call_id(&session.req_header().headers),
-        route: found.route,
-        kind: found.kind,
-        _in_flight: gateway.telemetry.metrics.in_flight(),
-    };
+    let caller = caller(gateway, session, ctx, found.route, found.kind);
     let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {
         Ok(visitor) => visitor,
         Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
@@ -88,6 +87,24 @@ async fn model_call(
             Ok(false)
         }
         Ok(admitted) => body::delegate(session, ctx, admitted).await,
+    }
+}
+
+/// What is known of a call as it comes in.
+pub(in crate::proxy) fn caller(
+    gateway: &Gateway,
+    session: &Session,
+    ctx: &Ctx,
+    route: &'static str,
+    kind: EndpointKind,
+) -> Caller {
+    Caller {
+        arrived: ctx.arrived,
+        arrived_at: SystemTime::now(),
+        call_id: call_id(&session.req_header().headers),
+        route,
+        kind,
+        _in_flight: gateway.telemetry.metrics.in_flight(),
     }
 }
 
@@ -171,7 +188,7 @@ async fn identify(
 }
 
 /// Answers with an error now; `logging` accounts for it.
-async fn refuse(session: &mut Session, ctx: &mut Ctx, refused: Refused) -> Result<bool> {
+pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refused: Refused) -> Result<bool> {
     let unread = body::is_unread(session);
     let written = respond::refusal(session, &refused).await;
     ctx.stage = Stage::Refused(Box::new(refused));

@@ -6,7 +6,7 @@ use crate::domain::{ApiError, Failure, UpstreamClass, Usage, UsageSource};
 use crate::providers::Target;
 use crate::proxy::phases::failure;
 use crate::proxy::stage::{Attempt, Books, Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
-use crate::proxy::{Gateway, settle};
+use crate::proxy::{Gateway, passing, settle};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType, Result};
 use std::time::Instant;
@@ -47,6 +47,13 @@ pub(in crate::proxy) fn run(
         Stage::Holding(hold) => {
             hold.keep(body.take())?;
             if end { complete(gateway, ctx) } else { Ok(()) }
+        }
+        Stage::Passing(passing) => {
+            if end {
+                passing.end();
+                passing::book(gateway, passing);
+            }
+            Ok(())
         }
         _ => {
             *body = None;

@@ -4,8 +4,8 @@ use super::failure;
 use super::queue::{self, Turned};
 use crate::dialects::openai::{self, Shape, ShapeParams};
 use crate::domain::{ApiError, ErrorKind, unix_ms};
-use crate::proxy::Gateway;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
+use crate::proxy::{Gateway, passing};
 use crate::runtime::Pick;
 use crate::upstream::{Deployment, Patience};
 use bytes::Bytes;
@@ -21,6 +21,10 @@ pub(in crate::proxy) async fn run(
     session: &mut Session,
     ctx: &mut Ctx,
 ) -> Result<Box<HttpPeer>> {
+    if let Stage::Passing(passing) = &mut ctx.stage {
+        let peer = passing::peer(passing);
+        return peer.map_err(|error| failure::connecting(gateway, ctx, error));
+    }
     let mut admitted = match ctx.take() {
         Stage::Admitted(admitted) => admitted,
         other => {

@@ -1,5 +1,6 @@
 //! The request as the upstream gets it: a head made from the configuration, and our own bytes.
 
+use crate::proxy::passing;
 use crate::proxy::stage::{Ctx, Stage};
 use bytes::Bytes;
 use pingora::http::RequestHeader;
@@ -8,6 +9,9 @@ use pingora::{Error, ErrorType, Result};
 /// Pingora's `upstream_request_filter`: replaces the client's head altogether, so that nothing a
 /// client wrote into it (credentials least of all) goes upstream.
 pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
+    if let Stage::Passing(passing) = &ctx.stage {
+        return passing::upstream_head(passing, request);
+    }
     let Stage::Attempting(attempt) = &ctx.stage else {
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };

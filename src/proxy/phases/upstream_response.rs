@@ -4,7 +4,7 @@ use crate::dialects::openai::{StreamOptions, StreamRelay};
 use crate::proxy::head;
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Hold, Meter, Relay, Stage};
-use crate::proxy::{Gateway, respond};
+use crate::proxy::{Gateway, passing, respond};
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
@@ -21,6 +21,10 @@ const HELD: usize = 4 * 1024 * 1024;
 /// Pingora's `upstream_response_filter`.
 pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ctx: &mut Ctx) -> Result<()> {
     if response.status.is_informational() {
+        return Ok(());
+    }
+    if let Stage::Passing(passing) = &mut ctx.stage {
+        passing::receive(passing, response);
         return Ok(());
     }
     let mut attempt = match ctx.take() {
@@ -103,6 +107,7 @@ pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, c
             *response = head::relayed(session, relay);
             Ok(())
         }
+        Stage::Passing(passing) => passing::respond(passing, response),
         _ => response.set_status(StatusCode::PROCESSING),
     }
 }

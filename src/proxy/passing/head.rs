@@ -1,0 +1,104 @@
+//! What is said to the target, and what of its answer's head is passed on.
+
+use super::Passing;
+use crate::domain::{LITELLM_VERSION, unix_ms};
+use crate::proxy::head::{is_hop_by_hop, money, repeats, secret_value};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use pingora::Result;
+use pingora::http::{RequestHeader, ResponseHeader};
+use std::time::SystemTime;
+
+const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+const API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base");
+const KEY_SPEND: HeaderName = HeaderName::from_static("x-litellm-key-spend");
+const VERSION: HeaderName = HeaderName::from_static("x-litellm-version");
+
+/// What describes the body and the answer that is wanted; it goes on whether or not other headers do.
+const ABOUT: [HeaderName; 6] = [
+    header::CONTENT_TYPE,
+    header::CONTENT_ENCODING,
+    header::ACCEPT,
+    header::ACCEPT_LANGUAGE,
+    header::RANGE,
+    header::CONTENT_LENGTH,
+];
+/// By these a client shows who it is to us; they are for nobody else.
+const CREDENTIALS: [&str; 9] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "x-api-key",
+    "api-key",
+    "x-litellm-api-key",
+    "x-goog-api-key",
+    "ocp-apim-subscription-key",
+    "x-auth-token",
+];
+
+/// The head for the target: made anew, with no credential of the client in it.
+pub(in crate::proxy) fn request(passing: &Passing, head: &mut RequestHeader) -> Result<()> {
+    let passage = &passing.passage;
+    let mut new = RequestHeader::build_no_case(head.method.clone(), passing.target.as_bytes(), Some(16))?;
+    new.insert_header(header::HOST, passage.origin.to_string())?;
+    let key_header = passing.snapshot.config.server.key_header.as_deref().unwrap_or_default();
+    for (name, value) in &head.headers {
+        let about = ABOUT.contains(name);
+        let wanted = passage.forwards_headers
+            && !is_hop_by_hop(name)
+            && !CREDENTIALS.contains(&name.as_str())
+            && !name.as_str().eq_ignore_ascii_case(key_header)
+            && !matches!(*name, header::HOST | header::EXPECT);
+        if about || wanted {
+            new.append_header(name.clone(), value.clone())?;
+        }
+    }
+    if !head.headers.contains_key(header::CONTENT_LENGTH) && sends_body(head) {
+        new.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+    }
+    for (name, value) in &passage.headers {
+        new.insert_header(
+            HeaderName::try_from(name.as_str()).or_else(|_| bad())?,
+            secret_value(value.expose())?,
+        )?;
+    }
+    *head = new;
+    Ok(())
+}
+
+fn bad<T>() -> Result<T> {
+    pingora::Error::e_explain(pingora::ErrorType::InvalidHTTPHeader, "a configured header cannot be sent")
+}
+
+/// HTTP/2 announces no body; a method that takes none has none.
+fn sends_body(head: &RequestHeader) -> bool {
+    let by_method = !matches!(head.method, http::Method::GET | http::Method::HEAD | http::Method::DELETE);
+    head.headers.contains_key(header::TRANSFER_ENCODING)
+        || (head.version == http::Version::HTTP_2 && by_method)
+}
+
+/// Notes the answer's head.
+pub(in crate::proxy) fn receive(passing: &mut Passing, response: &ResponseHeader) {
+    if !response.status.is_informational() {
+        passing.status = response.status.as_u16();
+    }
+}
+
+/// Completes the answer's head; what repeats our credentials stays behind.
+pub(in crate::proxy) fn respond(passing: &Passing, response: &mut ResponseHeader) -> Result<()> {
+    let telling: Vec<HeaderName> =
+        named(&response.headers, |value| repeats(value, passing.passage.secrets()));
+    for name in telling {
+        response.remove_header(&name);
+    }
+    response.insert_header(CALL_ID, passing.caller.call_id.as_str())?;
+    response.insert_header(VERSION, LITELLM_VERSION)?;
+    response.insert_header(API_BASE, passing.passage.target.as_str())?;
+    if let Some(who) = &passing.who {
+        response.insert_header(KEY_SPEND, money(who.standing.spent(unix_ms(SystemTime::now()))))?;
+    }
+    Ok(())
+}
+
+fn named(headers: &HeaderMap, matches: impl Fn(&HeaderValue) -> bool) -> Vec<HeaderName> {
+    headers.iter().filter(|(_, value)| matches(value)).map(|(name, _)| name.clone()).collect()
+}

@@ -1,0 +1,152 @@
+//! Calls that are passed through as they are: to a configured place, with its own credentials, unread.
+//!
+//! Bodies of any size stream both ways. Nothing is tried twice: what was sent on cannot be taken back.
+
+mod ending;
+mod head;
+
+use super::admission::{self, Denied};
+use super::phases::request;
+use super::stage::{Books, Caller, Ctx, Refused, Stage};
+use super::{Gateway, body};
+use crate::domain::{ApiError, Attribution, ErrorKind, Failure, unix_ms};
+use crate::limits::{self, Ask, Expected};
+use crate::providers::Passage;
+use crate::runtime::{Snapshot, Standing};
+use crate::upstream::{Endpoint, Patience};
+use http::Method;
+use pingora::prelude::HttpPeer;
+use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+pub(super) use ending::{book, finish, record};
+pub(super) use head::{receive, request as upstream_head, respond};
+
+/// The pattern that metrics and logs know these calls by.
+pub(super) const ROUTE: &str = "/{pass_through}";
+
+/// A call under way.
+pub(super) struct Passing {
+    caller: Caller,
+    snapshot: Arc<Snapshot>,
+    passage: Arc<Passage>,
+    endpoint: Arc<Endpoint>,
+    /// Path and query at the target.
+    target: String,
+    /// Who calls; nobody known calls an open one.
+    who: Option<Who>,
+    books: Books,
+    started: Instant,
+    /// The upstream's; 0 while there is none.
+    status: u16,
+    ended: bool,
+    interrupted: Option<Failure>,
+    client_gone: bool,
+}
+
+struct Who {
+    standing: Standing,
+    attribution: Box<Attribution>,
+}
+
+/// What a path leads to.
+pub(super) struct Found {
+    passage: Arc<Passage>,
+    endpoint: Arc<Endpoint>,
+    target: String,
+}
+
+/// Finds the pass-through endpoint that is asked for.
+pub(super) fn find(snapshot: &Snapshot, session: &Session) -> Option<Found> {
+    let uri = &session.req_header().uri;
+    let (passage, endpoint, below) = snapshot.passage(uri.path())?;
+    let path = format!("{}{below}", passage.target_path);
+    let path = if path.is_empty() { "/" } else { path.as_str() };
+    let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    Some(Found { passage: Arc::clone(passage), endpoint: Arc::clone(endpoint), target })
+}
+
+/// Lets a call begin, or answers why not.
+pub(super) async fn start(
+    gateway: &Gateway,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    snapshot: Arc<Snapshot>,
+    found: Found,
+) -> Result<bool> {
+    let caller = request::caller(gateway, session, ctx, ROUTE, crate::domain::EndpointKind::PassThrough);
+    let Found { passage, endpoint, target } = found;
+    let method = &session.req_header().method;
+    if !passage.methods.contains(method) {
+        let error = ApiError::new(ErrorKind::MethodNotAllowed, "Method Not Allowed");
+        return request::refuse(session, ctx, Refused::new(caller, error, None)).await;
+    }
+    let bodiless = *method == Method::GET || *method == Method::HEAD;
+    let (who, books) = match admit(gateway, &snapshot, session, &passage, caller.arrived_at).await {
+        Ok(admitted) => admitted,
+        Err((key_hash, (error, headers))) => {
+            let refused = Refused { headers, ..Refused::new(caller, error, key_hash) };
+            return request::refuse(session, ctx, refused).await;
+        }
+    };
+    if !bodiless {
+        body::invite(session).await?;
+    }
+    ctx.stage = Stage::Passing(Box::new(Passing {
+        caller,
+        snapshot,
+        passage,
+        endpoint,
+        target,
+        who,
+        books,
+        started: Instant::now(),
+        status: 0,
+        ended: false,
+        interrupted: None,
+        client_gone: false,
+    }));
+    Ok(false)
+}
+
+type Refusal = (Option<Arc<str>>, Denied);
+
+async fn admit(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    session: &Session,
+    passage: &Passage,
+    arrived_at: SystemTime,
+) -> std::result::Result<(Option<Who>, Books), Refusal> {
+    let cost = if passage.cost.is_zero() { Expected::Free } else { Expected::About(passage.cost) };
+    let ask = Ask { tokens: 0, cost };
+    let permit = |now, gates: crate::runtime::GateList<'_>| {
+        limits::admit(now, gates, ask).map_err(|refusal| admission::refused(&refusal))
+    };
+    if passage.is_open {
+        let from = admission::origin(gateway, session).0;
+        let nobody = |error| (None, (error, Vec::new()));
+        snapshot.house.lets_in(from).map_err(nobody)?;
+        let gates = snapshot.house.global.iter().collect();
+        let permit = permit(unix_ms(arrived_at), gates).map_err(|denied| (None, denied))?;
+        return Ok((None, Books::Open(permit)));
+    }
+    let visitor = admission::visitor(gateway, snapshot, session, arrived_at).await;
+    let visitor = visitor.map_err(|(error, key_hash)| (key_hash, (error, Vec::new())))?;
+    let mut gates = visitor.standing.gates(&[]);
+    gates.extend(&snapshot.house.global);
+    let key_hash = || Some(Arc::clone(&visitor.standing.key_hash));
+    let permit = permit(visitor.now, gates).map_err(|denied| (key_hash(), denied))?;
+    let attribution = admission::attribution(&visitor, None, None, &session.req_header().headers);
+    Ok((Some(Who { standing: visitor.standing, attribution }), Books::Open(permit)))
+}
+
+/// Where the call goes.
+pub(super) fn peer(passing: &mut Passing) -> Result<Box<HttpPeer>> {
+    let patience = passing.snapshot.config.router.timeout;
+    passing.started = Instant::now();
+    let peer = passing.endpoint.peer(Patience { connect: patience, read: patience, write: Some(patience) });
+    peer.ok_or_else(|| Error::explain(ErrorType::ConnectError, "the target's host name is not resolved"))
+}
