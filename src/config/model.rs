@@ -45,6 +45,8 @@ pub struct QueueConfig {
     pub priority: u8,
     /// The window that upstreams count in.
     pub window: Duration,
+    /// How often a stream that waits is sent a comment; its head is sent with the first. `None` is never.
+    pub keep_alive: Option<Duration>,
     /// Groups with a time of their own (`tollgate.groups.<name>.max_wait`).
     pub groups: HashMap<String, Duration>,
 }

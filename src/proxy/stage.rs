@@ -112,6 +112,8 @@ pub(super) struct Progress {
     /// Pooled connections that turned out to be dead; they cost no retry.
     pub(super) stale: u32,
     pub(super) wait: Duration,
+    /// The client has the head of a stream already: it was kept alive while it waited.
+    pub(super) begun: bool,
     pub(super) last: Option<Failure>,
 }
 
@@ -203,6 +205,8 @@ pub(super) struct Refused {
     pub(super) deployment: Option<Arc<Deployment>>,
     pub(super) timeout: Option<Duration>,
     pub(super) client_gone: bool,
+    /// The client has the head of a stream already, so the error is an event of it.
+    pub(super) begun: bool,
 }
 
 impl Admitted {
@@ -230,6 +234,7 @@ impl Admitted {
             deployment,
             timeout: Some(timeout),
             client_gone: false,
+            begun: self.progress.begun,
         }
     }
 }
@@ -252,6 +257,7 @@ impl Refused {
             deployment: None,
             timeout: None,
             client_gone: false,
+            begun: false,
         }
     }
 

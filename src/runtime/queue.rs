@@ -24,6 +24,8 @@ pub struct GroupQueue {
     candidates: Arc<[Arc<Deployment>]>,
     /// How long a call may wait where nobody says another time; zero is not at all.
     pub max_wait: Duration,
+    /// How often a stream that waits is sent a comment; `None` is never.
+    pub keep_alive: Option<Duration>,
     max_depth: usize,
     priority: u8,
     /// A request is worth so many tokens: those of a window divided by its requests.
@@ -71,6 +73,7 @@ impl GroupQueue {
             queue,
             candidates: deployments.into(),
             max_wait,
+            keep_alive: config.keep_alive,
             max_depth: config.max_depth,
             priority: config.priority,
             tokens_per_request: sum(|l| l.tokens).checked_div(sum(|l| l.requests)).filter(|n| *n > 0),

@@ -321,3 +321,42 @@ async fn tokens_are_a_limit_too() {
     let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
     assert!((30..=60).contains(&after), "{after}");
 }
+
+/// A gateway whose one key is used up for a while, and whose waiting streams are kept alive.
+async fn kept_alive(words: &str, max_wait: u64) -> (Simulator, Gateway) {
+    let queue = json!({ "max_wait": max_wait, "window_seconds": 3, "keep_alive": 0.3 });
+    let (simulator, gateway) = pool(&[("k", words)], 1, queue).await;
+    all_answered(burst(&gateway, calls(1))).await;
+    (simulator, gateway)
+}
+
+#[tokio::test]
+async fn a_stream_that_waits_is_kept_alive() {
+    let (_simulator, gateway) = kept_alive("limit=1+window=3000", 60).await;
+    let mut stream = gateway.stream(CHAT, &crate::harness::streamed()).await;
+    assert_eq!(stream.head.status, 200);
+    assert!(stream.head.header("content-type").unwrap().starts_with("text/event-stream"));
+    assert!(gateway.records_so_far().len() < 2, "it waits still");
+    let text = String::from_utf8(stream.rest().await).unwrap();
+    assert!(text.starts_with(": waiting\n\n: waiting\n\n"), "{text}");
+    assert!(text.trim_end().ends_with("data: [DONE]") && text.matches("data: {").count() > 2, "{text}");
+    assert!(stream.complete);
+    let record = gateway.records(2).await.pop().unwrap();
+    assert_eq!((&record["outcome"], &record["attempts"]), (&json!("completed"), &json!(1)), "{record}");
+    assert!(!gateway.output().contains("already sent"), "{}", gateway.output());
+}
+
+#[tokio::test]
+async fn a_stream_that_was_kept_alive_ends_in_an_error_event() {
+    for words in ["400+after=1", "500+after=1", "close+after=1"] {
+        let (_simulator, gateway) = kept_alive(words, 60).await;
+        let mut stream = gateway.stream(CHAT, &crate::harness::streamed()).await;
+        assert_eq!(stream.head.status, 200);
+        let text = String::from_utf8(stream.rest().await).unwrap();
+        let last = text.trim_end().rsplit("\n\n").next().unwrap().to_owned();
+        assert!(last.starts_with("data: {\"error\":"), "{words}: {text}");
+        assert_eq!(text.matches("data: ").count(), 1, "{words}: {text}");
+        let record = gateway.records(2).await.pop().unwrap();
+        assert_eq!(record["outcome"], "refused", "{record}");
+    }
+}

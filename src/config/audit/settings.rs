@@ -246,7 +246,7 @@ pub(crate) static TOLLGATE: &[Key] = &[
 
 /// `tollgate.queue`.
 pub(crate) static QUEUE: &[Key] =
-    &[yes("max_wait"), yes("max_depth"), yes("priority"), yes("window_seconds")];
+    &[yes("max_wait"), yes("max_depth"), yes("priority"), yes("window_seconds"), yes("keep_alive")];
 
 /// Each of `tollgate.groups`.
 pub(crate) static OWN_GROUP: &[Key] = &[yes("max_wait")];

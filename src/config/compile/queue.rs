@@ -48,6 +48,7 @@ pub(super) fn compile(sections: &Sections<'_>, report: &mut Report) -> QueueConf
         max_depth: depth.unwrap_or(DEPTH),
         priority: get("priority").and_then(|f| f.count(report)).unwrap_or_default(),
         window: window.unwrap_or(WINDOW),
+        keep_alive: get("keep_alive").and_then(|f| wait(&f, report)).filter(|every| !every.is_zero()),
         groups: groups(&sections.tollgate, report),
     }
 }
@@ -105,10 +106,11 @@ mod tests {
 
     #[test]
     fn each_group_may_wait_its_own_time() {
-        let yaml = "tollgate: {queue: {max_wait: 5, max_depth: 7, priority: 3, window_seconds: 2}, \
+        let yaml = "tollgate: {queue: {max_wait: 5, max_depth: 7, priority: 3, window_seconds: 2, keep_alive: 0.5}, \
                     groups: {a: {max_wait: 90}, b: {}}}";
         let queue = queue(yaml);
         assert_eq!((queue.max_depth, queue.priority, queue.window), (7, 3, Duration::from_secs(2)));
+        assert_eq!(queue.keep_alive, Some(Duration::from_millis(500)));
         assert_eq!(queue.max_wait_of("a"), Some(Duration::from_secs(90)));
         assert_eq!(queue.max_wait_of("b"), Some(Duration::from_secs(5)));
     }

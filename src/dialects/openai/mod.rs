@@ -14,7 +14,7 @@ pub mod upstream_error;
 pub use answer::{AnswerFacts, rename_model};
 pub use encode::{Shape, ShapeParams, encode};
 pub use request::{Controls, Request};
-pub use stream::{Produced, StreamEnd, StreamOptions, StreamRelay, error_event};
+pub use stream::{Produced, StreamEnd, StreamOptions, StreamRelay, error_event, whole_event};
 pub use tail::usage_in_tail;
 pub use upstream_error::read_failure;
 

@@ -195,9 +195,8 @@ pub(in crate::proxy) async fn last(
         Stage::Relaying(relay) if !left => respond::cut(gateway, session, relay).await,
         Stage::Refused(refused) if !refused.client_gone => {
             told.error_code = refused.error.status();
-            if !respond::is_answered(session)
-                && let Err(error) = respond::last_refusal(session, refused).await
-            {
+            let is_open = refused.begun || !respond::is_answered(session);
+            if is_open && let Err(error) = respond::last_refusal(session, refused).await {
                 log::debug!("the client did not take the error: {error}");
             }
         }

@@ -3,8 +3,8 @@
 use super::upstream_peer::{is_exhausted, while_client_stays};
 use crate::dialects::openai::Request;
 use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
-use crate::proxy::Gateway;
 use crate::proxy::stage::{Admitted, Attempt, MOST_RETRIES};
+use crate::proxy::{Gateway, respond};
 use crate::routing::queue::Told;
 use crate::runtime::{Group, GroupQueue, Pick, Resolution, Standing, Turn, Wish};
 use crate::upstream::{Deployment, Granted, NoTurn, Ticket};
@@ -75,7 +75,10 @@ pub(super) async fn take(
     let began = Instant::now();
     let waits = metrics.waits_in_queue(&group.name);
     let wait = queue.wait(turn, barred(admitted), admitted.progress.tried.clone());
-    let granted = while_client_stays(session, wait).await?;
+    let granted = match queue.keep_alive.filter(|_| may_be_kept_alive(session, admitted)) {
+        None => while_client_stays(session, wait).await?,
+        Some(every) => kept_alive(session, admitted, every, wait).await?,
+    };
     drop(waits);
     let waited = began.elapsed();
     if let Some(turn) = &mut admitted.turn {
@@ -91,6 +94,27 @@ pub(super) async fn take(
             metrics.refused_in_queue(&group.name, why.as_str());
             Ok(Err(refusal(admitted, why)))
         }
+    }
+}
+
+/// Whether a client can be told that it waits: what it gets is a stream, and goes out on its own connection.
+fn may_be_kept_alive(session: &Session, admitted: &Admitted) -> bool {
+    admitted.request.stream() && session.subrequest_ctx.is_none()
+}
+
+/// Waits for something, with a comment to the client every so often, unless it leaves first.
+async fn kept_alive<T>(
+    session: &mut Session,
+    admitted: &mut Admitted,
+    every: Duration,
+    wait: impl Future<Output = T>,
+) -> Result<T> {
+    tokio::pin!(wait);
+    loop {
+        if let Some(done) = while_client_stays(session, tokio::time::timeout(every, &mut wait)).await?.ok() {
+            return Ok(done);
+        }
+        respond::keep_alive(session, admitted).await.map_err(|error| error.into_down())?;
     }
 }
 

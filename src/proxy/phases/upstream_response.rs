@@ -103,6 +103,9 @@ pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, c
         return Ok(());
     }
     match &mut ctx.stage {
+        Stage::Relaying(relay) if relay.attempt.admitted.progress.begun => {
+            response.set_status(StatusCode::PROCESSING)
+        }
         Stage::Relaying(relay) => {
             *response = head::relayed(session, relay);
             Ok(())
