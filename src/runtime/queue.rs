@@ -66,6 +66,8 @@ impl GroupQueue {
         queue: Arc<Queue>,
     ) -> Option<Self> {
         let max_wait = config.max_wait_of(group)?;
+        // Limits may have been raised.
+        queue.changed();
         let sum = |limit: fn(Limits) -> Option<u64>| -> u64 {
             deployments.iter().filter_map(|d| limit(d.quota.limits())).sum()
         };

@@ -3,6 +3,7 @@
 use crate::harness::{
     CHAT, Config, Gateway, MASTER_KEY, MODEL, Response, chat, eventually, request, upstream_of, with,
 };
+use crate::support::{answer, canned};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -359,4 +360,26 @@ async fn a_stream_that_was_kept_alive_ends_in_an_error_event() {
         let record = gateway.records(2).await.pop().unwrap();
         assert_eq!(record["outcome"], "refused", "{record}");
     }
+}
+
+#[tokio::test]
+async fn an_upstream_that_does_not_stream_answers_a_kept_stream_in_one_event() {
+    let body = "{\n  \"id\": \"c\", \"choices\": [{\"message\": {\"content\": \"a\\nb\"}}],\n  \"usage\": {\"prompt_tokens\": 1, \"completion_tokens\": 2}\n}";
+    let base = canned(answer(200, &[("content-type", "application/json")], body)).await;
+    let config = Config::new()
+        .target("k", MODEL, &base, "k", json!({ "rpm": 1 }))
+        .set("tollgate", json!({ "queue": { "window_seconds": 2, "keep_alive": 0.3 } }));
+    let gateway = Gateway::start(&config).await;
+    all_answered(burst(&gateway, calls(1))).await;
+    let mut stream = gateway.stream(CHAT, &crate::harness::streamed()).await;
+    let events = stream.events().await;
+    let whole: Value = serde_json::from_str(&events[0].data).unwrap();
+    assert_eq!(whole["choices"][0]["message"]["content"], "a\nb");
+    assert_eq!((events.len(), events[1].data.as_str(), stream.complete), (2, "[DONE]", true));
+    let record = gateway.records(2).await.pop().unwrap();
+    assert_eq!(
+        (&record["outcome"], &record["completion_tokens"]),
+        (&json!("completed"), &json!(2)),
+        "{record}"
+    );
 }

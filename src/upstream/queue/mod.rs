@@ -199,8 +199,8 @@ impl Queue {
         }));
     }
 
-    /// Says that quota was given back.
-    fn changed(&self) {
+    /// Says that there may be more quota than was thought.
+    pub fn changed(&self) {
         if self.depth() > 0 {
             self.changed.notify_one();
         }
@@ -262,3 +262,6 @@ impl Drop for Stay {
         self.leave();
     }
 }
+
+#[cfg(test)]
+mod tests;
