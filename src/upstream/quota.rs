@@ -36,6 +36,12 @@ impl QuotaLane {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
+    /// The first whole millisecond that is not before the present moment. What counts from now on counts from then:
+    /// rounded down it would end too early.
+    fn at_latest(&self) -> u64 {
+        self.now().saturating_add(1)
+    }
+
     /// Takes over limits for each `window`; what is taken stays taken.
     pub fn configure(&self, limits: Limits, window: Duration) {
         let window = u64::try_from(window.as_millis()).unwrap_or(u64::MAX);
@@ -71,17 +77,17 @@ impl QuotaLane {
     }
 
     pub(super) fn sent(&self, hold: &mut Hold) {
-        let now = self.now();
+        let now = self.at_latest();
         self.quota().sent(now, hold);
     }
 
     pub(super) fn answered(&self, hold: &mut Hold) {
-        let now = self.now();
+        let now = self.at_latest();
         self.quota().answered(now, hold);
     }
 
     pub(super) fn end(&self, hold: Hold, tokens: u64) {
-        let now = self.now();
+        let now = self.at_latest();
         self.quota().end(now, hold, tokens);
     }
 
@@ -90,13 +96,13 @@ impl QuotaLane {
     }
 
     pub(super) fn refused(&self, rest: Option<Duration>) {
-        let now = self.now();
+        let now = self.at_latest();
         let rest = rest.map(|rest| u64::try_from(rest.as_millis()).unwrap_or(u64::MAX));
         self.quota().refused(now, rest);
     }
 
     pub(super) fn heard(&self, told: &Told) {
-        let now = self.now();
+        let now = self.at_latest();
         self.quota().heard(now, told);
     }
 

@@ -110,14 +110,13 @@ async fn who_waits_is_served_as_soon_as_no_window_of_the_upstream_is_overrun() {
     all_answered(burst(&gateway, calls(14))).await;
     assert_pace(&simulator.seen(), 2, Duration::from_secs(2));
     assert_one_attempt_each(&gateway, 14).await;
-    assert_eq!(simulator.counts_by_key()["k1"], 7);
     assert_eq!(gateway.metric("tollgate_queue_wait_seconds_count", &[("model_group", MODEL)]).await, 10.0);
 }
 
 #[tokio::test]
 async fn two_tenants_share_by_their_weights() {
     let (simulator, gateway) =
-        pool(&[("k", "limit=12+window=5000")], 12, json!({ "max_wait": 60, "window_seconds": 5 })).await;
+        pool(&[("k", "limit=12+window=8000")], 12, json!({ "max_wait": 60, "window_seconds": 8 })).await;
     let mut keys = Vec::new();
     for weight in [1, 3] {
         let body = json!({ "metadata": { "queue_weight": weight } });
@@ -137,30 +136,32 @@ async fn two_tenants_share_by_their_weights() {
     drop((light, heavy));
     let is_light = |seen: &&Seen| String::from_utf8_lossy(&seen.body).contains("light");
     assert_eq!(next.iter().filter(is_light).count(), 3, "one to three");
-    assert_pace(&simulator.seen(), 12, Duration::from_secs(5));
+    assert_pace(&simulator.seen(), 12, Duration::from_secs(8));
 }
 
 #[tokio::test]
 async fn a_lower_priority_number_goes_first_but_not_below_what_is_configured() {
     let (simulator, gateway) = pool(
-        &[("k", "limit=1+window=2000")],
+        &[("k", "429+first=1+retry-after=5")],
         1,
-        json!({ "max_wait": 60, "window_seconds": 2, "priority": 5 }),
+        json!({ "max_wait": 60, "window_seconds": 1, "priority": 5 }),
     )
     .await;
-    all_answered(burst(&gateway, calls(1))).await;
-    let mut waiting = Vec::new();
+    // The key is used up for a while; whoever found that out goes first.
+    let mut waiting =
+        vec![burst(&gateway, [(MASTER_KEY.to_owned(), with(named("again"), json!({ "priority": 9 })))])];
+    gateway.metric_is(DEPTH, &[], 1.0).await;
     for (n, (name, priority)) in [("late", 9), ("first", 5), ("bold", 0)].into_iter().enumerate() {
         let body = with(named(name), json!({ "priority": priority }));
         waiting.push(burst(&gateway, [(MASTER_KEY.to_owned(), body)]));
-        gateway.metric_is(DEPTH, &[], (n + 1) as f64).await;
+        gateway.metric_is(DEPTH, &[], (n + 2) as f64).await;
     }
     for calls in waiting {
         all_answered(calls).await;
     }
     let order: Vec<String> =
         simulator.seen().iter().map(|seen| String::from_utf8_lossy(&seen.body).into_owned()).collect();
-    for (body, name) in order[1..].iter().zip(["first", "bold", "late"]) {
+    for (body, name) in order.iter().zip(["again", "again", "first", "bold", "late"]) {
         assert!(body.contains(name), "{order:?}");
         assert!(!body.contains("priority"), "it is the gateway's: {body}");
     }
@@ -184,7 +185,7 @@ async fn a_revoked_key_is_left_out_and_no_client_sees_it() {
 #[tokio::test]
 async fn a_client_that_leaves_frees_its_place() {
     let (simulator, gateway) =
-        pool(&[("k", "limit=1+window=3000")], 1, json!({ "max_wait": 60, "window_seconds": 3 })).await;
+        pool(&[("k", "limit=1+window=5000")], 1, json!({ "max_wait": 60, "window_seconds": 5 })).await;
     all_answered(burst(&gateway, calls(1))).await;
     let leaves = burst(&gateway, [(MASTER_KEY.to_owned(), named("leaves"))]);
     gateway.metric_is(DEPTH, &[], 1.0).await;
@@ -217,7 +218,8 @@ async fn clients_that_come_and_go_neither_leak_nor_overrun() {
     gateway.metric_is(DEPTH, &[], 0.0).await;
     assert_pace(&simulator.seen(), 5, Duration::from_secs(1));
     all_answered(burst(&gateway, calls(10))).await;
-    let records = gateway.records(90).await;
+    // Who left before it was heard has no record.
+    let records = gateway.records(50).await;
     assert!(records.iter().all(|record| record["status"] != 429), "{records:?}");
 }
 
@@ -351,7 +353,8 @@ async fn a_stream_that_waits_is_kept_alive() {
 async fn a_stream_that_was_kept_alive_ends_in_an_error_event() {
     for words in ["400+after=1", "500+after=1", "close+after=1"] {
         let (_simulator, gateway) = kept_alive(words, 60).await;
-        let mut stream = gateway.stream(CHAT, &crate::harness::streamed()).await;
+        let body = with(crate::harness::streamed(), json!({ "num_retries": 0 }));
+        let mut stream = gateway.stream(CHAT, &body).await;
         assert_eq!(stream.head.status, 200);
         let text = String::from_utf8(stream.rest().await).unwrap();
         let last = text.trim_end().rsplit("\n\n").next().unwrap().to_owned();
@@ -372,7 +375,8 @@ async fn an_upstream_that_does_not_stream_answers_a_kept_stream_in_one_event() {
     let gateway = Gateway::start(&config).await;
     all_answered(burst(&gateway, calls(1))).await;
     let mut stream = gateway.stream(CHAT, &crate::harness::streamed()).await;
-    let events = stream.events().await;
+    let mut events = stream.events().await;
+    events.retain(|event| !event.data.is_empty());
     let whole: Value = serde_json::from_str(&events[0].data).unwrap();
     assert_eq!(whole["choices"][0]["message"]["content"], "a\nb");
     assert_eq!((events.len(), events[1].data.as_str(), stream.complete), (2, "[DONE]", true));

@@ -111,7 +111,7 @@ async fn kept_alive<T>(
 ) -> Result<T> {
     tokio::pin!(wait);
     loop {
-        if let Some(done) = while_client_stays(session, tokio::time::timeout(every, &mut wait)).await?.ok() {
+        if let Ok(done) = while_client_stays(session, tokio::time::timeout(every, &mut wait)).await? {
             return Ok(done);
         }
         respond::keep_alive(session, admitted).await.map_err(|error| error.into_down())?;
