@@ -27,6 +27,7 @@ pub(super) fn key() -> KeyFacts {
         allowed_ips: Vec::new(),
         tags: Vec::new(),
         queue: QueueTerms::default(),
+        client_tags: false,
     }
 }
 

@@ -1,6 +1,10 @@
 //! The arguments, under LiteLLM's names where both have them.
 
+use super::doctor::Doctor;
+use super::init::Init;
+use super::top::Top;
 use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -18,12 +22,26 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Serve (the default)
     Serve(Serve),
+    /// Make .env with all secrets, or add and remove upstream keys in it
+    Init(Init),
     /// Read a configuration and say what is honoured, ignored and unsupported
     Check(Check),
+    /// Look over a running deployment: what works, what does not, and what to do about it
+    Doctor(Doctor),
+    /// Watch a running gateway: calls, tokens, deployments, the ledger
+    Top(Top),
+    /// Ask a running gateway whether it lives, for a container's health check
+    Health(Health),
     /// The spend ledger
     Ledger(Ledger),
     /// Try it without any key: simulated upstreams, one streamed answer, then serve on
     Demo(Demo),
+    /// Copy the SQLite database to a file, also while it is in use
+    Backup(Backup),
+    /// Print a completion script for a shell
+    Completions(Completions),
+    /// Print the manual page, or write one for each command into a folder
+    Man(Man),
     /// Move in from another gateway
     #[command(subcommand)]
     Import(Import),
@@ -74,6 +92,12 @@ pub(super) struct Serve {
     /// Folder for the database file and the journal [default: the platform's, or $STATE_DIRECTORY]
     #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
     pub(super) data_dir: Option<PathBuf>,
+    /// Take the listening socket over from the process that serves now, which is then told so by SIGQUIT
+    #[arg(long)]
+    pub(super) upgrade: bool,
+    /// Where both processes meet for that [default: upgrade/PORT.sock in the data folder]
+    #[arg(long, value_name = "FILE")]
+    pub(super) upgrade_sock: Option<PathBuf>,
     /// Serve on a public address even without a master key, or with a sample one
     #[arg(long)]
     pub(super) allow_insecure: bool,
@@ -93,6 +117,9 @@ pub(super) struct Check {
     /// End with 2 if anything is ignored, unsupported or unknown
     #[arg(long)]
     pub(super) strict: bool,
+    /// Ask the process that serves now what a reload of its file would change [default: where the file says it listens]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "strict")]
+    pub(super) against_running: Option<String>,
 }
 
 /// What to do with the ledger.
@@ -117,6 +144,49 @@ pub(super) struct Verify {
     /// Folder of the database file [default: the platform's, or $STATE_DIRECTORY]
     #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
     pub(super) data_dir: Option<PathBuf>,
+}
+
+/// Whom to ask.
+#[derive(Args)]
+pub(super) struct Health {
+    /// Where the gateway is [default: http://127.0.0.1:4000, or $PORT there]
+    #[arg(value_name = "URL")]
+    pub(super) url: Option<String>,
+    /// Ask whether it is ready for calls, not just alive
+    #[arg(long)]
+    pub(super) ready: bool,
+    /// Longest wait, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub(super) timeout: u64,
+}
+
+/// What to copy, and where to.
+#[derive(Args)]
+pub(super) struct Backup {
+    /// The copy; it must not be there yet
+    #[arg(value_name = "FILE")]
+    pub(super) to: PathBuf,
+    /// Configuration file, LiteLLM's YAML
+    #[arg(short, long, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    pub(super) config: Option<PathBuf>,
+    /// Folder of the database file [default: the platform's, or $STATE_DIRECTORY]
+    #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
+}
+
+/// For which shell.
+#[derive(Args)]
+pub(super) struct Completions {
+    /// The shell
+    pub(super) shell: Shell,
+}
+
+/// Where to put the manual.
+#[derive(Args)]
+pub(super) struct Man {
+    /// Folder for one page for each command, instead of the main one to standard output
+    #[arg(value_name = "FOLDER")]
+    pub(super) folder: Option<PathBuf>,
 }
 
 /// How to demonstrate.

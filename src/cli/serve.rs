@@ -2,10 +2,11 @@
 
 use super::arguments::Serve;
 use super::logging;
-use crate::config::{self, Compiled, Env, Overrides, Status};
-use crate::server::{self, Reload};
+use crate::config::{self, Compiled, ConfigError, Env, Overrides, Status};
+use crate::server::{self, Source, Startup};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// What is served when nothing is named.
 pub(super) const DEFAULT_CONFIG: &str = "conf/tollgate.yaml";
@@ -34,8 +35,9 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
     for row in compiled.audit.iter().filter(|row| row.status != Status::Honoured) {
         log::warn!("{row}");
     }
-    let reload: Reload = Box::new(move || load(&path, &overrides).map(|compiled| compiled.config));
-    match server::run(compiled.config, reload) {
+    let startup = Startup { upgrade: arguments.upgrade, upgrade_sock: arguments.upgrade_sock.clone() };
+    let source: Source = Arc::new(move || read(&path, &overrides).map(|compiled| compiled.config));
+    match server::run(compiled.config, source, &startup) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             log::error!("{error}");
@@ -45,9 +47,14 @@ pub(super) fn run(arguments: &Serve) -> ExitCode {
 }
 
 /// Reads `.env` and the environment anew each time, so that a reload sees a rotated key.
-pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Compiled, String> {
+fn read(path: &Path, overrides: &Overrides) -> Result<Compiled, Vec<ConfigError>> {
     let env = Env::from_process().with_dotenv_file(Path::new(".env"));
-    config::load(path, &env, overrides).map_err(|faults| {
+    config::load(path, &env, overrides)
+}
+
+/// Reads as serving does; faults are lines.
+pub(super) fn load(path: &Path, overrides: &Overrides) -> Result<Compiled, String> {
+    read(path, overrides).map_err(|faults| {
         let lines: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
         lines.join("\n")
     })

@@ -1,6 +1,7 @@
 //! The `.env` format: `KEY=VALUE` with comments, quotes, `export` and `${VAR}`.
 
 use super::{Place, Warning};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Parses a `.env` text into variables in file order. `outer` looks up what the process has set,
@@ -37,6 +38,38 @@ pub(super) fn parse(
     }
     dedup_keeping_last(&mut vars);
     (vars, warnings)
+}
+
+/// Where a `.env` text sets a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// The variable.
+    pub name: String,
+    /// Its lines, counted from 0.
+    pub lines: Range<usize>,
+}
+
+/// The assignments of a `.env` text, in file order; lines that are none are passed over.
+#[must_use]
+pub fn assignments(text: &str) -> Vec<Assignment> {
+    let mut found = Vec::new();
+    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(text).lines().zip(0..);
+    while let Some((line, first)) = lines.next() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let mut end = first + 1;
+        let mut more = || {
+            let (line, number) = lines.next()?;
+            end = number + 1;
+            Some(line.to_owned())
+        };
+        if let Ok((name, _)) = assignment(line, &mut more) {
+            found.push(Assignment { name, lines: first..end });
+        }
+    }
+    found
 }
 
 enum Raw {
@@ -165,6 +198,13 @@ mod tests {
     fn quotes_may_span_lines() {
         let (vars, _) = read("K=\"a\nb\"\nL=1\n");
         assert_eq!(vars, [("K".into(), "a\nb".into()), ("L".into(), "1".into())]);
+    }
+
+    #[test]
+    fn assignments_are_found_with_all_their_lines() {
+        let found = assignments("# A=0\nA=1\n\nwhat\nexport K=\"a\nA=2\n\"\nA=3\n");
+        let found: Vec<_> = found.into_iter().map(|a| (a.name, a.lines)).collect();
+        assert_eq!(found, [("A".to_owned(), 1..2), ("K".to_owned(), 4..7), ("A".to_owned(), 7..8)]);
     }
 
     #[test]

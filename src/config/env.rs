@@ -22,9 +22,15 @@ impl Env {
     /// The process's environment, completed by `.env` in the working directory.
     #[must_use]
     pub fn from_process() -> Self {
+        Self::of_process_alone().with_dotenv_file(Path::new(".env"))
+    }
+
+    /// The process's environment, without any file.
+    #[must_use]
+    pub fn of_process_alone() -> Self {
         let process = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self::new(process).with_dotenv_file(Path::new(".env"))
+        Self::new(process)
     }
 
     /// An environment of just these variables.
@@ -74,6 +80,12 @@ impl Env {
     pub fn get(&self, name: &str) -> Option<&str> {
         let own = self.vars.get(name).map(String::as_str);
         own.filter(|value| !value.trim().is_empty()).or_else(|| default_of(name)).or(own)
+    }
+
+    /// Whether somebody set a variable to more than blanks.
+    #[must_use]
+    pub fn is_set(&self, name: &str) -> bool {
+        self.vars.get(name).is_some_and(|value| !value.trim().is_empty())
     }
 
     /// A variable that is set to more than blanks, without the blanks around it.

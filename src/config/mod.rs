@@ -8,30 +8,37 @@
 
 pub mod audit;
 pub mod compile;
+pub mod diff;
 mod dotenv;
 pub mod env;
 pub mod error;
 mod field;
 pub mod file;
+mod groups;
 pub mod model;
 mod python;
 mod resolve;
 mod scalar;
+mod settings;
 pub mod tree;
 pub mod yaml;
 
 pub use audit::{AuditRow, Status};
 #[cfg(test)]
 pub(crate) use compile::is_own_path;
-pub use compile::{Compiled, Overrides, StoredModels, compile, parse_and_compile};
+pub use compile::{Compiled, Overrides, StoredModels, compile, is_placeholder, parse_and_compile};
+pub use diff::{Plan, diff};
+pub use dotenv::{Assignment, assignments};
 pub use env::Env;
 pub(crate) use error::did_you_mean;
 pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
+pub use groups::{GroupConfig, Groups};
 pub use model::{
-    AccessLogTarget, Alias, Config, HealthCheck, LedgerConfig, ModelInfo, QueueConfig, RouterConfig,
-    ServerConfig, SpendingConfig, Strategy,
+    AccessLogTarget, Alias, Config, Filters, HealthCheck, LedgerConfig, ModelInfo, QueueConfig, RouterConfig,
+    ServerConfig, SpendingConfig, TelemetryConfig,
 };
+pub use settings::{Changed, Settings};
 
 /// Reads a file with everything it includes, and compiles it.
 ///

@@ -1,11 +1,12 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
-use super::StoredModels;
+use super::{Groups, Settings, StoredModels};
 use crate::domain::{BudgetTerms, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
+use crate::routing::Choice;
 use crate::store::DatabaseSettings;
-use std::collections::HashMap;
+use crate::telemetry::Selection;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,12 +17,16 @@ use std::time::Duration;
 pub struct Config {
     /// Listening, authentication and process-wide limits.
     pub server: ServerConfig,
+    /// Metrics, and where finished calls are sent.
+    pub telemetry: TelemetryConfig,
     /// Limits and budgets of the gateway itself.
     pub spending: SpendingConfig,
     /// Retries, timeouts and cooldown.
     pub router: RouterConfig,
     /// Whether `rpm` and `tpm` are limits, and how calls wait for them.
     pub queue: QueueConfig,
+    /// What single groups do differently.
+    pub groups: Groups,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
     pub targets: Vec<Arc<Target>>,
     /// Paths that lead elsewhere as they are (`pass_through_endpoints`).
@@ -30,6 +35,8 @@ pub struct Config {
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.
     pub stored: StoredModels,
+    /// What the sections of the file say, to be compared with another configuration.
+    pub settings: Settings,
 }
 
 /// Limits of upstream keys, and waiting for them.
@@ -47,16 +54,14 @@ pub struct QueueConfig {
     pub window: Duration,
     /// How often a stream that waits is sent a comment; its head is sent with the first. `None` is never.
     pub keep_alive: Option<Duration>,
-    /// Groups with a time of their own (`tollgate.groups.<name>.max_wait`).
-    pub groups: HashMap<String, Duration>,
 }
 
-impl QueueConfig {
+impl Config {
     /// How long calls of a group may wait; `None` if its deployments' limits are none.
     #[must_use]
     pub fn max_wait_of(&self, group: &str) -> Option<Duration> {
-        let own = self.groups.get(group).copied();
-        own.or_else(|| self.is_on.then_some(self.max_wait))
+        let own = self.groups.of(group).and_then(|group| group.max_wait);
+        own.or_else(|| self.queue.is_on.then_some(self.queue.max_wait))
     }
 }
 
@@ -87,10 +92,21 @@ pub struct ServerConfig {
     pub allow_insecure: bool,
     /// How endpoints are probed.
     pub health_check: HealthCheck,
-    /// Longest wait for open requests after SIGTERM.
+    /// After SIGTERM, connections are accepted for so long while readiness says that the process goes.
+    pub shutdown_delay: Duration,
+    /// Longest wait for open requests after that.
     pub drain_timeout: Duration,
     /// Names in `callbacks`, `success_callback` and `failure_callback`, as configured.
     pub callbacks: Vec<String>,
+}
+
+/// Metrics, and where finished calls are sent.
+#[derive(Clone, Debug, Default)]
+pub struct TelemetryConfig {
+    /// LiteLLM's families that are exposed; read at the start only (`prometheus_metrics_config`).
+    pub selection: Selection,
+    /// Whether metrics tell end users apart (`enable_end_user_cost_tracking_prometheus_only`).
+    pub end_users: bool,
 }
 
 /// Limits and budgets that hold for everybody, and how spending is written down.
@@ -123,7 +139,7 @@ pub struct SpendingConfig {
 }
 
 /// How spending is written down.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerConfig {
     /// The journal's size, in bytes, from which on it is reported.
     pub journal_max_bytes: u64,
@@ -173,7 +189,9 @@ pub enum HealthCheck {
 #[derive(Clone, Debug)]
 pub struct RouterConfig {
     /// How the next deployment is chosen.
-    pub strategy: Strategy,
+    pub strategy: Choice,
+    /// What leaves deployments out.
+    pub filters: Filters,
     /// Extra attempts within the group.
     pub num_retries: u32,
     /// Longest silence of an upstream.
@@ -192,12 +210,15 @@ pub struct RouterConfig {
     pub drop_params: bool,
 }
 
-/// The strategies served so far.
+/// What else decides whether a deployment may be chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Strategy {
-    /// Weighted random.
-    #[default]
-    SimpleShuffle,
+pub struct Filters {
+    /// Whether `tags` decide (`enable_tag_filtering`).
+    pub tags: bool,
+    /// Whether one tag in common is enough (`tag_filtering_match_any`).
+    pub any_tag: bool,
+    /// Whether the prompt must fit `max_input_tokens` (`enable_pre_call_checks`).
+    pub context: bool,
 }
 
 /// A name that stands for a group.

@@ -73,11 +73,11 @@ fn seed_1_sends_any_name_to_llama_swap() {
 }
 
 #[test]
-fn seed_2_is_served_by_shuffling_instead() {
+fn seed_2_routes_to_the_least_busy() {
     let compiled = seed("seed2.yaml", &[]);
     assert_eq!(compiled.config.targets.len(), 5);
     assert!(compiled.config.targets.iter().all(|t| t.unserved.is_none()));
-    assert_eq!(status(&compiled, "router_settings.routing_strategy"), Status::Unsupported);
+    assert_eq!(status(&compiled, "router_settings.routing_strategy"), Status::Honoured);
     assert_eq!(status(&compiled, "litellm_settings.cache_kwargs"), Status::IgnoredByLiteLlm);
     assert_eq!(status(&compiled, "general_settings.rate_limit_config"), Status::IgnoredByLiteLlm);
 }

@@ -27,6 +27,11 @@ pub static ALL: &[Route] = &[
         handler: || get(api::budgets::settings::run),
     },
     Route { path: "/budget/update", access: Access::Admin, handler: || post(api::budgets::update::run) },
+    Route {
+        path: "/config/reload",
+        access: Access::Admin,
+        handler: || post(api::config::reload::run).about("Read the configuration again"),
+    },
     Route { path: "/customer/block", access: Access::Admin, handler: || post(api::customers::block::block) },
     Route { path: "/customer/daily/activity", access: Access::Own, handler: || get(api::spend::daily::run) },
     Route { path: "/customer/delete", access: Access::Admin, handler: || post(api::customers::delete::run) },

@@ -5,9 +5,9 @@ use super::{Control, routed, router};
 use crate::auth::digest;
 use crate::config::{Env, Overrides, parse_and_compile};
 use crate::limits::Meters;
-use crate::runtime::{Directory, Reloader};
+use crate::runtime::{Directory, Hooks, Reloader};
 use crate::store::{DatabaseSettings, KEYS, Store, USERS};
-use crate::telemetry::{Target, Telemetry};
+use crate::telemetry::{Selection, Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -42,7 +42,11 @@ pub(super) async fn control_of(yaml: &str, store: Store) -> Control {
         store.clone(),
         Arc::new(upstreams),
         Arc::clone(&directory),
-        Box::new(|_| {}),
+        Hooks {
+            source: Arc::new(|| Err(Vec::new())),
+            published: Box::new(|_| {}),
+            reloaded: Box::new(|_, _| {}),
+        },
     );
     let reloader = Arc::new(starting.await.unwrap());
     Control {
@@ -50,7 +54,7 @@ pub(super) async fn control_of(yaml: &str, store: Store) -> Control {
         reloader,
         directory,
         store,
-        telemetry: Arc::new(Telemetry::start(Target::Off).unwrap()),
+        telemetry: Arc::new(Telemetry::start(Target::Off, Selection::default()).unwrap()),
         draining: Arc::new(AtomicBool::new(false)),
         log_level: log::LevelFilter::Info,
     }

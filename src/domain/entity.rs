@@ -81,10 +81,12 @@ pub struct KeyFacts {
     pub reads_spend: bool,
     /// Addresses it may be used from; none means all.
     pub allowed_ips: Vec<IpAddr>,
-    /// Labels for spend (`metadata.tags`).
+    /// Labels for spend, and for routing by tags (`metadata.tags`).
     pub tags: Vec<Arc<str>>,
     /// How its calls wait.
     pub queue: QueueTerms,
+    /// Whether the tags that calls bring along decide about their route (`metadata.allow_client_tags`).
+    pub client_tags: bool,
 }
 
 /// What a user may do, LiteLLM's `user_role`.
@@ -164,10 +166,12 @@ pub struct TeamFacts {
     pub member_rates: RateTerms,
     /// The budget of each of its members.
     pub member_budget: BudgetTerms,
-    /// Labels for spend.
+    /// Labels for spend, and for routing by tags.
     pub tags: Vec<Arc<str>>,
     /// How its keys' calls wait.
     pub queue: QueueTerms,
+    /// Whether the tags that calls bring along decide about their route.
+    pub client_tags: bool,
 }
 
 /// A user's place in a team, with limits of its own.

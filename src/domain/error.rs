@@ -65,6 +65,8 @@ pub enum ErrorKind {
     TooLarge,
     /// No deployment can take the call now.
     NoDeployments,
+    /// The call's tags fit no deployment.
+    TagsDenied,
     /// The gateway is going away.
     ShuttingDown,
     /// No such path.
@@ -144,6 +146,7 @@ impl ErrorKind {
             Self::TooLarge => {
                 row(413, Some("invalid_request_error"), Some("request_body"), "BadRequestError")
             }
+            Self::TagsDenied => row(401, NONE, NONE, "AuthenticationError"),
             Self::NoDeployments => row(429, NONE, NONE, "RateLimitError"),
             Self::ShuttingDown => row(503, Some("service_unavailable"), None, "ServiceUnavailableError"),
             Self::NotFound => row(404, None, None, "NotFound"),

@@ -40,6 +40,8 @@ pub struct AttemptRecord {
     pub failure: Option<UpstreamClass>,
     /// The upstream's status, 0 when there was none.
     pub status: u16,
+    /// When it was sent, as a distance from the arrival of the request; zero in records read back from the journal.
+    pub started: Duration,
     /// From sending to the end of this attempt.
     pub duration: Duration,
 }

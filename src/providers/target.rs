@@ -2,6 +2,7 @@
 
 use crate::domain::{HostPort, Prices, Secret, TargetId};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A deployment: one `model_list` entry (a pool variable makes one for each of its keys).
@@ -84,6 +85,8 @@ pub struct Params {
     pub additional_drop_params: Vec<String>,
     /// Whether the upstream understands `stream_options` (nearly all do).
     pub takes_stream_options: bool,
+    /// Calls with these tags are for it (`tags`).
+    pub tags: Vec<Arc<str>>,
 }
 
 /// `model_info`: what is shown of a deployment, and its prices.

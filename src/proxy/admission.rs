@@ -6,7 +6,7 @@ use crate::auth::{self, Claim, Origin};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, ErrorKind, unix_ms};
 use crate::limits::{self, Ask, Permit, Refusal, Share, Unpriced};
-use crate::runtime::{GateList, Group, Resolution, Snapshot, Standing};
+use crate::runtime::{GateList, Group, Resolution, Snapshot, Standing, Tags};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;
 use pingora_proxy::Session;
@@ -189,26 +189,29 @@ fn standing_headers(permit: &Permit, gates: &GateList<'_>) -> PassedHeaders {
     headers
 }
 
-/// Who is to be named in the call's record.
+/// Who is to be named in the call's record, and how many of its labels decide about its route: the first ones.
 pub(super) fn attribution(
     visitor: &Visitor,
     customer: Option<Arc<str>>,
     request: Option<&openai::Request>,
     headers: &HeaderMap,
-) -> Box<Attribution> {
+) -> (Box<Attribution>, usize) {
     const SESSION: HeaderName = HeaderName::from_static("x-litellm-session-id");
     const TRACE: HeaderName = HeaderName::from_static("x-litellm-trace-id");
     let mut attribution = visitor.standing.attribution();
+    let mut decisive = 0;
     attribution.ip = visitor.ip;
     attribution.customer = customer;
     let said = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let session = said(&SESSION).or_else(|| said(&TRACE)).filter(|id| id.len() <= LONGEST_SESSION);
     attribution.session_id = session.map(Arc::from);
     if let Some(request) = request {
-        attribution.tags.extend(request.tags());
+        let own = std::mem::take(&mut attribution.tags);
+        let tags = Tags::of(own, &visitor.standing, request, headers);
+        (attribution.tags, decisive) = (tags.all, tags.decisive);
         attribution.session_id = attribution.session_id.or_else(|| request.session());
     }
-    Box::new(attribution)
+    (Box::new(attribution), decisive)
 }
 
 const LONGEST_SESSION: usize = 256;

@@ -9,6 +9,7 @@ mod body;
 mod head;
 mod passing;
 mod phases;
+mod quota;
 mod respond;
 mod settle;
 mod stage;

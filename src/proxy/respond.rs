@@ -5,6 +5,7 @@ use super::Gateway;
 use super::admission;
 use super::body::{self, Body};
 use super::head::{self, Weighed};
+use super::quota;
 use super::settle;
 use super::stage::{Admitted, Attempt, Books, HeldAnswer, Hold, Meter, Refused, Relay};
 use crate::dialects::openai::{self, StreamEnd};
@@ -156,6 +157,12 @@ pub(super) fn note_quota(gateway: &Gateway, attempt: &Attempt, headers: &HeaderM
     let (requests, tokens) = (number(REQUESTS), number(TOKENS));
     if requests.is_some() || tokens.is_some() {
         gateway.telemetry.metrics.remaining(&attempt.deployment.target.id, requests, tokens);
+        let group = &attempt.admitted.resolution.group;
+        if group.notes_quota()
+            && let Some((left, lasts)) = quota::left(headers)
+        {
+            group.note_quota(&attempt.deployment, left, lasts);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::domain::{
     unix_ms,
 };
 use crate::limits::Permit;
-use crate::metering;
+use crate::metering::{self, Latencies};
 use crate::upstream::Deployment;
 use bytes::Bytes;
 use std::sync::Arc;
@@ -136,13 +136,19 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         }
     };
     if let Some(permit) = permit {
-        attribution.charges = close(permit, usage.total().saturating_sub(usage.cached), cost);
+        attribution.charges = close(gateway, permit, usage.total().saturating_sub(usage.cached), cost);
     }
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
     }
     let group = &admitted.resolution.group;
     group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    let completed = ending.outcome == Outcome::Completed;
+    group.note_answer(&attempt.deployment, &usage, || {
+        let stream = admitted.request.stream();
+        let latencies = Latencies::of(&ending.timings, usage.completion.max(1), stream);
+        if completed { latencies } else { Latencies::default() }
+    });
     let provider = &attempt.deployment.labels.provider;
     attribution.charges.extend(admitted.snapshot.house.charge(
         provider,
@@ -171,9 +177,10 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
 }
 
 /// Settles what a call took, and says which counters it is charged to.
-pub(super) fn close(permit: Permit, tokens: u64, cost: Money) -> Vec<Charge> {
+pub(super) fn close(gateway: &Gateway, permit: Permit, tokens: u64, cost: Money) -> Vec<Charge> {
     let settled = permit.settle(tokens, cost);
     settled.crossed.iter().for_each(|crossed| {
+        gateway.telemetry.metrics.soft_budget_crossed(crossed.counter.scope);
         log::warn!(
             "soft budget: {} {} has spent {} of {}",
             crossed.counter.scope,

@@ -4,10 +4,10 @@ use super::passing::Passing;
 use crate::dialects::openai::{Request, StreamRelay};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
-    Usage, UsageRecord, UsageSource,
+    Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
-use crate::runtime::{Resolution, Snapshot, Standing, Turn};
+use crate::runtime::{Resolution, Snapshot, Standing, Turn, Wish};
 use crate::telemetry::InFlightGuard;
 use crate::upstream::{Deployment, InFlight, Ticket};
 use bytes::{Bytes, BytesMut};
@@ -81,7 +81,17 @@ pub(super) struct Admitted {
     pub(super) controls: Controls,
     /// What it may do to get its turn; `None` where its group's keys have no limits.
     pub(super) turn: Option<Turn>,
+    pub(super) leanings: Leanings,
     pub(super) progress: Progress,
+}
+
+/// What decides which deployments a call may have, besides its model.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leanings {
+    /// So many of its labels decide, the first ones.
+    pub(super) tags: usize,
+    /// What it has in common with calls that should meet the same deployment, if that matters.
+    pub(super) affinity: Option<u64>,
 }
 
 /// How far a call is accounted for.
@@ -215,6 +225,20 @@ impl Admitted {
         self.controls.num_retries.unwrap_or(self.resolution.group.num_retries).min(MOST_RETRIES)
     }
 
+    /// What it wants of its next deployment.
+    pub(super) fn wish(&self) -> Wish<'_> {
+        Wish {
+            house: &self.snapshot.house,
+            now: unix_ms(self.caller.arrived_at),
+            tags: self.attribution.tags.get(..self.leanings.tags).unwrap_or_default(),
+            prompt: self.request.prompt_estimate(),
+            tokens: self.turn.map_or(0, |turn| turn.tokens()),
+            stream: self.request.stream(),
+            affinity: self.leanings.affinity,
+            tried: &self.progress.tried,
+        }
+    }
+
     /// Ends the call in an error.
     pub(super) fn refuse(self, error: ApiError, deployment: Option<Arc<Deployment>>) -> Refused {
         let max_retries = self.max_retries();
@@ -280,8 +304,9 @@ impl Attempt {
 
     /// How the attempt ended, or is about to.
     pub(super) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
+        let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, duration }
+        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, started, duration }
     }
 }
 

@@ -5,9 +5,11 @@
 
 mod backoff;
 mod breaker;
+mod pace;
 pub mod queue;
 pub mod strategies;
 
 pub use backoff::{backoff, jitter};
 pub use breaker::{Breaker, BreakerRules, Verdict};
-pub use strategies::{Candidate, Strategy};
+pub use pace::{Average, Flow, Pace, Told};
+pub use strategies::{Candidate, Choice, Chooser, Look, Notes, Sight};

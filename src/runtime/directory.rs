@@ -35,12 +35,12 @@ pub struct Directory {
     /// Every counter of the process.
     pub meters: Arc<Meters>,
     zone: ArcSwap<Zone>,
-    keys: Shelf<KeyDigest, Known<KeyFacts>>,
-    users: Shelf<Arc<str>, Known<UserFacts>>,
-    teams: Shelf<Arc<str>, Known<TeamFacts>>,
+    pub(super) keys: Shelf<KeyDigest, Known<KeyFacts>>,
+    pub(super) users: Shelf<Arc<str>, Known<UserFacts>>,
+    pub(super) teams: Shelf<Arc<str>, Known<TeamFacts>>,
     members: Shelf<Arc<str>, Known<MemberFacts>>,
-    customers: Shelf<Arc<str>, Known<CustomerFacts>>,
-    organizations: Shelf<Arc<str>, Known<OrganizationFacts>>,
+    pub(super) customers: Shelf<Arc<str>, Known<CustomerFacts>>,
+    pub(super) organizations: Shelf<Arc<str>, Known<OrganizationFacts>>,
     /// Whether any replaced key was ever used.
     replaced: AtomicBool,
     /// What end users have who have no row.

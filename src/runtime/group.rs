@@ -1,11 +1,14 @@
-//! A group: the deployments behind one public name, and the choice among them.
+//! A group: the deployments behind one public name, and what is remembered of its calls. The choice among them
+//! is in `choice`.
 
 use super::GroupQueue;
+use super::choice::candidate;
 use crate::auth::Asked;
+use crate::config::Filters;
 use crate::domain::{Prices, Usage};
 use crate::limits::{Expected, Learned, output_estimate};
-use crate::metering;
-use crate::routing::{Candidate, Strategy, strategies::SimpleShuffle};
+use crate::metering::{self, Latencies};
+use crate::routing::{Choice, Chooser, Notes};
 use crate::upstream::Deployment;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -33,8 +36,26 @@ pub struct Group {
     prices: SmallVec<[Option<Prices>; 1]>,
     max_output: Option<u64>,
     upstream_name: Option<String>,
-    strategy: Box<dyn Strategy>,
+    pub(super) chooser: Chooser,
+    pub(super) notes: Notes,
+    pub(super) filters: Filters,
+    /// Whether tags decide anything here.
+    pub(super) has_tags: bool,
+    is_served: bool,
     cursor: AtomicU64,
+}
+
+/// How a group is served.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Terms {
+    /// Extra attempts, unless a deployment has a number of its own.
+    pub num_retries: u32,
+    /// How the next deployment is chosen.
+    pub choice: Choice,
+    /// What leaves deployments out.
+    pub filters: Filters,
+    /// What is written down of its calls: what any group's strategy wants, because groups may share deployments.
+    pub notes: Notes,
 }
 
 /// What a call is expected to take.
@@ -48,34 +69,16 @@ pub struct Estimate {
     pub unpriced: bool,
 }
 
-/// What a group answers when asked for a deployment.
-pub enum Pick {
-    /// Try this one; it is the group's deployment of this index.
-    Deployment(usize),
-    /// All are out of rotation, the first for so much longer.
-    Cooled(Duration),
-    /// The group has none that is served.
-    Empty,
-}
-
 impl Group {
-    /// Makes a group with simple-shuffle.
+    /// Makes a group.
     #[must_use]
-    pub fn new(name: &str, deployments: Vec<Arc<Deployment>>, num_retries: u32) -> Self {
-        let candidates: Vec<Candidate> = deployments
-            .iter()
-            .map(|d| Candidate {
-                weight: d.target.weights.weight,
-                rpm: d.target.weights.rpm,
-                tpm: d.target.weights.tpm,
-                order: d.target.order,
-            })
-            .collect();
-        let num_retries =
-            deployments.iter().filter_map(|d| d.target.params.num_retries).max().unwrap_or(num_retries);
+    pub fn new(name: &str, deployments: Vec<Arc<Deployment>>, terms: &Terms) -> Self {
+        let candidates: Vec<_> = deployments.iter().map(|deployment| candidate(deployment)).collect();
+        let own = deployments.iter().filter_map(|d| d.target.params.num_retries).max();
+        let tagged = deployments.iter().any(|d| !d.target.params.tags.is_empty());
         Self {
             name: Arc::from(name),
-            num_retries,
+            num_retries: own.unwrap_or(terms.num_retries),
             access_groups: deployments
                 .iter()
                 .flat_map(|d| d.target.info.access_groups.iter().cloned())
@@ -85,8 +88,12 @@ impl Group {
             prices: prices(&deployments),
             max_output: deployments.iter().filter_map(|d| d.target.info.max_output_tokens).max(),
             upstream_name: deployments.first().map(|d| format!("{}/{}", d.target.provider, d.target.model)),
+            is_served: deployments.iter().any(|d| d.target.unserved.is_none()),
+            has_tags: terms.filters.tags && tagged,
+            chooser: Chooser::new(terms.choice, &candidates),
+            notes: terms.notes.or(terms.choice.entry.notes),
+            filters: terms.filters,
             deployments,
-            strategy: Box::new(SimpleShuffle::new(&candidates)),
             cursor: AtomicU64::new(fastrand::u64(..)),
         }
     }
@@ -102,6 +109,12 @@ impl Group {
     #[must_use]
     pub const fn max_output(&self) -> Option<u64> {
         self.max_output
+    }
+
+    /// How the next deployment is chosen.
+    #[must_use]
+    pub const fn choice(&self) -> Choice {
+        self.chooser.choice
     }
 
     /// A name that stands for this group, or for none, as lists of models know it.
@@ -130,31 +143,53 @@ impl Group {
         Estimate { tokens: prompt.saturating_add(u64::from(output)), cost, unpriced }
     }
 
-    /// Chooses the next deployment: one that is in rotation and was not tried, else one that is in
-    /// rotation. One whose endpoint fails its probes, or that has no parallel slot free, is passed
-    /// over while another is there, and one that may not be chosen never is.
-    #[must_use]
-    pub fn pick(&self, tried: &SmallVec<[usize; 8]>, may_be: impl Fn(&Deployment) -> bool) -> Pick {
-        if self.is_unserved() {
-            return Pick::Empty;
+    /// Writes down an answer, as far as a strategy wants to know of it.
+    pub fn note_answer(&self, deployment: &Deployment, usage: &Usage, latencies: impl FnOnce() -> Latencies) {
+        if self.notes == Notes::default() {
+            return;
         }
-        let served = |i: usize| self.deployments[i].target.unserved.is_none() && may_be(&self.deployments[i]);
-        let cool = |i: usize| served(i) && self.deployments[i].state.cooled().is_none();
-        let fresh = |i: usize| cool(i) && !tried.contains(&i);
-        let ready = |i: usize| self.deployments[i].has_room() && self.deployments[i].endpoint.is_up();
-        let draw = self.draw();
-        let found = self
-            .strategy
-            .pick(draw, &|i| fresh(i) && ready(i))
-            .or_else(|| self.strategy.pick(draw, &fresh))
-            .or_else(|| self.strategy.pick(draw, &cool));
-        found.map_or_else(|| Pick::Cooled(self.shortest_cooldown()), Pick::Deployment)
+        let (pace, now_ms) = (&deployment.state.pace, deployment.state.now_ms());
+        if self.notes.usage {
+            pace.tokens.add(now_ms, usage.total());
+        }
+        if self.notes.latency {
+            let (samples, latencies) = (self.chooser.choice.args.samples, latencies());
+            if let Some(first) = latencies.ttft {
+                pace.first_token.note(now_ms, first.as_secs_f64(), samples);
+            }
+            if let Some(each) = latencies.tpot {
+                pace.per_token.note(now_ms, each.as_secs_f64(), samples);
+            }
+        }
+    }
+
+    /// Writes down that nothing came for so long: a token takes at least that.
+    pub fn note_silence(&self, deployment: &Deployment, lasted: Duration, stream: bool) {
+        if self.notes.latency {
+            let pace = &deployment.state.pace;
+            let average = if stream { &pace.first_token } else { &pace.per_token };
+            let samples = self.chooser.choice.args.samples;
+            average.note(deployment.state.now_ms(), lasted.as_secs_f64(), samples);
+        }
+    }
+
+    /// Writes down what an upstream says is left of its quota, and for how long that holds.
+    pub fn note_quota(&self, deployment: &Deployment, left: f64, lasts: Duration) {
+        if self.notes.usage {
+            deployment.state.pace.left.note(deployment.state.now_ms(), left, lasts);
+        }
+    }
+
+    /// Whether what upstreams say of their quota is of use.
+    #[must_use]
+    pub const fn notes_quota(&self) -> bool {
+        self.notes.usage
     }
 
     /// Whether none of its deployments can be served.
     #[must_use]
-    pub fn is_unserved(&self) -> bool {
-        self.deployments.iter().all(|d| d.target.unserved.is_some())
+    pub const fn is_unserved(&self) -> bool {
+        !self.is_served
     }
 
     /// Whether a deployment other than this one is in rotation.
@@ -194,7 +229,7 @@ impl Group {
     /// A number in [0, 1) of a low-discrepancy sequence: shares meet the weights within a few calls,
     /// where independent draws would take thousands.
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit a double exactly")]
-    fn draw(&self) -> f64 {
+    pub(super) fn draw(&self) -> f64 {
         let at = self.cursor.fetch_add(GOLDEN, Ordering::Relaxed);
         (at >> 11) as f64 / (1u64 << 53) as f64
     }

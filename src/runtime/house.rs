@@ -65,6 +65,21 @@ impl House {
         }
     }
 
+    /// One without any rule.
+    #[cfg(test)]
+    pub(super) fn empty() -> Self {
+        Self {
+            bare: Arc::new(Gate::new(Descriptor::Global, Arc::from(""))),
+            global: None,
+            unpriced: Unpriced::AllowAndFlag,
+            needs_customer: false,
+            providers: Vec::new(),
+            allowed_ips: Vec::new(),
+            blocked_ips: Vec::new(),
+            forwarded_for: false,
+        }
+    }
+
     /// Whether a call may come from there.
     ///
     /// # Errors
@@ -84,6 +99,12 @@ impl House {
             let spent = purse.account().balance(now, purse.period_end(now)).spent();
             purse.terms().max.is_some_and(|max| spent >= max)
         })
+    }
+
+    /// The gates of the whole gateway and of the providers that have budgets.
+    pub fn gates(&self) -> impl Iterator<Item = (Scope, &Gate)> {
+        let global = self.global.iter().map(|gate| (Scope::Global, &**gate));
+        global.chain(self.providers.iter().map(|(_, gate)| (Scope::Provider, gate)))
     }
 
     /// Whether any provider has a budget.

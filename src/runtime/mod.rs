@@ -4,11 +4,14 @@
 //! strategy and deployments. It never changes; a reload prepares a new one (which may fail) and swaps
 //! it in (which may not). A request loads it once and keeps it to its end.
 
+mod balances;
+mod choice;
 mod directory;
 mod group;
 mod handle;
 mod house;
 mod known;
+mod marks;
 mod names;
 mod queue;
 mod reloader;
@@ -16,14 +19,16 @@ mod shelf;
 mod snapshot;
 mod standing;
 
+pub use choice::{Bar, Considered, Drawback, Pick, Wish};
 pub use directory::{CustomerTerms, Directory};
-pub use group::{Estimate, Group, Pick};
+pub use group::{Estimate, Group, Terms};
 pub use handle::RuntimeHandle;
 pub use house::House;
 pub use known::Known;
+pub use marks::{Tags, affinity};
 pub use names::Resolution;
-pub use queue::{GroupQueue, Turn, Wish};
-pub use reloader::{ReloadError, Reloader};
+pub use queue::{GroupQueue, Turn, TurnWish};
+pub use reloader::{Hooks, RefusedFile, ReloadError, Reloaded, Reloader, Source};
 pub(crate) use snapshot::zone;
 pub use snapshot::{PrepareError, Snapshot};
 pub use standing::{GateList, Standing};

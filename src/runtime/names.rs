@@ -98,10 +98,11 @@ fn capture(pattern: &str, name: &str) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::Terms;
 
     fn resolution(captures: &[&str]) -> Resolution {
         let captures = captures.iter().map(|c| (*c).to_owned()).collect();
-        Resolution { group: Arc::new(Group::new("x", Vec::new(), 0)), captures }
+        Resolution { group: Arc::new(Group::new("x", Vec::new(), &Terms::default())), captures }
     }
 
     #[test]
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn the_longest_pattern_wins_and_exact_names_beat_it() {
-        let group = |name: &str| Arc::new(Group::new(name, Vec::new(), 0));
+        let group = |name: &str| Arc::new(Group::new(name, Vec::new(), &Terms::default()));
         let names = Names::new(&[group("*"), group("e/*"), group("e/known")], Vec::new());
         for (asked, found) in [("e/x", "e/*"), ("e/known", "e/known"), ("else", "*")] {
             assert_eq!(&*names.find(asked).unwrap().group.name, found);

@@ -1,7 +1,7 @@
 //! A group's way to scarce quota: who waits in which queue, for how long, and what a call takes.
 
 use super::{Group, Standing};
-use crate::config::QueueConfig;
+use crate::config::Config;
 use crate::domain::QueueTerms;
 use crate::limits::output_estimate;
 use crate::routing::queue::{Demand, Limits, Rank};
@@ -34,7 +34,7 @@ pub struct GroupQueue {
 
 /// What a client says of its waiting.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wish {
+pub struct TurnWish {
     /// How long it wants to wait at the most.
     pub max_wait: Option<Duration>,
     /// Lower is sooner.
@@ -62,7 +62,7 @@ impl GroupQueue {
     pub(super) fn of(
         group: &str,
         deployments: &[Arc<Deployment>],
-        config: &QueueConfig,
+        config: &Config,
         queue: Arc<Queue>,
     ) -> Option<Self> {
         let max_wait = config.max_wait_of(group)?;
@@ -75,9 +75,9 @@ impl GroupQueue {
             queue,
             candidates: deployments.into(),
             max_wait,
-            keep_alive: config.keep_alive,
-            max_depth: config.max_depth,
-            priority: config.priority,
+            keep_alive: config.queue.keep_alive,
+            max_depth: config.queue.max_depth,
+            priority: config.queue.priority,
             tokens_per_request: sum(|l| l.tokens).checked_div(sum(|l| l.requests)).filter(|n| *n > 0),
         })
     }
@@ -97,15 +97,6 @@ impl GroupQueue {
         prompt.saturating_add(u64::from(output))
     }
 
-    /// Whether a call can be made at once by somebody.
-    #[must_use]
-    pub fn is_open(&self, tokens: u64, may_be: impl Fn(&Deployment) -> bool) -> bool {
-        !self.is_busy()
-            && self.candidates.iter().any(|d| {
-                d.target.unserved.is_none() && may_be(d) && d.state.cooled().is_none() && has_room(d, tokens)
-            })
-    }
-
     /// Whether somebody waits.
     #[must_use]
     pub fn is_busy(&self) -> bool {
@@ -123,7 +114,7 @@ impl GroupQueue {
 
     /// What a caller's call may do here: its own terms bound what its client wishes.
     #[must_use]
-    pub fn turn(&self, standing: &Standing, wish: Wish, tokens: u64) -> Turn {
+    pub fn turn(&self, standing: &Standing, wish: TurnWish, tokens: u64) -> Turn {
         let QueueTerms { weight, max_wait, priority } = standing.queue();
         let bound = max_wait.unwrap_or(self.max_wait);
         let best = priority.unwrap_or(self.priority);
@@ -176,11 +167,6 @@ impl GroupQueue {
     }
 }
 
-fn has_room(deployment: &Deployment, tokens: u64) -> bool {
-    let now = deployment.quota.now();
-    deployment.quota.ready_at(now, tokens) <= now
-}
-
 /// The same number for a key wherever it waits.
 fn flow_of(key_hash: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
@@ -190,7 +176,7 @@ fn flow_of(key_hash: &str) -> u64 {
 
 /// Tells each quota its limits: the least of those of the deployments that share it. Where nothing is limited it has
 /// none.
-pub(super) fn configure(deployments: &[Arc<Deployment>], config: &QueueConfig) {
+pub(super) fn configure(deployments: &[Arc<Deployment>], config: &Config) {
     let mut limits: HashMap<u64, Limits> = HashMap::new();
     let limited = |d: &&Arc<Deployment>| config.max_wait_of(&d.target.group).is_some();
     for deployment in deployments.iter().filter(limited) {
@@ -201,20 +187,20 @@ pub(super) fn configure(deployments: &[Arc<Deployment>], config: &QueueConfig) {
     }
     for deployment in deployments {
         let of_lane = limits.get(&deployment.quota.number()).copied().unwrap_or_default();
-        deployment.quota.configure(of_lane, config.window);
+        deployment.quota.configure(of_lane, config.queue.window);
     }
 }
 
 /// Gives each group its queue; those that share a quota share one.
 pub(super) struct Queues<'a> {
-    config: &'a QueueConfig,
+    config: &'a Config,
     upstreams: &'a Upstreams,
     /// The queue in which each quota's calls wait.
     by_quota: HashMap<u64, Arc<Queue>>,
 }
 
 impl<'a> Queues<'a> {
-    pub(super) fn new(config: &'a QueueConfig, upstreams: &'a Upstreams) -> Self {
+    pub(super) fn new(config: &'a Config, upstreams: &'a Upstreams) -> Self {
         Self { config, upstreams, by_quota: HashMap::new() }
     }
 

@@ -1,11 +1,12 @@
 //! Makes new snapshots: when the file is read again, and when deployments of the database change.
 
 use super::{Directory, PrepareError, RuntimeHandle, Snapshot};
-use crate::config::Config;
+use crate::config::{self, Config, ConfigError, Place, Plan};
 use crate::store::{Doc, MODELS, Query, Store, StoreError};
-use crate::upstream::Upstreams;
+use crate::upstream::{Upstreams, callable};
+use arc_swap::ArcSwapOption;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{Mutex, Notify};
 
 /// Rows fetched at a time.
@@ -19,9 +20,41 @@ pub struct Reloader {
     upstreams: Arc<Upstreams>,
     directory: Arc<Directory>,
     runtime: Arc<RuntimeHandle>,
-    published: Box<dyn Fn(&Snapshot) + Send + Sync>,
+    hooks: Hooks,
     made_of: Mutex<MadeOf>,
     changed: Notify,
+    refused: ArcSwapOption<RefusedFile>,
+}
+
+/// Reads the file and the environment again, and compiles them. It may block.
+pub type Source = Arc<dyn Fn() -> Result<Config, Vec<ConfigError>> + Send + Sync>;
+
+/// What a reloader needs of others.
+pub struct Hooks {
+    /// Where configurations come from.
+    pub source: Source,
+    /// Told of each snapshot before it is used.
+    pub published: Box<dyn Fn(&Snapshot) + Send + Sync>,
+    /// Told of each try to read the file again: how long it took, and whether it is in use.
+    pub reloaded: Box<dyn Fn(Duration, bool) + Send + Sync>,
+}
+
+/// What reading the file again did, or would do.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// What changed.
+    pub plan: Plan,
+    /// The generation that is in use.
+    pub generation: u64,
+}
+
+/// A file that was refused; the configuration before it is in use.
+#[derive(Debug)]
+pub struct RefusedFile {
+    /// What is wrong with it.
+    pub faults: Vec<ConfigError>,
+    /// When it was read.
+    pub at: SystemTime,
 }
 
 /// The file without the database's deployments, and those.
@@ -42,8 +75,8 @@ pub enum ReloadError {
 }
 
 impl Reloader {
-    /// Makes the first snapshot. `published` is told of each one before it is used. While the database is away
-    /// its deployments are not served, and [`Reloader::follow`] asks for them again.
+    /// Makes the first snapshot. While the database is away its deployments are not served, and
+    /// [`Reloader::follow`] asks for them again.
     ///
     /// # Errors
     /// [`PrepareError`] if the file's own deployments cannot be called.
@@ -52,7 +85,7 @@ impl Reloader {
         store: Store,
         upstreams: Arc<Upstreams>,
         directory: Arc<Directory>,
-        published: Box<dyn Fn(&Snapshot) + Send + Sync>,
+        hooks: Hooks,
     ) -> Result<Self, PrepareError> {
         let changed = Notify::new();
         let rows = rows(&store, &file).await.unwrap_or_else(|error| {
@@ -61,10 +94,11 @@ impl Reloader {
             Vec::new()
         });
         let snapshot = prepare(&file, &rows, (&upstreams, &directory), 1).await?;
-        published(&snapshot);
+        (hooks.published)(&snapshot);
         let runtime = Arc::new(RuntimeHandle::new(snapshot));
         let made_of = Mutex::new(MadeOf { file, rows });
-        Ok(Self { store, upstreams, directory, runtime, published, made_of, changed })
+        let refused = ArcSwapOption::empty();
+        Ok(Self { store, upstreams, directory, runtime, hooks, made_of, changed, refused })
     }
 
     /// Where the present snapshot is held.
@@ -73,12 +107,64 @@ impl Reloader {
         Arc::clone(&self.runtime)
     }
 
-    /// Serves another configuration from now on; answers with its generation.
+    /// Reads the file again and serves what it says from now on. Requests under way end with what they began with.
     ///
     /// # Errors
-    /// [`ReloadError`].
-    pub async fn file(&self, file: Config) -> Result<u64, ReloadError> {
+    /// All that is wrong with it; then nothing has changed.
+    pub async fn reload(&self) -> Result<Reloaded, Vec<ConfigError>> {
+        let began = Instant::now();
+        // Read under the lock: what is read last is what is served.
         let mut made_of = self.made_of.lock().await;
+        let reloaded = match self.read().await {
+            Ok(file) => self.adopt(&mut made_of, file).await.map_err(|error| vec![unplaced(&error)]),
+            Err(faults) => Err(faults),
+        };
+        match &reloaded {
+            Ok(Reloaded { plan, generation }) => {
+                log::info!("configuration {generation} is in use: {}", plan.summary());
+                self.refused.store(None);
+            }
+            Err(faults) => {
+                let lines: Vec<String> = faults.iter().map(|fault| format!("  {fault}")).collect();
+                log::error!("the configuration was not reloaded, the old one stays:\n{}", lines.join("\n"));
+                let refused = RefusedFile { faults: faults.clone(), at: SystemTime::now() };
+                self.refused.store(Some(Arc::new(refused)));
+            }
+        }
+        (self.hooks.reloaded)(began.elapsed(), reloaded.is_ok());
+        reloaded
+    }
+
+    /// Says what [`Reloader::reload`] would do now.
+    ///
+    /// # Errors
+    /// All that is wrong with the file.
+    pub async fn plan(&self) -> Result<Reloaded, Vec<ConfigError>> {
+        let made_of = self.made_of.lock().await;
+        let file = self.read().await?;
+        let uncallable = file.targets.iter().filter_map(|target| callable(target).err());
+        let faults: Vec<ConfigError> = uncallable.map(|fault| unplaced(&fault)).collect();
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let plan = config::diff(&made_of.file, &file);
+        Ok(Reloaded { plan, generation: self.runtime.load().generation })
+    }
+
+    /// The file that was refused last, unless one was taken since.
+    #[must_use]
+    pub fn refused(&self) -> Option<Arc<RefusedFile>> {
+        self.refused.load_full()
+    }
+
+    async fn read(&self) -> Result<Config, Vec<ConfigError>> {
+        let source = Arc::clone(&self.hooks.source);
+        let read = tokio::task::spawn_blocking(move || source()).await;
+        read.unwrap_or_else(|error| Err(vec![unplaced(&error)]))
+    }
+
+    async fn adopt(&self, made_of: &mut MadeOf, file: Config) -> Result<Reloaded, ReloadError> {
+        let plan = config::diff(&made_of.file, &file);
         let rows = match rows(&self.store, &file).await {
             Ok(rows) => rows,
             Err(error) => {
@@ -86,7 +172,8 @@ impl Reloader {
                 made_of.rows.clone()
             }
         };
-        self.swap(&mut made_of, MadeOf { file, rows }).await
+        let generation = self.swap(made_of, MadeOf { file, rows }).await?;
+        Ok(Reloaded { plan, generation })
     }
 
     /// Serves the deployments that the database has now.
@@ -108,7 +195,7 @@ impl Reloader {
     async fn swap(&self, made_of: &mut MadeOf, new: MadeOf) -> Result<u64, ReloadError> {
         let generation = self.runtime.load().generation + 1;
         let snapshot = prepare(&new.file, &new.rows, (&self.upstreams, &self.directory), generation).await?;
-        (self.published)(&snapshot);
+        (self.hooks.published)(&snapshot);
         self.runtime.swap(snapshot);
         *made_of = new;
         Ok(generation)
@@ -130,6 +217,10 @@ impl Reloader {
             }
         }
     }
+}
+
+fn unplaced(fault: &dyn std::fmt::Display) -> ConfigError {
+    ConfigError::new(Place::default(), fault.to_string())
 }
 
 async fn rows(store: &Store, file: &Config) -> Result<Vec<(String, Doc)>, StoreError> {

@@ -71,6 +71,11 @@ impl<K: Hash + Eq + Clone, V> Shelf<K, V> {
         }
     }
 
+    /// All rows that are there.
+    pub(super) fn all(&self) -> impl Iterator<Item = Arc<V>> {
+        self.found.iter().map(|(_, row)| row)
+    }
+
     pub(super) fn forget(&self, key: &K) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         self.found.remove(key);

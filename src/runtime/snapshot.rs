@@ -2,9 +2,9 @@
 
 use super::names::Names;
 use super::queue::{self, Queues};
-use super::{CustomerTerms, Directory, Group, House, Resolution};
+use super::{CustomerTerms, Directory, Group, House, Resolution, Terms};
 use crate::auth::Verifier;
-use crate::config::Config;
+use crate::config::{Config, GroupConfig};
 use crate::domain::HostPort;
 use crate::limits::Zone;
 use crate::providers::Passage;
@@ -26,6 +26,8 @@ pub struct Snapshot {
     pub deployments: Vec<Arc<Deployment>>,
     /// All groups, in order of appearance.
     pub groups: Vec<Arc<Group>>,
+    /// Whether any group wants to know what calls have in common.
+    pub wants_affinity: bool,
     names: Names,
     /// The longest paths first.
     passages: Vec<(Arc<Passage>, Arc<Endpoint>)>,
@@ -53,9 +55,9 @@ impl Snapshot {
         let origins: Vec<&HostPort> = config.passages.iter().map(|passage| &passage.origin).collect();
         let (deployments, endpoints) = upstreams.prepare(&config.targets, &origins).await?;
         let passages = config.passages.iter().cloned().zip(endpoints).collect();
-        queue::configure(&deployments, &config.queue);
-        let mut queues = Queues::new(&config.queue, upstreams);
-        let groups = groups(&deployments, config.router.num_retries, &mut queues);
+        queue::configure(&deployments, &config);
+        let mut queues = Queues::new(&config, upstreams);
+        let groups = groups(&deployments, &config, &mut queues);
         let by_name: HashMap<&str, &Arc<Group>> = groups.iter().map(|g| (&*g.name, g)).collect();
         let aliases = config.aliases.iter().filter_map(|alias| {
             let members: Vec<&Arc<Group>> =
@@ -63,7 +65,7 @@ impl Snapshot {
             let group = match members.as_slice() {
                 [] => return None,
                 [one] => Arc::clone(one),
-                many => Arc::new(union(&alias.name, many, &mut queues)),
+                many => Arc::new(union(&alias.name, many, &config, &mut queues)),
             };
             Some((alias.name.clone(), group))
         });
@@ -75,7 +77,8 @@ impl Snapshot {
             budget_id: config.spending.customer_budget_id.clone(),
         });
         let house = House::prepare(&config, directory, verifier.bare_hash()).await;
-        Ok(Self { config, generation, verifier, house, deployments, groups, names, passages })
+        let wants_affinity = groups.iter().any(|group| group.choice().entry.by_affinity);
+        Ok(Self { config, generation, verifier, house, deployments, groups, wants_affinity, names, passages })
     }
 
     /// Finds the group that a name stands for.
@@ -121,7 +124,8 @@ impl Snapshot {
         let first = found.first()?.target.group.clone();
         let whole = self.groups.iter().find(|group| *group.name == *first);
         let queue = whole.and_then(|group| Some(group.queue.as_ref()?.among(&found)));
-        Some(Resolution::of(Group::new(&first, found, self.config.router.num_retries).with_queue(queue)))
+        let terms = terms(&self.config, &first);
+        Some(Resolution::of(Group::new(&first, found, &terms).with_queue(queue)))
     }
 }
 
@@ -130,7 +134,20 @@ pub(crate) fn zone(name: Option<&str>) -> Zone {
     name.and_then(|name| Zone::named(name).ok()).unwrap_or(Zone::UTC)
 }
 
-fn groups(deployments: &[Arc<Deployment>], num_retries: u32, queues: &mut Queues<'_>) -> Vec<Arc<Group>> {
+/// How the group of that name is served.
+fn terms(config: &Config, name: &str) -> Terms {
+    let router = &config.router;
+    let own = |group: Option<&GroupConfig>| group.and_then(|group| group.strategy);
+    let all = config.groups.0.iter().filter_map(|(_, group)| group.strategy);
+    Terms {
+        num_retries: router.num_retries,
+        choice: own(config.groups.of(name)).unwrap_or(router.strategy),
+        filters: router.filters,
+        notes: all.fold(router.strategy.entry.notes, |notes, choice| notes.or(choice.entry.notes)),
+    }
+}
+
+fn groups(deployments: &[Arc<Deployment>], config: &Config, queues: &mut Queues<'_>) -> Vec<Arc<Group>> {
     let mut order: Vec<&str> = Vec::new();
     let mut members: HashMap<&str, Vec<Arc<Deployment>>> = HashMap::new();
     for deployment in deployments {
@@ -147,14 +164,14 @@ fn groups(deployments: &[Arc<Deployment>], num_retries: u32, queues: &mut Queues
     for name in order {
         let list = members.remove(name).unwrap_or_default();
         let queue = queues.of(name, &list);
-        groups.push(Arc::new(Group::new(name, list, num_retries).with_queue(queue)));
+        groups.push(Arc::new(Group::new(name, list, &terms(config, name)).with_queue(queue)));
     }
     groups
 }
 
-fn union(name: &str, groups: &[&Arc<Group>], queues: &mut Queues<'_>) -> Group {
+fn union(name: &str, groups: &[&Arc<Group>], config: &Config, queues: &mut Queues<'_>) -> Group {
     let deployments: Vec<_> = groups.iter().flat_map(|group| group.deployments.iter().cloned()).collect();
     let num_retries = groups.iter().map(|group| group.num_retries).max().unwrap_or_default();
     let queue = queues.of(name, &deployments);
-    Group::new(name, deployments, num_retries).with_queue(queue)
+    Group::new(name, deployments, &Terms { num_retries, ..terms(config, name) }).with_queue(queue)
 }

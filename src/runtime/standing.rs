@@ -173,6 +173,14 @@ impl Standing {
         gates
     }
 
+    /// Whether the tags that a call brings along decide about its route: of the master key, and where the key or
+    /// its team says so.
+    #[must_use]
+    pub fn takes_client_tags(&self) -> bool {
+        let Some(key) = &self.key else { return true };
+        key.client_tags || self.team.as_ref().is_some_and(|team| team.client_tags)
+    }
+
     /// What the key has spent in its period, at `now` (unix milliseconds).
     #[must_use]
     pub fn spent(&self, now: i64) -> Money {

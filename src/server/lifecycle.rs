@@ -1,26 +1,46 @@
-//! Signals: SIGHUP reads the configuration again, SIGTERM lets open requests end, SIGINT does not.
+//! Signals: SIGHUP reads the configuration again, SIGTERM lets open requests end, SIGQUIT makes way for a successor,
+//! SIGINT waits for nobody.
 
-use crate::config::Config;
+use super::lane::Signs;
+use super::{books, handover, systemd};
 use crate::proxy::Gateway;
-use crate::runtime::Reloader;
+use crate::runtime::{Reloader, RuntimeHandle};
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-
-/// Reads the configuration again; `Err` says what is wrong with it.
-pub type Reload = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const POLL: Duration = Duration::from_millis(20);
+/// After the last connection is accepted, idle ones may bring another call for so long; for longer while a
+/// successor serves already.
+const LINGER: Duration = Duration::from_millis(250);
+const LINGER_LONG: Duration = Duration::from_secs(5);
+/// A successor is waited for so long, and may take so long until it serves.
+const MEET: Duration = Duration::from_secs(10);
+const START: Duration = Duration::from_secs(60);
 
-/// Tells Pingora when to stop.
+/// Ends the serving when it is time.
 pub(super) struct Signals {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) drain: Duration,
+    /// What readiness looks at.
+    pub(super) unready: Arc<AtomicBool>,
+    /// To be handed to a successor; gone once no more is accepted.
+    pub(super) socket: Mutex<Option<TcpListener>>,
+    /// Where a successor waits.
+    pub(super) place: PathBuf,
+    pub(super) signs: Signs,
+    pub(super) close: watch::Sender<bool>,
+    pub(super) leave: watch::Sender<bool>,
     /// Told when the process may end.
     pub(super) done: Sender<()>,
 }
@@ -34,13 +54,15 @@ impl ShutdownSignalWatch for Signals {
             log::error!("signals cannot be watched; only a kill ends this process");
             return std::future::pending().await;
         };
-        tokio::select! {
-            _ = term.recv() => self.drain(&mut int).await,
-            _ = quit.recv() => return ShutdownSignal::GracefulUpgrade,
-            _ = int.recv() => {}
+        let successor = tokio::select! {
+            successor = self.successor(&mut quit) => Some(Some(successor)),
+            _ = term.recv() => Some(None),
+            _ = int.recv() => None,
+        };
+        if let Some(successor) = successor {
+            self.go(successor, &mut int).await;
         }
-        // Pingora's services hold one listening socket between them, and at a shutdown each would close it.
-        // So none is begun: the process ends as it is.
+        // What Pingora would do at a shutdown is done already, or is not wanted: the process ends as it is.
         if self.done.send(()).is_err() {
             return ShutdownSignal::FastShutdown;
         }
@@ -49,34 +71,85 @@ impl ShutdownSignalWatch for Signals {
 }
 
 impl Signals {
-    async fn drain(&self, int: &mut Signal) {
+    /// The process that took over; without one nothing changes.
+    async fn successor(&self, quit: &mut Signal) -> u32 {
+        loop {
+            quit.recv().await;
+            let Some(giving) = self.give() else { continue };
+            match giving.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+                Ok(pid) => return pid,
+                Err(error) => {
+                    log::error!("the socket was not handed over, this process goes on serving: {error}")
+                }
+            }
+        }
+    }
+
+    fn give(&self) -> Option<JoinHandle<io::Result<u32>>> {
+        let socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let socket = socket.as_ref()?.try_clone();
+        let place = self.place.clone();
+        log::info!("handing the socket over at {}", place.display());
+        Some(tokio::task::spawn_blocking(move || handover::give(&place, &socket?, MEET, START)))
+    }
+
+    async fn go(&self, successor: Option<u32>, int: &mut Signal) {
+        let (delay, drain) = {
+            let server = &self.gateway.runtime.load().config.server;
+            (server.shutdown_delay, server.drain_timeout)
+        };
         self.gateway.draining.store(true, Ordering::Relaxed);
-        log::info!("going away: waiting up to {:?} for open requests", self.drain);
-        let empty = async {
-            while self.gateway.telemetry.metrics.calls_in_flight() > 0 {
-                tokio::time::sleep(POLL).await;
+        let (delay, linger) = match successor {
+            Some(pid) => {
+                log::info!("process {pid} took over: going away, waiting up to {drain:?} for open requests");
+                systemd::succeeded_by(pid);
+                (Duration::ZERO, LINGER_LONG)
+            }
+            None => {
+                self.unready.store(true, Ordering::Relaxed);
+                log::info!("going away: waiting up to {drain:?} for open requests");
+                systemd::stopping(delay + drain + books::CLOSE + LINGER_LONG);
+                (delay, LINGER)
             }
         };
         tokio::select! {
-            () = empty => {}
-            () = tokio::time::sleep(self.drain) => log::warn!("open requests are cut off after {:?}", self.drain),
+            () = self.drain(delay, drain, linger) => {}
             _ = int.recv() => {}
+        }
+        self.leave.send_replace(true);
+    }
+
+    async fn drain(&self, delay: Duration, drain: Duration, linger: Duration) {
+        tokio::time::sleep(delay).await;
+        drop(self.socket.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.close.send_replace(true);
+        let closed = Instant::now();
+        loop {
+            let calls = self.gateway.telemetry.metrics.calls_in_flight();
+            let open = self.signs.open.load(Ordering::Relaxed);
+            if calls <= 0 && (open == 0 || closed.elapsed() >= linger.min(drain)) {
+                return;
+            }
+            if closed.elapsed() >= drain {
+                return log::warn!("open requests are cut off after {drain:?}");
+            }
+            tokio::time::sleep(POLL).await;
         }
     }
 }
 
-/// Swaps in what `reload` reads at every SIGHUP; what is wrong with it changes nothing.
-pub(super) async fn reload_on_hangup(reload: Reload, reloader: Arc<Reloader>, telemetry: Arc<Telemetry>) {
+/// Reads the configuration again at every SIGHUP; what is wrong with it changes nothing.
+pub(super) async fn reload_on_hangup(
+    reloader: Arc<Reloader>,
+    runtime: Arc<RuntimeHandle>,
+    telemetry: Arc<Telemetry>,
+) {
     let Ok(mut hangup) = signal(SignalKind::hangup()) else { return };
     while hangup.recv().await.is_some() {
+        systemd::reloading();
         telemetry.access_log.reopen();
-        let adopted = match reload() {
-            Ok(config) => reloader.file(config).await.map_err(|error| error.to_string()),
-            Err(faults) => Err(faults),
-        };
-        match adopted {
-            Ok(generation) => log::info!("configuration {generation} is in use"),
-            Err(faults) => log::error!("the configuration was not reloaded, the old one stays:\n{faults}"),
-        }
+        // What is wrong was logged, and can be asked for.
+        drop(reloader.reload().await);
+        systemd::ready(&runtime.load());
     }
 }

@@ -5,34 +5,43 @@
 //! probes, reloads and the admin API. A pool for each core beat one shared by work-stealing threads by a
 //! fifth of the CPU for each request.
 
+mod beats;
 mod books;
 mod bridge;
 mod database;
+mod handover;
+mod lane;
 mod lifecycle;
 mod services;
+mod socket;
+mod systemd;
 
-pub use lifecycle::Reload;
+pub use crate::runtime::Source;
+pub use socket::Startup;
 
 use crate::config::{AccessLogTarget, Config, HealthCheck};
 use crate::control::{self, Control};
 use crate::limits::Meters;
-use crate::proxy::{Gateway, Proxy};
-use crate::runtime::{Directory, PrepareError, Reloader, zone};
+use crate::proxy::Gateway;
+use crate::runtime::{Directory, Hooks, PrepareError, Reloader, zone};
 use crate::store::StoreError;
 use crate::telemetry::{StartError, Target, Telemetry};
 use crate::upstream::{Probe, Upstreams};
+use beats::Beats;
 use bridge::Bridge;
-use pingora::apps::HttpServerOptions;
-use pingora::listeners::{L4BufferSettings, ListenerConfig};
+use handover::Receipt;
+use lane::{Lane, Signs};
+use lifecycle::Signals;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
 
 /// Idle upstream connections each data-plane thread keeps.
 const POOL: usize = 512;
@@ -50,6 +59,12 @@ pub enum ServeError {
     /// The address is taken or not ours.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
+    /// The listening socket cannot be shared among the threads.
+    #[error("the listening socket cannot be shared: {0}")]
+    Socket(io::Error),
+    /// The socket was not handed over.
+    #[error("the socket cannot be taken over at {0}: {1}")]
+    Upgrade(PathBuf, io::Error),
     /// The control runtime cannot be made.
     #[error("cannot start a runtime: {0}")]
     Runtime(io::Error),
@@ -67,14 +82,14 @@ pub enum ServeError {
     Telemetry(#[from] StartError),
 }
 
-/// Serves until a signal ends it. `reload` reads the configuration again, on SIGHUP.
+/// Serves until a signal ends it. `source` reads the configuration again.
 ///
 /// # Errors
 /// [`ServeError`], before the first request is taken.
-pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
+pub fn run(config: Config, source: Source, startup: &Startup) -> Result<(), ServeError> {
     let address = SocketAddr::new(config.server.host, config.server.port);
-    // Pingora panics on a thread of its own when it cannot listen; found out here it is an error.
-    drop(TcpListener::bind(address).map_err(|error| ServeError::Listen(address, error))?);
+    let place = startup.meeting_place(&config.server.data_dir, config.server.port);
+    let incoming = socket::Incoming::open(address, startup, &place)?;
     let control_runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .thread_name("control")
@@ -82,10 +97,10 @@ pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
         .build()
         .map_err(ServeError::Runtime)?;
     let workers = workers(config.server.workers);
-    let drain = config.server.drain_timeout;
-    let gateway = compose(config, reload, workers, &control_runtime)?;
-    log::info!("listening on http://{address} with {workers} data-plane threads");
-    serve(address, workers, &gateway, drain);
+    let (gateway, unready) = compose(config, source, workers, &control_runtime)?;
+    let (socket, receipt) = incoming.socket(address, &place)?;
+    let serving = Serving { gateway: Arc::clone(&gateway), unready, workers, place };
+    serving.run(socket, receipt, control_runtime.handle())?;
     gateway.ledger.close(books::CLOSE);
     gateway.telemetry.access_log.close();
     control_runtime.shutdown_background();
@@ -94,11 +109,14 @@ pub fn run(config: Config, reload: Reload) -> Result<(), ServeError> {
 
 fn compose(
     config: Config,
-    reload: Reload,
+    source: Source,
     workers: usize,
     control_runtime: &tokio::runtime::Runtime,
-) -> Result<Arc<Gateway>, ServeError> {
-    let telemetry = Arc::new(Telemetry::start(log_target(&config.server.access_log))?);
+) -> Result<(Arc<Gateway>, Arc<AtomicBool>), ServeError> {
+    let telemetry = Arc::new(Telemetry::start(
+        log_target(&config.server.access_log),
+        config.telemetry.selection.clone(),
+    )?);
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
@@ -107,65 +125,117 @@ fn compose(
     control_runtime.spawn(books::prune(Arc::clone(&meters)));
     let control_handle = control_runtime.handle().clone();
     let directory = Arc::new(Directory::new(store.clone(), control_handle.clone(), Arc::clone(&meters)));
-    let publish = {
-        let telemetry = Arc::clone(&telemetry);
-        Box::new(move |snapshot: &_| services::publish(&telemetry, snapshot))
-    };
+    let hooks = hooks(source, &telemetry);
     let starting =
-        Reloader::start(config, store.clone(), Arc::clone(&upstreams), Arc::clone(&directory), publish);
+        Reloader::start(config, store.clone(), Arc::clone(&upstreams), Arc::clone(&directory), hooks);
     let reloader = Arc::new(control_runtime.block_on(starting)?);
     let runtime = reloader.runtime();
     let config = &runtime.load().config;
     let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
     control_runtime.spawn(books::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
+    control_runtime.spawn(services::count(store.clone(), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow_models(Arc::clone(&reloader)));
-    let draining = Arc::new(AtomicBool::new(false));
+    let unready = Arc::new(AtomicBool::new(false));
     let control = control::router(Control {
         runtime: Arc::clone(&runtime),
         directory: Arc::clone(&directory),
         reloader: Arc::clone(&reloader),
         store,
         telemetry: Arc::clone(&telemetry),
-        draining: Arc::clone(&draining),
+        draining: Arc::clone(&unready),
         log_level: log::max_level(),
     });
     control_runtime.spawn(services::watch(upstreams, Arc::clone(&runtime), Arc::clone(&telemetry)));
-    control_runtime.spawn(lifecycle::reload_on_hangup(reload, reloader, Arc::clone(&telemetry)));
-    let bridge = Arc::new(Bridge::new(control, control_handle));
-    Ok(Arc::new(Gateway { runtime, directory, telemetry, control: bridge, draining, ledger }))
+    let reloading = lifecycle::reload_on_hangup(reloader, Arc::clone(&runtime), Arc::clone(&telemetry));
+    control_runtime.spawn(reloading);
+    let control = Arc::new(Bridge::new(control, control_handle));
+    let draining = Arc::new(AtomicBool::new(false));
+    Ok((Arc::new(Gateway { runtime, directory, telemetry, control, draining, ledger }), unready))
 }
 
-/// Returns when a signal has ended the serving; the threads go with the process.
-fn serve(address: SocketAddr, workers: usize, gateway: &Arc<Gateway>, drain: Duration) {
-    let conf = ServerConf {
-        threads: 1,
-        work_stealing: false,
-        upstream_keepalive_pool_size: POOL,
-        max_retries: ATTEMPTS,
-        ..ServerConf::default()
-    };
-    let mut server = Server::new_with_opt_and_conf(None, conf);
-    server.bootstrap();
-    for _ in 0..workers {
-        let mut service =
-            pingora_proxy::http_proxy_service(&server.configuration, Proxy::new(Arc::clone(gateway)));
-        service.threads = Some(1);
-        // Pingora would keep a read buffer of 64 KiB for each connection, above its own body buffer.
-        let unbuffered = L4BufferSettings::default().read(0);
-        service.add_listener(ListenerConfig::tcp(address.to_string()).l4_buffer(unbuffered));
-        if let Some(proxy) = service.app_logic_mut() {
-            let mut options = HttpServerOptions::default();
-            options.h2c = true;
-            proxy.server_options = Some(options);
-        }
-        server.add_service(service);
+fn hooks(source: Source, telemetry: &Arc<Telemetry>) -> Hooks {
+    let (published, reloaded) = (Arc::clone(telemetry), Arc::clone(telemetry));
+    Hooks {
+        source,
+        published: Box::new(move |snapshot| services::publish(&published, snapshot)),
+        reloaded: Box::new(move |took, is_used| {
+            reloaded.metrics.reloaded(took, is_used, SystemTime::now());
+        }),
     }
-    let (done, ended) = mpsc::channel();
-    let signals = lifecycle::Signals { gateway: Arc::clone(gateway), drain, done };
-    let serving = thread::spawn(move || server.run(RunArgs { shutdown_signal: Box::new(signals) }));
-    if ended.recv().is_err() && serving.join().is_err() {
-        log::error!("the server ended in a panic");
+}
+
+/// What serves, before it does.
+struct Serving {
+    gateway: Arc<Gateway>,
+    unready: Arc<AtomicBool>,
+    workers: usize,
+    place: PathBuf,
+}
+
+impl Serving {
+    /// Returns when a signal has ended the serving; the threads go with the process.
+    fn run(
+        self,
+        socket: TcpListener,
+        receipt: Option<Receipt>,
+        control: &tokio::runtime::Handle,
+    ) -> Result<(), ServeError> {
+        let watched = systemd::watchdog();
+        let beats = Beats::of(self.workers, watched);
+        let (close, closing) = watch::channel(false);
+        let (leave, leaving) = watch::channel(false);
+        let (began, beginnings) = mpsc::channel();
+        let signs = Signs { close: closing, leave: leaving, open: Arc::new(AtomicUsize::new(0)), began };
+        let address = self.address(&socket)?;
+        let server = self.server(&socket, &signs, &beats)?;
+        let (done, ended) = mpsc::channel();
+        let (gateway, workers) = (Arc::clone(&self.gateway), self.workers);
+        let Self { unready, place, .. } = self;
+        let socket = Mutex::new(Some(socket));
+        let signals =
+            Signals { gateway: Arc::clone(&gateway), unready, socket, place, signs, close, leave, done };
+        let serving = thread::spawn(move || server.run(RunArgs { shutdown_signal: Box::new(signals) }));
+        if beginnings.iter().take(workers).count() == workers {
+            log::info!("listening on http://{address} with {workers} data-plane threads");
+            systemd::ready(&gateway.runtime.load());
+            if let Some(within) = watched {
+                control.spawn(systemd::keep_alive(beats, within));
+            }
+            if let Some(Err(error)) = receipt.map(Receipt::serving) {
+                log::warn!("the old process does not hear that this one serves: {error}");
+            }
+        }
+        if ended.recv().is_err() && serving.join().is_err() {
+            log::error!("the server ended in a panic");
+        }
+        Ok(())
+    }
+
+    fn address(&self, socket: &TcpListener) -> Result<SocketAddr, ServeError> {
+        let server = &self.gateway.runtime.load().config.server;
+        let wanted = SocketAddr::new(server.host, server.port);
+        let fault = |error| ServeError::Listen(wanted, error);
+        socket.set_nonblocking(true).and_then(|()| socket.local_addr()).map_err(fault)
+    }
+
+    /// Pingora's server with a lane for each thread.
+    fn server(&self, socket: &TcpListener, signs: &Signs, beats: &Beats) -> Result<Server, ServeError> {
+        let conf = ServerConf {
+            threads: 1,
+            work_stealing: false,
+            upstream_keepalive_pool_size: POOL,
+            max_retries: ATTEMPTS,
+            ..ServerConf::default()
+        };
+        let mut server = Server::new_with_opt_and_conf(None, conf);
+        server.bootstrap();
+        for index in 0..self.workers {
+            let copy = socket.try_clone().map_err(ServeError::Socket)?;
+            let beat = beats.beat(index);
+            server.add_service(Lane::new(&server.configuration, &self.gateway, copy, signs.clone(), beat));
+        }
+        Ok(server)
     }
 }
 

@@ -1,15 +1,23 @@
 //! What runs beside the traffic: DNS, probes, and the gauges that show both.
 
 use crate::runtime::{RuntimeHandle, Snapshot};
-use crate::telemetry::{DeploymentState, TargetLabels, Telemetry};
+use crate::store::{Query, Store, TEAMS, USERS};
+use crate::telemetry::{Configured, DeploymentState, TargetLabels, Telemetry};
 use crate::upstream::{Deployment, Upstreams};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Tells the metrics which deployments and names exist.
 pub(super) fn publish(telemetry: &Telemetry, snapshot: &Snapshot) {
     let targets = snapshot.deployments.iter().map(|deployment| labels(deployment)).collect();
     let aliases = snapshot.config.aliases.iter().map(|alias| Arc::from(alias.name.as_str())).collect();
-    telemetry.metrics.set_targets(targets, aliases);
+    let config = &snapshot.config;
+    telemetry.metrics.set_names(Configured {
+        targets,
+        aliases,
+        master: config.server.master_key.is_some().then(|| Arc::clone(snapshot.verifier.bare_hash())),
+        end_users: config.telemetry.end_users,
+    });
     telemetry.metrics.config_generation(snapshot.generation);
 }
 
@@ -42,6 +50,20 @@ pub(super) async fn watch(upstreams: Arc<Upstreams>, runtime: Arc<RuntimeHandle>
             }
         })
         .await;
+}
+
+/// Time between two counts of what the database has.
+const COUNT: Duration = Duration::from_secs(5);
+
+/// Shows for ever how many users and teams there are; while the database is away, how many there were.
+pub(super) async fn count(store: Store, telemetry: Arc<Telemetry>) {
+    let none = Query { limit: 0, ..Query::default() };
+    loop {
+        if let (Ok(users), Ok(teams)) = (store.list(&USERS, &none).await, store.list(&TEAMS, &none).await) {
+            telemetry.metrics.population(users.total, teams.total);
+        }
+        tokio::time::sleep(COUNT).await;
+    }
 }
 
 fn state(deployment: &Deployment, up: bool) -> DeploymentState {

@@ -151,6 +151,10 @@ impl Facts<'_> {
         self.object("metadata").map(|metadata| Facts(metadata).texts("tags")).unwrap_or_default()
     }
 
+    fn client_tags(&self) -> bool {
+        self.object("metadata").is_some_and(|metadata| Facts(metadata).truth("allow_client_tags"))
+    }
+
     /// The key of that digest, if this is its document, completed by [`Store::complete`].
     #[must_use]
     pub fn key(&self, digest: KeyDigest) -> KeyFacts {
@@ -178,6 +182,7 @@ impl Facts<'_> {
             allowed_ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
             tags: self.tags(),
             queue: self.queue(),
+            client_tags: self.client_tags(),
         }
     }
 
@@ -213,6 +218,7 @@ impl Facts<'_> {
             member_budget: member.map(|own| own.budget(false)).unwrap_or_default(),
             tags: self.tags(),
             queue: self.queue(),
+            client_tags: self.client_tags(),
         }
     }
 }

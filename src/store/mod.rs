@@ -5,6 +5,7 @@
 //! text, with bound values; a test prepares all of them on both databases. Nothing of the data plane
 //! is called from here, and nothing here is called on a data-plane thread.
 
+mod backup;
 mod changes;
 mod db;
 mod facts;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where the data is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseSettings {
     /// The database.
     pub target: Target,
@@ -17,7 +17,7 @@ pub struct DatabaseSettings {
 }
 
 /// One of the two kinds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// A file, made when it is missing.
     Sqlite(PathBuf),

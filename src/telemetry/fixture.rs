@@ -24,7 +24,8 @@ pub(super) fn target(id: &str, group: &str) -> TargetLabels {
 }
 
 pub(super) fn attempt(id: &str, failure: Option<UpstreamClass>, status: u16, ms: u64) -> AttemptRecord {
-    AttemptRecord { target: TargetId::new(id), failure, status, duration: Duration::from_millis(ms) }
+    let (started, duration) = (Duration::from_millis(6), Duration::from_millis(ms));
+    AttemptRecord { target: TargetId::new(id), failure, status, started, duration }
 }
 
 /// A plain answer by deployment `a` of group `glm`: 11 and 7 tokens, 250 ms of which 240 upstream.

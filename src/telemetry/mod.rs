@@ -10,7 +10,10 @@ pub mod metrics;
 mod spans;
 
 pub use access_log::{AccessLog, Target};
-pub use metrics::{DeploymentState, InFlightGuard, LedgerGauges, Metrics, TargetLabels, WaitGuard};
+pub use metrics::{
+    Balance, Configured, DeploymentState, InFlightGuard, LedgerGauges, Metrics, Rate, Selection,
+    SinkCounters, TargetLabels, WaitGuard,
+};
 
 use crate::domain::UsageRecord;
 
@@ -38,8 +41,8 @@ impl Telemetry {
     ///
     /// # Errors
     /// If the log cannot be opened.
-    pub fn start(log: Target) -> Result<Self, StartError> {
-        let metrics = Metrics::new()?;
+    pub fn start(log: Target, selection: Selection) -> Result<Self, StartError> {
+        let metrics = Metrics::new(selection)?;
         let access_log = AccessLog::start(log, metrics.log_counters())?;
         Ok(Self { metrics, access_log })
     }

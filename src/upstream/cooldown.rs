@@ -4,7 +4,7 @@
 //! moment of counting. A refused key (401) benches all deployments that use it at that origin.
 
 use crate::domain::{FaultClass, UpstreamClass};
-use crate::routing::{Breaker, BreakerRules, Verdict};
+use crate::routing::{Breaker, BreakerRules, Pace, Verdict};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -55,8 +55,11 @@ pub struct TargetState {
     lane: Arc<KeyLane>,
     cooldown: Cooldown,
     breaker: Mutex<Breaker>,
+    /// How it has been doing lately, as far as its groups' strategies want to know.
+    pub pace: Pace,
     pub(super) in_flight: AtomicU64,
     pub(super) slots: Option<Arc<Semaphore>>,
+    most_parallel: Option<u32>,
 }
 
 impl TargetState {
@@ -69,12 +72,21 @@ impl TargetState {
             lane,
             cooldown: Cooldown::default(),
             breaker: Mutex::default(),
+            pace: Pace::default(),
             in_flight: AtomicU64::new(0),
             slots: most_parallel.map(|most| Arc::new(Semaphore::new(most.max(1) as usize))),
+            most_parallel,
         }
     }
 
-    fn now_ms(&self) -> u64 {
+    /// Whether it is of a deployment with this key that takes so many calls at a time.
+    pub(super) fn is_of(&self, lane: &Arc<KeyLane>, most_parallel: Option<u32>) -> bool {
+        Arc::ptr_eq(&self.lane, lane) && self.most_parallel == most_parallel
+    }
+
+    /// The clock of all deployments, in milliseconds.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 

@@ -38,6 +38,18 @@ impl Uncallable {
     }
 }
 
+/// Whether a target can be called at all.
+///
+/// # Errors
+/// When a configured header, key or path cannot stand in a request.
+pub fn callable(target: &Target) -> Result<(), Uncallable> {
+    heads(target).map(drop)
+}
+
+fn heads(target: &Target) -> Result<Heads, Uncallable> {
+    Heads::new(target).map_err(|error| Uncallable(target.id.clone(), error.to_string()))
+}
+
 /// A deployment's names, in the forms in which every call needs them.
 pub struct Labels {
     /// Its id.
@@ -79,7 +91,7 @@ impl Deployment {
         state: Arc<TargetState>,
         quota: Arc<QuotaLane>,
     ) -> Result<Self, Uncallable> {
-        let heads = Heads::new(&target).map_err(|error| Uncallable(target.id.clone(), error.to_string()))?;
+        let heads = heads(&target)?;
         let labels = Labels::new(&target);
         Ok(Self { target, endpoint, state, quota, labels, heads })
     }

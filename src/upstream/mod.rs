@@ -17,7 +17,7 @@ mod registry;
 
 pub use ask::{Asked, ask_for_models};
 pub use cooldown::{Cooldown, Fault, KeyLane, TargetState};
-pub use deployment::{Deployment, InFlight, Labels, Uncallable};
+pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe};
 pub use queue::{Ask, Granted, NoTurn, Queue, Ticket};
 pub use quota::QuotaLane;

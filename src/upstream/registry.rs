@@ -1,6 +1,6 @@
 //! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
 
-use super::{Deployment, Endpoint, KeyLane, Probe, Queue, QuotaLane, TargetState, Uncallable};
+use super::{Deployment, Endpoint, KeyLane, Probe, Queue, QuotaLane, TargetState, Uncallable, callable};
 use crate::domain::{HostPort, Secret, TargetId};
 use crate::providers::Target;
 use futures::future::join_all;
@@ -59,6 +59,8 @@ impl Upstreams {
     }
 
     fn join(&self, targets: &[Arc<Target>], others: &[&HostPort]) -> Result<Joined, Uncallable> {
+        // Before anything is kept, so that what cannot be called leaves no trace.
+        targets.iter().try_for_each(|target| callable(target))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut deployments = Vec::with_capacity(targets.len());
         for target in targets {
@@ -120,8 +122,11 @@ impl Upstreams {
 
     fn state(&self, kept: &mut Kept, target: &Target, lane: Arc<KeyLane>) -> Arc<TargetState> {
         let slot = kept.states.entry(target.id.clone()).or_default();
-        slot.upgrade().unwrap_or_else(|| {
-            let state = Arc::new(TargetState::new(self.since, lane, target.params.max_parallel_requests));
+        let most = target.params.max_parallel_requests;
+        // What a deployment did with another key says nothing of it with this one.
+        let known = slot.upgrade().filter(|state| state.is_of(&lane, most));
+        known.unwrap_or_else(|| {
+            let state = Arc::new(TargetState::new(self.since, lane, most));
             *slot = Arc::downgrade(&state);
             state
         })

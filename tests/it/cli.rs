@@ -190,11 +190,13 @@ async fn the_demo_answers_once_and_ends() {
             "a taken port is not used: {said}"
         );
         assert!(value("key").starts_with("sk-demo-"), "{said}");
+        let told = said.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(
-            said.contains("It takes many lanes of traffic")
-                && said.contains("Nobody waits for a broken lane."),
+            told.contains("It takes many lanes of traffic")
+                && told.contains("Nobody waits for a broken lane."),
             "{said}"
         );
+        assert!(said.lines().all(|line| line.chars().count() <= 80), "it fits any screen: {said}");
         let served = value("served by");
         assert!(["key-1", "key-2", "key-3"].iter().any(|key| served.starts_with(key)), "{said}");
         // Six tokens in and 27 out at the demo's prices.

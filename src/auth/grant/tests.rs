@@ -115,6 +115,7 @@ fn team() -> impl Strategy<Value = TeamFacts> {
             member_budget: BudgetTerms::default(),
             tags: Vec::new(),
             queue: QueueTerms::default(),
+            client_tags: false,
         },
     )
 }

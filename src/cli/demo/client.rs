@@ -1,5 +1,6 @@
 //! A client just large enough for the demonstration: one streamed call on a plain socket.
 
+use super::page::Page;
 use serde_json::{Value, json};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -48,7 +49,7 @@ fn metric(address: SocketAddr, name: &str) -> Option<f64> {
 
 /// Asks and writes each word the moment it comes.
 pub(super) fn stream(
-    out: &mut impl Write,
+    page: &mut Page<'_, impl Write>,
     address: SocketAddr,
     key: &str,
     model: &str,
@@ -79,8 +80,7 @@ pub(super) fn stream(
                 if answer.first_token.is_zero() {
                     answer.first_token = asked.elapsed();
                 }
-                write!(out, "{word}")?;
-                out.flush()?;
+                page.write(&word)?;
             }
             text = rest.to_owned();
         }

@@ -2,16 +2,20 @@
 
 mod client;
 mod config;
+mod page;
 
 use super::arguments::Demo;
 use super::logging;
-use crate::config::{AccessLogTarget, Config, ConfigError, Env, Overrides};
-use crate::server;
+use super::style::Style;
+use crate::config::{AccessLogTarget, Config, ConfigError, Env, Overrides, Place};
+use crate::server::{self, Startup};
 use crate::simulator::Simulator;
+use page::Page;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +23,11 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(20);
 /// How long the answer may take to be counted.
 const COUNTED: Duration = Duration::from_secs(2);
+
+/// What there is to read again.
+fn no_file() -> Result<Config, Vec<ConfigError>> {
+    Err(vec![ConfigError::new(Place::default(), "the demo has no file")])
+}
 
 /// What can go wrong in a demonstration.
 #[derive(Debug, thiserror::Error)]
@@ -53,8 +62,7 @@ fn demonstrate(arguments: &Demo, folder: &Path, out: &mut impl Write) -> Result<
     let address = free_address(arguments.port)?;
     let key = format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
     let config = compile(&config::yaml(&simulator.base_url(), &key), address, folder)?;
-    let server =
-        thread::spawn(move || server::run(config, Box::new(|| Err("the demo has no file".to_owned()))));
+    let server = thread::spawn(move || server::run(config, Arc::new(no_file), &Startup::default()));
     if !client::wait_until_up(address, START, || server.is_finished()) {
         return match server.join() {
             Ok(Err(error)) => Err(error.into()),
@@ -62,7 +70,8 @@ fn demonstrate(arguments: &Demo, folder: &Path, out: &mut impl Write) -> Result<
         };
     }
     introduce(out, address, &key)?;
-    let answer = client::stream(out, address, &key, config::MODEL, QUESTION)?;
+    let mut page = Page::new(out, Style::of_stdout());
+    let answer = client::stream(&mut page, address, &key, config::MODEL, QUESTION)?;
     conclude(out, address, &answer)?;
     if arguments.once {
         return Ok(());
@@ -93,34 +102,40 @@ fn compile(yaml: &str, address: SocketAddr, folder: &Path) -> Result<Config, Dem
 }
 
 fn introduce(out: &mut impl Write, address: SocketAddr, key: &str) -> io::Result<()> {
-    writeln!(out, "tollgate is up, with three simulated upstream keys; the third fails every other time.\n")?;
+    writeln!(out, "tollgate is up with three simulated upstream keys; the third fails now and then.")?;
     writeln!(out, "  endpoint  http://{address}/v1\n  key       {key}\n  model     {}\n", config::MODEL)?;
     writeln!(out, "you> {QUESTION}")?;
-    write!(out, "  ai> ")?;
+    write!(out, " ai> ")?;
     out.flush()
 }
 
 fn conclude(out: &mut impl Write, address: SocketAddr, answer: &client::Answer) -> io::Result<()> {
     let spent = client::counted(address, "litellm_spend_metric_total", COUNTED);
+    let first = answer.first_token.as_millis();
     writeln!(out, "\n")?;
     writeln!(out, "  served by {} after {} retries", answer.served_by, answer.retries)?;
-    writeln!(out, "  tokens    {} in, {} out", answer.prompt_tokens, answer.completion_tokens)?;
-    writeln!(out, "  cost      ${spent:.9}")?;
-    writeln!(out, "  first token after {} ms\n", answer.first_token.as_millis())?;
+    writeln!(
+        out,
+        "  tokens    {} in, {} out, the first after {first} ms",
+        answer.prompt_tokens, answer.completion_tokens
+    )?;
+    writeln!(out, "  cost      ${spent:.9}\n")?;
     out.flush()
 }
 
+/// Fits a screen of 80 columns and, with what was told before, of 24 lines.
 fn invite(out: &mut impl Write, address: SocketAddr, key: &str) -> io::Result<()> {
     let model = config::MODEL;
-    writeln!(out, "Now you:\n")?;
+    writeln!(out, "Now you:")?;
     writeln!(out, "  curl -N http://{address}/v1/chat/completions \\")?;
-    writeln!(out, "    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\")?;
-    writeln!(
-        out,
-        "    -d '{{\"model\":\"{model}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}'\n"
-    )?;
-    writeln!(out, "  OPENAI_BASE_URL=http://{address}/v1 OPENAI_API_KEY={key} with any OpenAI SDK")?;
-    writeln!(out, "  curl http://{address}/metrics\n")?;
+    writeln!(out, "    -H 'Authorization: Bearer {key}' \\")?;
+    writeln!(out, "    -H 'Content-Type: application/json' \\")?;
+    writeln!(out, "    -d '{{\"model\":\"{model}\",\"stream\":true,")?;
+    writeln!(out, "         \"messages\":[{{\"role\":\"user\",\"content\":\"Hi\"}}]}}'")?;
+    writeln!(out, "or any OpenAI SDK:")?;
+    writeln!(out, "  export OPENAI_BASE_URL=http://{address}/v1")?;
+    writeln!(out, "  export OPENAI_API_KEY={key}")?;
+    writeln!(out, "or watch it: tollgate top http://{address}")?;
     writeln!(out, "Ctrl-C ends it.")?;
     out.flush()
 }

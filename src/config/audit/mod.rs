@@ -4,10 +4,11 @@ mod entries;
 pub(crate) mod keys;
 mod settings;
 
-use super::compile::{STRATEGIES, may_be_set};
+use super::compile::may_be_set;
 use super::resolve::joined;
 use super::tree::{Entry, Node, Value};
 use super::{ConfigFile, Place, did_you_mean};
+use crate::routing::strategies;
 use keys::{Key, Known};
 use std::fmt;
 
@@ -88,6 +89,10 @@ impl Rows {
                 "litellm_settings.callbacks"
                 | "litellm_settings.success_callback"
                 | "litellm_settings.failure_callback" => self.callbacks(entry, &below),
+                "router_settings.routing_strategy_args" => {
+                    self.section(&entry.node, &below, keys::STRATEGY_ARGS)
+                }
+                "tollgate.groups" => self.groups(&entry.node, &below),
                 "router_settings.routing_strategy" => self.strategy(entry, &below),
                 "router_settings.retry_policy" => self.section(&entry.node, &below, keys::RETRY_POLICY),
                 "tollgate.health_check" if !entry.node.entries().is_empty() => {
@@ -95,11 +100,6 @@ impl Rows {
                 }
                 "tollgate.queue" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::QUEUE);
-                }
-                "tollgate.groups" => {
-                    for group in entry.node.entries() {
-                        self.section(&group.node, &joined(&below, &group.key), keys::OWN_GROUP);
-                    }
                 }
                 "router_settings.optional_pre_call_checks" => self.checks(entry, &below),
                 _ => self.by_table(entry, path, table),
@@ -119,6 +119,21 @@ impl Rows {
             };
             let place = node.mark.place(&format!("{path}: {name}"));
             self.0.push(AuditRow { place, status, note: note.to_owned() });
+        }
+    }
+
+    /// What single groups do differently.
+    fn groups(&mut self, node: &Node, path: &str) {
+        for group in node.entries() {
+            let path = joined(path, &group.key);
+            for entry in group.node.entries() {
+                let below = joined(&path, &entry.key);
+                match entry.key.as_str() {
+                    "routing_strategy" => self.strategy(entry, &below),
+                    "routing_strategy_args" => self.section(&entry.node, &below, keys::STRATEGY_ARGS),
+                    _ => self.by_table(entry, &path, keys::GROUP),
+                }
+            }
         }
     }
 
@@ -161,12 +176,10 @@ impl Rows {
     }
 
     fn strategy(&mut self, entry: &Entry, path: &str) {
-        match entry.node.text() {
-            Some("simple-shuffle") => self.push(entry, path, Status::Honoured, ""),
-            Some(name) if !STRATEGIES.contains(&name) => {
-                self.push(entry, path, Status::Unknown, "no strategy")
-            }
-            _ => self.push(entry, path, Status::Unsupported, "served as simple-shuffle until then"),
+        match entry.node.text().and_then(strategies::Entry::named) {
+            Some(known) if known.limits => self.push(entry, path, Status::Honoured, "rpm and tpm are limits"),
+            Some(_) => self.push(entry, path, Status::Honoured, ""),
+            None => self.push(entry, path, Status::Unknown, "no strategy"),
         }
     }
 

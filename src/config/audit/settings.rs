@@ -47,11 +47,11 @@ pub(crate) static LITELLM: &[Key] = &[
     later("default_team_settings"),
     later("default_team_params"),
     later("ui_theme_config"),
-    later("prometheus_metrics_config"),
+    noted("prometheus_metrics_config", "read at the start only"),
     later("custom_prometheus_metadata_labels"),
     later("custom_prometheus_tags"),
     later("prometheus_initialize_budget_metrics"),
-    later("enable_end_user_cost_tracking_prometheus_only"),
+    noted("enable_end_user_cost_tracking_prometheus_only", "the first 500 end users; the others are one"),
     later("disable_end_user_cost_tracking"),
     later("disable_end_user_cost_tracking_prometheus_only"),
     later("model_group_settings"),
@@ -78,7 +78,7 @@ pub(crate) static ROUTER: &[Key] = &[
     yes("disable_cooldowns"),
     yes("model_group_alias"),
     yes("default_max_parallel_requests"),
-    later("routing_strategy_args"),
+    yes("routing_strategy_args"),
     later("allowed_fails_policy"),
     later("retry_policy"),
     later("model_group_retry_policy"),
@@ -87,14 +87,14 @@ pub(crate) static ROUTER: &[Key] = &[
     later("context_window_fallbacks"),
     later("content_policy_fallbacks"),
     later("max_fallbacks"),
-    later("enable_pre_call_checks"),
+    noted("enable_pre_call_checks", "the prompt is compared with max_input_tokens"),
     yes("optional_pre_call_checks"),
     noted(
         "enforce_model_rate_limits",
         "rpm and tpm are limits; LiteLLM reads it in optional_pre_call_checks only",
     ),
-    later("enable_tag_filtering"),
-    later("tag_filtering_match_any"),
+    yes("enable_tag_filtering"),
+    yes("tag_filtering_match_any"),
     later("redis_url"),
     later("redis_host"),
     later("redis_port"),
@@ -119,6 +119,20 @@ pub(crate) static ROUTER: &[Key] = &[
     later("set_verbose"),
     later("debug_level"),
 ];
+
+/// `router_settings.routing_strategy_args`.
+pub(crate) static STRATEGY_ARGS: &[Key] = &[
+    yes("ttl"),
+    yes("rolling_window"),
+    yes("rolling window"),
+    yes("lowest_latency_buffer"),
+    noted("max_latency_list_size", "the average moves as one over so many samples"),
+    yes("load_factor"),
+    yes("min_load"),
+];
+
+/// `tollgate.groups.<name>`.
+pub(crate) static GROUP: &[Key] = &[yes("routing_strategy"), yes("routing_strategy_args"), yes("max_wait")];
 
 /// `router_settings.retry_policy`.
 pub(crate) static RETRY_POLICY: &[Key] = &[
@@ -234,6 +248,7 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("workers"),
     yes("health_check"),
     yes("drain_timeout"),
+    yes("shutdown_delay"),
     yes("allow_insecure"),
     yes("unpriced_models"),
     noted("price_file", "prices in LiteLLM's format, laid over the table in the program"),
@@ -247,9 +262,6 @@ pub(crate) static TOLLGATE: &[Key] = &[
 /// `tollgate.queue`.
 pub(crate) static QUEUE: &[Key] =
     &[yes("max_wait"), yes("max_depth"), yes("priority"), yes("window_seconds"), yes("keep_alive")];
-
-/// Each of `tollgate.groups`.
-pub(crate) static OWN_GROUP: &[Key] = &[yes("max_wait")];
 
 /// `tollgate.health_check`.
 pub(crate) static HEALTH_CHECK: &[Key] = &[yes("kind"), yes("path"), yes("interval_seconds")];

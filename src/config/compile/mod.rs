@@ -4,6 +4,7 @@ mod aliases;
 mod database;
 mod deployment;
 mod environment;
+mod groups;
 mod master_key;
 mod params;
 mod passages;
@@ -16,20 +17,21 @@ mod server;
 mod shown;
 mod spending;
 mod stored;
+mod strategy;
 mod targets;
+mod telemetry;
 
 use super::audit::{self, AuditRow};
 use super::field::{Report, Section};
 use super::resolve::{Unset, resolve};
 use super::tree::{Entry, Node, Value};
-use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Warning};
+use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Settings, Warning};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
 pub(crate) use environment::may_be_set;
 #[cfg(test)]
 pub(crate) use passages::is_own as is_own_path;
-pub(crate) use router::STRATEGIES;
 pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.
@@ -76,18 +78,33 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         tollgate: Section::of(&root, "", "tollgate", &mut report),
     };
     let server = server::compile(&sections, &env, overrides, &mut report);
+    let telemetry = telemetry::compile(&sections, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let queue = queue::compile(&sections, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
     let passages = passages::compile(&sections.general, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
+    let groups = groups::compile(&sections.tollgate, &router, (&targets, &aliases), &mut report);
     let stored = stored::compile(&sections, &env, &file.catalog, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));
         return Err(report.errors);
     }
-    let config = Config { server, spending, router, queue, targets, passages, aliases, stored };
+    let settings = Settings::of(&root);
+    let config = Config {
+        server,
+        telemetry,
+        spending,
+        router,
+        queue,
+        groups,
+        targets,
+        passages,
+        aliases,
+        stored,
+        settings,
+    };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 
@@ -125,7 +142,8 @@ fn warn_unset(unset: &Unset<'_>, report: &mut Report) {
 }
 
 /// Whether a credential is one that documentation shows.
-fn is_placeholder(value: &str) -> bool {
+#[must_use]
+pub fn is_placeholder(value: &str) -> bool {
     let value = value.to_ascii_lowercase();
     let shown =
         ["change-me", "changeme", "change_me", "your-", "your_", "placeholder", "replace-me", "replace_me"];

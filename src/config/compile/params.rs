@@ -37,6 +37,7 @@ pub(super) fn compile(
         allowed_openai_params: texts("allowed_openai_params", report),
         additional_drop_params: texts("additional_drop_params", report),
         takes_stream_options,
+        tags: texts("tags", report).into_iter().map(Into::into).collect(),
     }
 }
 

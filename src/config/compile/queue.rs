@@ -1,10 +1,9 @@
 //! Whether `rpm` and `tpm` are limits, and how long calls wait for them.
 
-use super::super::field::{Field, Report, Section};
+use super::super::field::{Field, Report};
 use super::super::model::QueueConfig;
 use super::super::tree::Value;
 use super::Sections;
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// LiteLLM's word, a truth of its own or one of `optional_pre_call_checks`.
@@ -49,7 +48,6 @@ pub(super) fn compile(sections: &Sections<'_>, report: &mut Report) -> QueueConf
         priority: get("priority").and_then(|f| f.count(report)).unwrap_or_default(),
         window: window.unwrap_or(WINDOW),
         keep_alive: get("keep_alive").and_then(|f| wait(&f, report)).filter(|every| !every.is_zero()),
-        groups: groups(&sections.tollgate, report),
     }
 }
 
@@ -60,17 +58,8 @@ fn enforced(sections: &Sections<'_>, report: &mut Report) -> bool {
     own || checks.is_some_and(|checks| checks.iter().any(|check| check == ENFORCE))
 }
 
-/// `tollgate.groups: {<name>: {max_wait: 30}}`
-fn groups(own: &Section<'_>, report: &mut Report) -> HashMap<String, Duration> {
-    let Some(groups) = own.field("groups").and_then(|f| f.map(report)) else { return HashMap::new() };
-    let of_group = |field: Field<'_>| {
-        let max_wait = field.map(report)?.field("max_wait")?;
-        Some((field.key().to_owned(), wait(&max_wait, report)?))
-    };
-    groups.fields().filter_map(of_group).collect()
-}
-
-fn wait(field: &Field<'_>, report: &mut Report) -> Option<Duration> {
+/// A time to wait.
+pub(super) fn wait(field: &Field<'_>, report: &mut Report) -> Option<Duration> {
     let wait = field.seconds(report)?;
     if wait > LONGEST {
         report.fault(field.place(), "wants at most 3600 seconds");
@@ -81,45 +70,46 @@ fn wait(field: &Field<'_>, report: &mut Report) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{Env, Overrides, parse_and_compile};
+    use super::super::super::{Config, Env, Overrides, parse_and_compile};
     use super::*;
 
-    fn queue(yaml: &str) -> QueueConfig {
-        parse_and_compile(yaml, &Env::of(&[]), &Overrides::default()).unwrap().config.queue
+    fn config(yaml: &str) -> Config {
+        parse_and_compile(yaml, &Env::of(&[]), &Overrides::default()).unwrap().config
     }
 
     #[test]
     fn limits_are_weights_until_somebody_says_otherwise() {
-        let off = queue("{}");
-        assert_eq!((off.is_on, off.max_wait_of("m")), (false, None));
+        let off = config("{}");
+        assert_eq!((off.queue.is_on, off.max_wait_of("m")), (false, None));
         for yaml in [
             "router_settings: {optional_pre_call_checks: [prompt_caching, enforce_model_rate_limits]}",
             "router_settings: {enforce_model_rate_limits: true}",
             "general_settings: {enforce_model_rate_limits: true}",
         ] {
-            assert_eq!(queue(yaml).max_wait_of("m"), Some(Duration::ZERO), "{yaml}");
+            assert_eq!(config(yaml).max_wait_of("m"), Some(Duration::ZERO), "{yaml}");
         }
-        assert_eq!(queue("tollgate: {queue: on}").max_wait_of("m"), Some(WAIT));
+        assert_eq!(config("tollgate: {queue: on}").max_wait_of("m"), Some(WAIT));
         let yaml = "router_settings: {enforce_model_rate_limits: true}\ntollgate: {queue: off}";
-        assert_eq!(queue(yaml).max_wait_of("m"), None);
+        assert_eq!(config(yaml).max_wait_of("m"), None);
     }
 
     #[test]
     fn each_group_may_wait_its_own_time() {
         let yaml = "tollgate: {queue: {max_wait: 5, max_depth: 7, priority: 3, window_seconds: 2, keep_alive: 0.5}, \
                     groups: {a: {max_wait: 90}, b: {}}}";
-        let queue = queue(yaml);
+        let config = config(yaml);
+        let queue = &config.queue;
         assert_eq!((queue.max_depth, queue.priority, queue.window), (7, 3, Duration::from_secs(2)));
         assert_eq!(queue.keep_alive, Some(Duration::from_millis(500)));
-        assert_eq!(queue.max_wait_of("a"), Some(Duration::from_secs(90)));
-        assert_eq!(queue.max_wait_of("b"), Some(Duration::from_secs(5)));
+        assert_eq!(config.max_wait_of("a"), Some(Duration::from_secs(90)));
+        assert_eq!(config.max_wait_of("b"), Some(Duration::from_secs(5)));
     }
 
     #[test]
     fn a_group_may_wait_where_no_other_does() {
-        let queue = queue("tollgate: {groups: {a: {max_wait: 9}}}");
-        assert_eq!(queue.max_wait_of("a"), Some(Duration::from_secs(9)));
-        assert_eq!(queue.max_wait_of("b"), None);
+        let config = config("tollgate: {groups: {a: {max_wait: 9}}}");
+        assert_eq!(config.max_wait_of("a"), Some(Duration::from_secs(9)));
+        assert_eq!(config.max_wait_of("b"), None);
     }
 
     #[test]

@@ -1,21 +1,9 @@
-//! Retries, timeouts, cooldown and the strategy.
+//! Retries, timeouts and cooldown; the strategy is in `strategy`.
 
 use super::super::field::{Field, Report, Section};
-use super::super::{Env, Place, RouterConfig, Strategy, did_you_mean};
-use super::Sections;
+use super::super::{Env, Place, RouterConfig};
+use super::{Sections, strategy};
 use std::time::Duration;
-
-/// Every strategy LiteLLM knows, and `latency-based`, which people write for it.
-pub(crate) const STRATEGIES: [&str; 8] = [
-    "simple-shuffle",
-    "least-busy",
-    "usage-based-routing",
-    "usage-based-routing-v2",
-    "latency-based-routing",
-    "latency-based",
-    "cost-based-routing",
-    "provider-budget-routing",
-];
 
 /// The routing settings; what could not be read has its default, and a fault.
 pub(super) fn compile(sections: &Sections<'_>, env: &Env, report: &mut Report) -> RouterConfig {
@@ -30,7 +18,8 @@ pub(super) fn compile(sections: &Sections<'_>, env: &Env, report: &mut Report) -
         .and_then(|f| f.count(report))
         .or_else(|| count_of(env, "DEFAULT_ALLOWED_FAILS", report));
     RouterConfig {
-        strategy: strategy(&sections.router, report),
+        strategy: strategy::of_router(&sections.router, report),
+        filters: strategy::filters(sections, report),
         num_retries: either("num_retries").and_then(|f| f.count(report)).unwrap_or(2),
         timeout: timeout.unwrap_or(Duration::from_secs(6000)),
         stream_timeout: either("stream_timeout").and_then(|f| f.timeout(report)),
@@ -44,28 +33,6 @@ pub(super) fn compile(sections: &Sections<'_>, env: &Env, report: &mut Report) -
 
 fn first<'a>(one: &Section<'a>, key: &str, other: &Section<'a>, other_key: &str) -> Option<Field<'a>> {
     one.field(key).or_else(|| other.field(other_key))
-}
-
-fn strategy(router: &Section<'_>, report: &mut Report) -> Strategy {
-    let Some(field) = router.field("routing_strategy") else { return Strategy::default() };
-    let Some(name) = field.text(report) else { return Strategy::default() };
-    if name == "simple-shuffle" {
-        return Strategy::SimpleShuffle;
-    }
-    if STRATEGIES.contains(&name.as_str()) {
-        report.warn(field.place(), format!("\"{name}\" is unsupported: served as simple-shuffle until then"));
-        return Strategy::default();
-    }
-    report.fault(field.place(), format!("\"{}\" is not a strategy", shown(&name)));
-    if let Some(last) = report.errors.last_mut() {
-        last.suggestion = did_you_mean(&name, STRATEGIES).map(str::to_owned);
-    }
-    Strategy::default()
-}
-
-/// A word cut to a length that a line of a log can bear.
-fn shown(word: &str) -> String {
-    word.chars().filter(|c| !c.is_control()).take(40).collect()
 }
 
 fn seconds_of(env: &Env, name: &str, report: &mut Report) -> Option<Duration> {

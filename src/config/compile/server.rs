@@ -13,6 +13,7 @@ const MIB: f64 = 1_048_576.0;
 const DEFAULT_BODY: usize = 20 * 1_048_576;
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(30);
+const DELAY: Duration = Duration::from_millis(500);
 
 /// The process-wide settings; what could not be read has its default, and a fault.
 pub(super) fn compile(
@@ -29,6 +30,7 @@ pub(super) fn compile(
     let workers = own.field("workers").and_then(|f| f.count(report));
     let access_log = own.field("access_log").and_then(|f| access_log(&f, report));
     let drain = own.field("drain_timeout").and_then(|f| f.seconds(report));
+    let delay = own.field("shutdown_delay").and_then(|f| f.seconds(report));
     let metrics_key = sections.litellm.field("require_auth_for_metrics_endpoint");
     let data_dir = database::folder(overrides, env);
     ServerConfig {
@@ -44,6 +46,7 @@ pub(super) fn compile(
         metrics_need_key: metrics_key.and_then(|f| f.bool(report)).unwrap_or_default(),
         allow_insecure,
         health_check: health_check(own, report),
+        shutdown_delay: delay.unwrap_or(DELAY),
         drain_timeout: drain.unwrap_or(DRAIN),
         callbacks: callbacks(&sections.litellm, report),
     }

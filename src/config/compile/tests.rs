@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{Alias, HealthCheck, Strategy};
+use crate::config::{Alias, Filters, HealthCheck};
 use proptest::prelude::*;
 use std::time::Duration;
 
@@ -224,8 +224,33 @@ router_settings: {num_retries: '3', retry_after: 0.5, routing_strategy: least-bu
         (Some(Duration::from_secs(60)), Duration::from_millis(500))
     );
     assert_eq!((router.allowed_fails, router.cooldown_time.as_secs()), (8, 9));
-    assert_eq!(router.strategy, Strategy::SimpleShuffle);
-    assert!(listed(&compiled.warnings).contains("served as simple-shuffle until then"));
+    assert_eq!(router.strategy.entry.name(), "least-busy");
+    assert_eq!(router.filters, Filters { tags: false, any_tag: true, context: false });
+}
+
+#[test]
+fn groups_have_strategies_of_their_own() {
+    let text = one_model("model: openai/a")
+        + "router_settings: {routing_strategy: latency-based, routing_strategy_args: {ttl: 60, lowest_latency_buffer: 0.5}, enable_tag_filtering: true}\n\
+           tollgate: {groups: {m: {routing_strategy: prefix-affinity, routing_strategy_args: {load_factor: 2, min_load: 3}}, n: {}}}\n";
+    let compiled = ok(&text, &[]);
+    let (router, groups) = (&compiled.config.router, &compiled.config.groups);
+    assert_eq!((router.strategy.args.ttl, router.filters.tags), (Duration::from_secs(60), true));
+    let own = groups.of("m").unwrap().strategy.unwrap();
+    assert_eq!((own.entry.name(), own.args.min_load), ("prefix-affinity", 3));
+    assert!((own.args.lowest_latency_buffer - 0.5).abs() < 1e-9, "what a group does not say is the router's");
+    assert!(groups.of("n").unwrap().strategy.is_none() && groups.of("gone").is_none());
+    assert!(listed(&compiled.warnings).contains("no entry of model_list has this name"));
+    let statuses: Vec<&str> = compiled
+        .audit
+        .iter()
+        .filter(|row| row.place.to_string().contains("groups"))
+        .map(|row| row.status.as_str())
+        .collect();
+    assert_eq!(statuses, ["honoured"; 3]);
+    let bad = "router_settings: {routing_strategy_args: {load_factor: 0.5, lowest_latency_buffer: -1, ttl: soon}}\n\
+               tollgate: {groups: {m: {routing_strategy: fastest}}}\n";
+    assert_eq!(faults(&(one_model("model: openai/a") + bad), &[]).lines().count(), 4);
 }
 
 #[test]
@@ -308,6 +333,25 @@ fn ids_are_fixed_by_model_info_and_never_shared() {
     let ids: Vec<&str> = compiled.config.targets.iter().map(|t| t.id.as_str()).collect();
     assert_eq!(ids, ["mine", "mine-2"]);
     assert!(listed(&compiled.warnings).contains("have the id mine"));
+}
+
+#[test]
+fn a_selection_of_metrics_is_told_what_is_wrong_with_it() {
+    let text = |group: &str| format!("litellm_settings: {{prometheus_metrics_config: [{group}]}}\n");
+    let of = |group: &str| parse_and_compile(&text(group), &Env::default(), &Overrides::default());
+    let good = of("{group: g, metrics: [litellm_spend_metric, litellm_teams_count], include_labels: [team]}")
+        .unwrap();
+    assert!(!listed(&good.warnings).contains("metrics"), "{}", listed(&good.warnings));
+    assert_ne!(good.config.telemetry.selection, crate::telemetry::Selection::default());
+    let odd = of(
+        "{metric: x, metrics: [litellm_spent_metric, litellm_spend_metric_total], include_labels: [teem]}",
+    );
+    let said = listed(&odd.unwrap().warnings);
+    for part in ["did you mean \"metrics\"", "did you mean \"litellm_spend_metric\"", "did you mean \"team\""]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    assert!(of("7").is_err());
 }
 
 const WORDS: [&str; 24] = [

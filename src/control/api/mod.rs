@@ -1,6 +1,7 @@
 //! The handlers, a folder for each resource and a file for each verb.
 
 pub(super) mod budgets;
+pub(super) mod config;
 pub(super) mod customers;
 pub(super) mod health;
 pub(super) mod keyrows;

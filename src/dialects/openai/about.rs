@@ -1,7 +1,8 @@
 //! What a request says about itself, for limits and the ledger: read when it is asked for.
 
+use super::fields::Field;
 use super::request::Request;
-use crate::dialects::json::{self, Member, Members};
+use crate::dialects::json::{self, Member, Members, Span};
 use std::sync::Arc;
 
 /// So many tags are kept of a request, each up to so many bytes.
@@ -9,6 +10,8 @@ const MOST_TAGS: usize = 32;
 const LONGEST_TAG: usize = 256;
 /// Longest id of an end user or a session that is kept, in bytes.
 const LONGEST_ID: usize = 256;
+/// So much of a prompt is its opening, in bytes.
+const OPENING: usize = 1024;
 
 impl Request {
     /// The end user that the client names (`user`).
@@ -52,6 +55,17 @@ impl Request {
         self.inner("metadata", "session_id").or_else(|| self.value("litellm_session_id")).and_then(short)
     }
 
+    /// How the prompt begins: up to the end of the user's first message, which a conversation keeps as it grows,
+    /// and not more than a kilobyte, so that a long common instruction is all that counts of those who share it.
+    #[must_use]
+    pub fn opening(&self) -> &[u8] {
+        let body = self.body();
+        let found = self.members.iter().find(|(field, _)| *field == Field::Content);
+        let Some(span) = found.map(|(_, member)| member.value) else { return &[] };
+        let end = first_user_message(body, span).unwrap_or(span.end).min(span.start + OPENING);
+        Span { start: span.start, end: end.min(span.end) }.of(body)
+    }
+
     fn value(&self, name: &str) -> Option<&[u8]> {
         let body = self.body();
         let found = self.members.iter().find(|(_, member)| member.is(body, name));
@@ -64,6 +78,22 @@ impl Request {
         let mut members = Members::within(body, outer.value).ok()?.map_while(Result::ok);
         members.find(|member: &Member| member.is(body, key)).map(|member| member.value.of(body))
     }
+}
+
+/// Where the first message of a user ends, if the messages before it are short.
+fn first_user_message(body: &[u8], list: Span) -> Option<usize> {
+    let mut at = list.start + 1;
+    while at < list.end.min(list.start + OPENING) {
+        let start = json::skip_space(body, at);
+        let end = json::skip_value(body, start).ok()?;
+        let mut members = Members::within(body, Span { start, end }).ok()?.map_while(Result::ok);
+        let role = members.find(|member| member.is(body, "role"));
+        if role.is_some_and(|role| role.value.of(body) == b"\"user\"") {
+            return Some(end);
+        }
+        at = json::skip_space(body, end) + 1;
+    }
+    None
 }
 
 fn short(value: &[u8]) -> Option<Arc<str>> {
@@ -87,6 +117,27 @@ mod tests {
         assert_eq!(request.tags().iter().map(|t| &**t).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(request.session().as_deref(), Some("s"));
         assert_eq!(request.priority(), Some(255));
+    }
+
+    #[test]
+    fn a_conversation_keeps_its_opening_as_it_grows() {
+        let opening = |messages: &str| {
+            let body = format!(r#"{{"model":"m","messages":{messages}}}"#);
+            let request = read(EndpointKind::ChatCompletions, Bytes::from(body)).unwrap();
+            String::from_utf8(request.opening().to_vec()).unwrap()
+        };
+        let first = r#"[{"role":"system","content":"s"}, {"content":"hi","role":"user"}"#;
+        assert_eq!(opening(&format!("{first}]")), first);
+        assert_eq!(opening(&format!(r#"{first},{{"role":"assistant","content":"yes?"}}]"#)), first);
+        let long = format!(r#"[{{"role":"system","content":"{}"}}"#, "x".repeat(5000));
+        let (one, other) =
+            (opening(&format!(r#"{long},{{"role":"user","content":"1"}}]"#)), opening(&format!("{long}]")));
+        assert!(one == other && one.len() == 1024);
+        for odd in ["[]", "[1,2]", r#"[{"role":7}]"#, "[[]]"] {
+            assert_eq!(opening(odd), odd);
+        }
+        let body = Bytes::from_static(br#"{"model":"m","input":"text"}"#);
+        assert_eq!(read(EndpointKind::Embeddings, body).unwrap().opening(), b"\"text\"");
     }
 
     #[test]

@@ -237,7 +237,7 @@ fn timing_numbers(timings: &Timings) -> [Option<u64>; 4] {
 
 impl<'a> StoredAttempt<'a> {
     fn of(attempt: &'a AttemptRecord) -> Self {
-        let AttemptRecord { target, failure, status, duration } = attempt;
+        let AttemptRecord { target, failure, status, duration, started: _ } = attempt;
         Self {
             target: Text(target.as_str()),
             failure: failure.map(words::class_code),
@@ -254,6 +254,7 @@ impl<'a> StoredAttempt<'a> {
                 None => None,
             },
             status: self.status,
+            started: Duration::ZERO,
             duration: Duration::from_nanos(self.duration_ns),
         })
     }

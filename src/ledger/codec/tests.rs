@@ -40,6 +40,7 @@ pub(in crate::ledger) fn plain(number: u128) -> UsageRecord {
             target: TargetId::new("a"),
             failure: None,
             status: 200,
+            started: Duration::ZERO,
             duration: Duration::from_millis(240),
         }],
         usage: Usage { prompt: 11, completion: 7, cached: 4, reasoning: 2, ..Usage::default() },
@@ -112,6 +113,7 @@ fn records() -> impl Strategy<Value = UsageRecord> {
                 target: TargetId::new(target.as_deref().unwrap_or("")),
                 failure: failure.and_then(words::class),
                 status,
+                started: Duration::ZERO,
                 duration: Duration::from_nanos(nanos),
             };
         UsageRecord {

@@ -18,7 +18,7 @@ pub(in crate::proxy) fn book(gateway: &Gateway, passing: &mut Passing) {
     };
     let served = (200..400).contains(&passing.status);
     let cost = if served { passing.passage.cost } else { Money::ZERO };
-    let charges = settle::close(permit, 0, cost);
+    let charges = settle::close(gateway, permit, 0, cost);
     let since = |at: Instant| at.saturating_duration_since(passing.caller.arrived);
     let timings = Timings {
         upstream_start: Some(since(passing.started)),

@@ -139,7 +139,7 @@ async fn admit(
     gates.extend(&snapshot.house.global);
     let key_hash = || Some(Arc::clone(&visitor.standing.key_hash));
     let permit = permit(visitor.now, gates).map_err(|denied| (key_hash(), denied))?;
-    let attribution = admission::attribution(&visitor, None, None, &session.req_header().headers);
+    let (attribution, _) = admission::attribution(&visitor, None, None, &session.req_header().headers);
     Ok((Some(Who { standing: visitor.standing, attribution }), Books::Open(permit)))
 }
 

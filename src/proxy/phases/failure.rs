@@ -85,6 +85,11 @@ pub(in crate::proxy) fn decide(
 ) -> (Stage, bool) {
     attempt.deployment.target.secrets().for_each(|secret| fault.hide(secret));
     bench(gateway, &attempt, &fault);
+    if fault.class == UpstreamClass::Timeout {
+        let Attempt { admitted, deployment, started, .. } = &*attempt;
+        let stream = admitted.request.stream();
+        admitted.resolution.group.note_silence(deployment, started.elapsed(), stream);
+    }
     let deployment = attempt.deployment.clone();
     let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
     let group = &admitted.resolution.group;

@@ -1,17 +1,16 @@
 //! Calls of groups whose keys have limits: what is taken of a quota, who waits for it, and what becomes of it.
 
-use super::upstream_peer::{is_exhausted, while_client_stays};
+use super::upstream_peer::{self, while_client_stays};
 use crate::dialects::openai::Request;
 use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
 use crate::proxy::stage::{Admitted, Attempt, MOST_RETRIES};
 use crate::proxy::{Gateway, respond};
 use crate::routing::queue::Told;
-use crate::runtime::{Group, GroupQueue, Pick, Resolution, Standing, Turn, Wish};
+use crate::runtime::{Bar, Group, GroupQueue, Pick, Resolution, Standing, Turn, TurnWish};
 use crate::upstream::{Deployment, Granted, NoTurn, Ticket};
 use http::{HeaderMap, HeaderName};
 use pingora::Result;
 use pingora_proxy::Session;
-use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -32,30 +31,32 @@ pub(in crate::proxy) fn turn(
 }
 
 /// A header beats the body.
-fn wish(headers: &HeaderMap, request: &Request) -> Wish {
+fn wish(headers: &HeaderMap, request: &Request) -> TurnWish {
     const MAX_WAIT: HeaderName = HeaderName::from_static("x-tollgate-max-wait");
     const PRIORITY: HeaderName = HeaderName::from_static("x-tollgate-priority");
     let said = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is clamped")]
     let level = |number: f64| number.clamp(0.0, 255.0) as u8;
-    Wish {
+    TurnWish {
         max_wait: said(&MAX_WAIT).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
         priority: said(&PRIORITY).map(level).or_else(|| request.priority()),
     }
 }
 
-/// Why a call that is not made yet will not get its turn in time, if so.
-pub(super) fn hopeless(
-    gateway: &Gateway,
-    admitted: &Admitted,
-    queue: &GroupQueue,
-    turn: Turn,
-) -> Option<ApiError> {
-    if queue.is_open(turn.tokens(), |deployment| !is_exhausted(admitted, deployment)) {
-        return None;
+/// Whether a call has to wait for its turn: time alone bars all deployments, or others wait already.
+pub(super) fn waits(admitted: &Admitted, bar: Option<Bar>) -> bool {
+    match bar {
+        None => admitted.resolution.group.queue.as_ref().is_some_and(GroupQueue::is_busy),
+        Some(Bar::Cooled(_) | Bar::Quota(_)) => true,
+        Some(_) => false,
     }
-    let why = queue.hopeless(turn, barred(admitted))?;
-    gateway.telemetry.metrics.refused_in_queue(&admitted.resolution.group.name, why.as_str());
+}
+
+/// Why a call that has to wait will not get its turn in time, if so.
+pub(super) fn hopeless(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Option<ApiError> {
+    let group = &admitted.resolution.group;
+    let why = group.queue.as_ref()?.hopeless(turn, group.ruled_out(&admitted.wish()))?;
+    gateway.telemetry.metrics.refused_in_queue(&group.name, why.as_str());
     Some(refusal(admitted, why))
 }
 
@@ -68,18 +69,24 @@ pub(super) async fn take(
 ) -> Result<std::result::Result<Turned, ApiError>> {
     let group = Arc::clone(&admitted.resolution.group);
     let Some(queue) = &group.queue else { return Ok(Err(internal())) };
-    if let Some(turned) = at_once(admitted, &group, queue, turn.tokens()) {
-        return Ok(Ok(turned));
+    match at_once(admitted, &group, queue, turn.tokens()) {
+        Ok(turned) => return Ok(Ok(turned)),
+        // Time does not help.
+        Err(bar) if !waits(admitted, bar) => {
+            return Ok(Err(bar.map_or_else(internal, |bar| upstream_peer::barred(admitted, bar))));
+        }
+        Err(_) => {}
     }
     let metrics = &gateway.telemetry.metrics;
     let began = Instant::now();
-    let waits = metrics.waits_in_queue(&group.name);
-    let wait = queue.wait(turn, barred(admitted), admitted.progress.tried.clone());
+    let waiting = metrics.waits_in_queue(&group.name);
+    let ruled_out = group.ruled_out(&admitted.wish());
+    let wait = queue.wait(turn, ruled_out, admitted.progress.tried.clone());
     let granted = match queue.keep_alive.filter(|_| may_be_kept_alive(session, admitted)) {
         None => while_client_stays(session, wait).await?,
         Some(every) => kept_alive(session, admitted, every, wait).await?,
     };
-    drop(waits);
+    drop(waiting);
     let waited = began.elapsed();
     if let Some(turn) = &mut admitted.turn {
         turn.patience = turn.patience.saturating_sub(waited);
@@ -88,6 +95,7 @@ pub(super) async fn take(
         Ok(Granted { index, ticket }) => {
             metrics.left_queue(&group.name, waited);
             let Some(deployment) = group.deployments.get(index) else { return Ok(Err(internal())) };
+            group.note_call(deployment);
             Ok(Ok((index, Arc::clone(deployment), Some(ticket))))
         }
         Err(why) => {
@@ -118,24 +126,26 @@ async fn kept_alive<T>(
     }
 }
 
-/// By the group's own strategy, while nobody waits.
-fn at_once(admitted: &Admitted, group: &Group, queue: &GroupQueue, tokens: u64) -> Option<Turned> {
+/// By the group's own strategy, while nobody waits; or what bars the call.
+fn at_once(
+    admitted: &Admitted,
+    group: &Group,
+    queue: &GroupQueue,
+    tokens: u64,
+) -> std::result::Result<Turned, Option<Bar>> {
     if queue.is_busy() {
-        return None;
+        return Err(None);
     }
-    let may_be = |deployment: &Deployment| {
-        let now = deployment.quota.now();
-        deployment.quota.ready_at(now, tokens) <= now && !is_exhausted(admitted, deployment)
-    };
-    let Pick::Deployment(index) = group.pick(&admitted.progress.tried, may_be) else { return None };
-    let ticket = queue.take(index, tokens)?;
-    Some((index, Arc::clone(group.deployments.get(index)?), Some(ticket)))
-}
-
-/// The deployments that this call may not use.
-fn barred(admitted: &Admitted) -> SmallVec<[usize; 8]> {
-    let all = admitted.resolution.group.deployments.iter().enumerate();
-    all.filter(|(_, deployment)| is_exhausted(admitted, deployment)).map(|(index, _)| index).collect()
+    match group.pick(&admitted.wish()) {
+        Pick::None(bar) => Err(Some(bar)),
+        Pick::Deployment(index) => {
+            // Another call may have been faster.
+            let used_up = Err(Some(Bar::Quota(Duration::ZERO)));
+            let Some(deployment) = group.deployments.get(index) else { return used_up };
+            let Some(ticket) = queue.take(index, tokens) else { return used_up };
+            Ok((index, Arc::clone(deployment), Some(ticket)))
+        }
+    }
 }
 
 fn refusal(admitted: &Admitted, why: NoTurn) -> ApiError {
@@ -167,13 +177,14 @@ pub(super) fn again(admitted: &Admitted, fault: FaultClass) -> bool {
         FaultClass::Key => progress.tried.len() < group.deployments.len(),
         FaultClass::Request | FaultClass::Host => false,
     };
-    may && progress.retries < MOST_RETRIES && queue.hopeless(turn, barred(admitted)).is_none()
+    may && progress.retries < MOST_RETRIES
+        && queue.hopeless(turn, group.ruled_out(&admitted.wish())).is_none()
 }
 
 /// When a call that was refused for want of quota may come again, as the queue knows it.
 pub(super) fn back(admitted: &Admitted, fault: FaultClass) -> Option<Duration> {
     let queue = admitted.resolution.group.queue.as_ref().filter(|_| fault == FaultClass::Quota)?;
-    queue.estimate(admitted.turn?, barred(admitted))
+    queue.estimate(admitted.turn?, admitted.resolution.group.ruled_out(&admitted.wish()))
 }
 
 /// Takes note of what an answer's head says of the key's quota.

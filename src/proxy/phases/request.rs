@@ -6,9 +6,9 @@ use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::phases::{queue, upstream_peer};
-use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Progress, Refused, Stage};
+use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::{Gateway, passing, respond};
-use crate::runtime::{Resolution, Snapshot};
+use crate::runtime::{self, Resolution, Snapshot};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -135,12 +135,13 @@ async fn admit(
     let (request, resolution, customer) = match named {
         Ok(named) => named,
         Err(error) => {
-            let attribution = Some(admission::attribution(&visitor, None, None, headers));
+            let attribution = Some(admission::attribution(&visitor, None, None, headers).0);
             let refused = Refused::new(caller, error, Some(visitor.standing.key_hash));
             return Err(Box::new(Refused { requested, attribution, ..refused }));
         }
     };
-    let attribution = admission::attribution(&visitor, customer, Some(&request), headers);
+    let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
+    let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
     let turn = queue::turn(&resolution, &visitor.standing, &request, headers);
     let mut admitted = Box::new(Admitted {
@@ -155,6 +156,7 @@ async fn admit(
         resolution,
         controls,
         turn,
+        leanings: Leanings { tags, affinity },
         progress: Progress::default(),
     });
     if let Some(error) = upstream_peer::nobody(gateway, &admitted) {

@@ -3,10 +3,10 @@
 use super::failure;
 use super::queue::{self, Turned};
 use crate::dialects::openai::{self, Shape, ShapeParams};
-use crate::domain::{ApiError, ErrorKind, unix_ms};
+use crate::domain::{ApiError, ErrorKind, UpstreamClass};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
 use crate::proxy::{Gateway, passing};
-use crate::runtime::Pick;
+use crate::runtime::{Bar, Pick};
 use crate::upstream::{Deployment, Patience};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
@@ -89,32 +89,51 @@ const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
 pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &Admitted) -> Option<ApiError> {
-    let group = &admitted.resolution.group;
-    if group.is_unserved() {
-        Some(unserved(admitted))
-    } else if group.deployments.iter().all(|deployment| is_exhausted(admitted, deployment)) {
-        Some(provider_exhausted(admitted))
-    } else if let (Some(queue), Some(turn)) = (&group.queue, admitted.turn) {
-        queue::hopeless(gateway, admitted, queue, turn)
-    } else {
-        group.cooled().map(|left| none_available(admitted, left))
+    let bar = admitted.resolution.group.nobody(&admitted.wish());
+    match admitted.turn {
+        Some(turn) if queue::waits(admitted, bar) => queue::hopeless(gateway, admitted, turn),
+        _ => bar.map(|bar| barred(admitted, bar)),
     }
 }
 
 fn choose(admitted: &Admitted) -> std::result::Result<Turned, ApiError> {
     let group = &admitted.resolution.group;
-    match group.pick(&admitted.progress.tried, |deployment| !is_exhausted(admitted, deployment)) {
+    match group.pick(&admitted.wish()) {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]), None)),
-        Pick::Cooled(left) => Err(none_available(admitted, left)),
-        Pick::Empty => Err(unserved(admitted)),
+        Pick::None(bar) => Err(barred(admitted, bar)),
     }
 }
 
-/// Whether the budget of a deployment's provider is used up.
-pub(super) fn is_exhausted(admitted: &Admitted, deployment: &Deployment) -> bool {
-    let house = &admitted.snapshot.house;
-    house.limits_providers()
-        && house.is_exhausted(&deployment.target.provider, unix_ms(admitted.caller.arrived_at))
+/// What the client is told when all deployments are barred.
+pub(super) fn barred(admitted: &Admitted, bar: Bar) -> ApiError {
+    let group = &admitted.resolution.group;
+    let requested = &admitted.requested;
+    match bar {
+        Bar::Cooled(left) | Bar::Quota(left) => none_available(admitted, left),
+        Bar::Budget => provider_exhausted(admitted),
+        Bar::Unserved => {
+            let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
+            let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
+            ApiError::new(ErrorKind::UnservedProvider, words)
+        }
+        Bar::Context(most) => {
+            let words = format!(
+                "litellm.ContextWindowExceededError: litellm.BadRequestError: litellm._pre_call_checks: Context \
+                 Window exceeded for given call. No models have context window large enough for this call.\n\
+                 Model={requested}, Max Input Tokens={most}, Got={}",
+                admitted.request.prompt_estimate()
+            );
+            ApiError::new(ErrorKind::Upstream(UpstreamClass::ContextWindow), words)
+        }
+        Bar::Tags => {
+            let tags = admitted.wish().tags;
+            let words = format!(
+                "litellm.AuthenticationError: Not allowed to access model due to tags configuration. Passed \
+                 model={requested} and tags={tags:?}"
+            );
+            ApiError::new(ErrorKind::TagsDenied, words)
+        }
+    }
 }
 
 fn provider_exhausted(admitted: &Admitted) -> ApiError {
@@ -127,18 +146,12 @@ fn provider_exhausted(admitted: &Admitted) -> ApiError {
     ApiError::new(ErrorKind::BudgetExceeded, words)
 }
 
-fn unserved(admitted: &Admitted) -> ApiError {
-    let reasons = &admitted.resolution.group.deployments;
-    let reason = reasons.iter().find_map(|d| d.target.unserved.as_deref());
-    let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
-    ApiError::new(ErrorKind::UnservedProvider, words)
-}
-
 fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
     let seconds = left.as_millis().div_ceil(1000).max(1);
+    let checks = if admitted.snapshot.config.router.filters.context { "True" } else { "False" };
     let words = format!(
         "No deployments available for selected model, Try again in {seconds} seconds. Passed model={}. \
-         pre-call-checks=False",
+         pre-call-checks={checks}",
         admitted.requested
     );
     ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(Some(left))

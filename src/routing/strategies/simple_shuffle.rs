@@ -3,19 +3,14 @@
 //! As in LiteLLM the first deployment decides which of the three counts for all of them. The
 //! weights are summed up once, so that a pick among a thousand deployments costs a binary search.
 
-use super::{Candidate, Strategy};
+use super::{Candidate, Look, Strategy};
 
 /// How often a draw that hits an unusable deployment is tried again before all are looked at.
-const REDRAWS: u32 = 4;
+const REDRAWS: u32 = 8;
 
-/// The deployments of a group by `order`, each level with running sums of its weights.
+/// Some deployments with running sums of their weights.
 #[derive(Clone, Debug)]
-pub struct SimpleShuffle {
-    levels: Vec<Level>,
-}
-
-#[derive(Clone, Debug)]
-struct Level {
+pub(super) struct SimpleShuffle {
     members: Vec<usize>,
     weights: Vec<f64>,
     sums: Vec<f64>,
@@ -23,27 +18,17 @@ struct Level {
 
 impl SimpleShuffle {
     /// Prepares the weights of a group.
-    #[must_use]
-    pub fn new(candidates: &[Candidate]) -> Self {
-        let weights = weights(candidates);
-        let mut orders: Vec<i64> = candidates.iter().map(|c| c.order).collect();
-        orders.sort_unstable();
-        orders.dedup();
-        let of_order = |order: i64| (0..candidates.len()).filter(move |i| candidates[*i].order == order);
-        let levels = orders.into_iter().map(|order| Level::new(of_order(order).collect(), &weights));
-        Self { levels: levels.collect() }
+    pub(super) fn new(candidates: &[Candidate]) -> Self {
+        Self::weighted((0..candidates.len()).collect(), weights(candidates))
     }
-}
 
-impl Strategy for SimpleShuffle {
-    fn pick(&self, draw: f64, usable: &dyn Fn(usize) -> bool) -> Option<usize> {
-        self.levels.iter().find_map(|level| level.pick(draw, usable))
+    /// These members, all alike.
+    pub(super) fn even(members: Vec<usize>) -> Self {
+        let weights = vec![1.0; members.len()];
+        Self::weighted(members, weights)
     }
-}
 
-impl Level {
-    fn new(members: Vec<usize>, all: &[f64]) -> Self {
-        let mut weights: Vec<f64> = members.iter().map(|i| all[*i]).collect();
+    fn weighted(members: Vec<usize>, mut weights: Vec<f64>) -> Self {
         if weights.iter().all(|w| *w <= 0.0) {
             weights.fill(1.0);
         }
@@ -56,22 +41,8 @@ impl Level {
         Self { members, weights, sums }
     }
 
-    fn pick(&self, draw: f64, usable: &dyn Fn(usize) -> bool) -> Option<usize> {
-        let total = *self.sums.last()?;
-        let mut draw = draw;
-        for _ in 0..REDRAWS {
-            let at = self.sums.partition_point(|sum| *sum <= draw * total).min(self.members.len() - 1);
-            if usable(self.members[at]) && self.weights[at] > 0.0 {
-                return Some(self.members[at]);
-            }
-            // The fractional part of a stretched draw is as uniform as the draw was.
-            draw = (draw * 7919.0 + 0.618_033_988_749_895).fract();
-        }
-        self.pick_among(draw, usable)
-    }
-
     /// The exact way: sums over the usable only. Weightless ones come last.
-    fn pick_among(&self, draw: f64, usable: &dyn Fn(usize) -> bool) -> Option<usize> {
+    fn pick_among(&self, draw: f64, usable: impl Fn(usize) -> bool) -> Option<usize> {
         let open: Vec<usize> = (0..self.members.len()).filter(|at| usable(self.members[*at])).collect();
         let total: f64 = open.iter().map(|at| self.weights[*at]).sum();
         let mut left = draw * total;
@@ -82,6 +53,29 @@ impl Level {
             }
         }
         open.last().map(|at| self.members[*at])
+    }
+}
+
+impl Strategy for SimpleShuffle {
+    fn pick(&self, look: &Look<'_>) -> Option<usize> {
+        let usable = |at: usize| look.sight.usable(at);
+        let total = *self.sums.last()?;
+        let mut draw = look.draw;
+        for _ in 0..REDRAWS {
+            let at = self.sums.partition_point(|sum| *sum <= draw * total).min(self.members.len() - 1);
+            if self.weights[at] > 0.0 && usable(self.members[at]) {
+                return Some(self.members[at]);
+            }
+            // The fractional part of a stretched draw is as uniform as the draw was.
+            draw = (draw * 7919.0 + 0.618_033_988_749_895).fract();
+        }
+        self.pick_among(draw, usable)
+    }
+
+    fn score(&self, _: &Look<'_>, at: usize) -> f64 {
+        let own = self.members.iter().position(|member| *member == at);
+        let weight = own.and_then(|own| self.weights.get(own)).copied().unwrap_or_default();
+        weight / self.sums.last().copied().unwrap_or(1.0)
     }
 }
 
@@ -103,6 +97,7 @@ fn weights(candidates: &[Candidate]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::Seen;
     use super::*;
 
     fn by_weight(weights: &[f64]) -> SimpleShuffle {
@@ -111,19 +106,24 @@ mod tests {
         SimpleShuffle::new(&candidates)
     }
 
-    fn shares(strategy: &SimpleShuffle, n: usize, usable: impl Fn(usize) -> bool) -> Vec<f64> {
-        let mut counts = vec![0.0; n];
+    fn pick(strategy: &SimpleShuffle, draw: f64, usable: &[bool]) -> Option<usize> {
+        let sight = Seen { usable: usable.to_vec(), ..Seen::default() };
+        strategy.pick(&Look { draw, affinity: None, sight: &sight })
+    }
+
+    fn shares(strategy: &SimpleShuffle, usable: &[bool]) -> Vec<f64> {
+        let mut counts = vec![0.0; usable.len()];
         let draws = 20_000;
         for i in 0..draws {
             let draw = (f64::from(i) * 0.618_033_988_749_895).fract();
-            counts[strategy.pick(draw, &usable).unwrap()] += 1.0;
+            counts[pick(strategy, draw, usable).unwrap()] += 1.0;
         }
         counts.iter().map(|c| c / f64::from(draws)).collect()
     }
 
     #[test]
     fn traffic_follows_the_weights() {
-        let found = shares(&by_weight(&[1.0, 2.0, 3.0, 4.0]), 4, |_| true);
+        let found = shares(&by_weight(&[1.0, 2.0, 3.0, 4.0]), &[true; 4]);
         for (share, expected) in found.iter().zip([0.1, 0.2, 0.3, 0.4]) {
             assert!((share - expected).abs() < 0.003, "{share} should be {expected}");
         }
@@ -131,16 +131,16 @@ mod tests {
 
     #[test]
     fn what_is_out_is_shared_by_the_others_in_proportion() {
-        let found = shares(&by_weight(&[1.0, 1.0, 2.0]), 3, |i| i != 2);
+        let found = shares(&by_weight(&[1.0, 1.0, 2.0]), &[true, true, false]);
         assert!(found[2] == 0.0 && (found[0] - 0.5).abs() < 0.02, "{found:?}");
     }
 
     #[test]
     fn a_weightless_deployment_is_a_last_resort() {
         let strategy = by_weight(&[1.0, 0.0]);
-        assert!(shares(&strategy, 2, |_| true)[1] == 0.0);
-        assert_eq!(strategy.pick(0.5, &|i| i == 1), Some(1));
-        assert_eq!(strategy.pick(0.5, &|_| false), None);
+        assert!(shares(&strategy, &[true; 2])[1] == 0.0);
+        assert_eq!(pick(&strategy, 0.5, &[false, true]), Some(1));
+        assert_eq!(pick(&strategy, 0.5, &[false; 2]), None);
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(in crate::store) fn record(number: u128) -> UsageRecord {
             target: TargetId::new("a"),
             failure: None,
             status: 200,
+            started: Duration::ZERO,
             duration: Duration::from_millis(240),
         }],
         usage: Usage { prompt: 11, completion: 7, cached: 4, reasoning: 2, ..Usage::default() },

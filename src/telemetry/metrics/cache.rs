@@ -1,6 +1,6 @@
 //! Resolved series by what picks them, so that a finished call pays one look-up and no label hashing.
 
-use super::call::Key;
+use super::call::{Key, WHO};
 use crate::domain::TargetId;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ struct Entry<S, V> {
     target: Option<TargetId>,
     requested: Box<str>,
     route: Box<str>,
-    api_key: Box<str>,
+    who: [Box<str>; WHO.len()],
     shape: S,
     value: Arc<V>,
 }
@@ -77,7 +77,7 @@ impl<S: Copy + Eq, V> Entry<S, V> {
             target: key.target.cloned(),
             requested: key.requested.into(),
             route: key.route.into(),
-            api_key: key.api_key.into(),
+            who: key.who.map(Into::into),
             shape: key.shape,
             value,
         }
@@ -88,6 +88,6 @@ impl<S: Copy + Eq, V> Entry<S, V> {
             && self.target.as_ref() == key.target
             && *self.requested == *key.requested
             && *self.route == *key.route
-            && *self.api_key == *key.api_key
+            && self.who.iter().zip(key.who).all(|(own, other)| **own == *other)
     }
 }

@@ -1,8 +1,11 @@
 //! What distinguishes one finished call from another as far as series are concerned.
 
-use super::label::{NONE, OTHER};
+use super::label::{Label, LabelSet, NONE, OTHER};
 use super::names::Names;
-use crate::domain::{AttemptRecord, Outcome, TargetId, UpstreamClass, UsageRecord};
+use super::tokens;
+use crate::auth::ADMIN_USER;
+use crate::domain::{AttemptRecord, Attribution, Outcome, TargetId, UpstreamClass, UsageRecord};
+use std::sync::Arc;
 
 /// How a call ended, without what is unbounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +23,8 @@ pub(super) struct CallShape {
     pub(super) status: u16,
     pub(super) stream: bool,
     pub(super) ending: Ending,
+    /// Which kinds of tokens it had besides, by [`super::tokens::DETAILS`].
+    pub(super) details: u8,
 }
 
 /// The part of an attempt's key that is not a name.
@@ -29,13 +34,32 @@ pub(super) struct AttemptShape {
     pub(super) failure: Option<UpstreamClass>,
 }
 
+/// The labels that say whose call it is.
+pub(super) const WHO: [Label; 7] = [
+    Label::HashedApiKey,
+    Label::ApiKeyAlias,
+    Label::Team,
+    Label::TeamAlias,
+    Label::User,
+    Label::OrgId,
+    Label::EndUser,
+];
+
+/// Their values, in the same order.
+pub(super) type Who<'a> = [&'a str; WHO.len()];
+
+/// The labels of whose call it is.
+pub(super) fn whose<'a>(who: &Who<'a>) -> LabelSet<'a> {
+    WHO.iter().zip(who).fold(LabelSet::new(), |labels, (label, value)| labels.with(*label, value))
+}
+
 /// What picks the series of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key<'a, S> {
     pub(super) target: Option<&'a TargetId>,
     pub(super) requested: &'a str,
     pub(super) route: &'a str,
-    pub(super) api_key: &'a str,
+    pub(super) who: Who<'a>,
     pub(super) shape: S,
 }
 
@@ -71,8 +95,13 @@ impl<'a> Key<'a, CallShape> {
             target: record.target.as_ref().or_else(last),
             requested: requested_model(record, names),
             route: route_label(&record.route),
-            api_key: record.key_hash.as_deref().unwrap_or(NONE),
-            shape: CallShape { status: record.status, stream: record.stream, ending },
+            who: who(record, names),
+            shape: CallShape {
+                status: record.status,
+                stream: record.stream,
+                ending,
+                details: tokens::details(&record.usage),
+            },
         }
     }
 }
@@ -86,14 +115,26 @@ impl<'a> Key<'a, AttemptShape> {
         };
         let failure = attempt.failure.or(broken);
         let shape = AttemptShape { status: attempt.status, failure };
-        Self {
-            target: Some(&attempt.target),
-            requested: call.requested,
-            route: "",
-            api_key: call.api_key,
-            shape,
-        }
+        Self { target: Some(&attempt.target), requested: call.requested, route: "", who: call.who, shape }
     }
+}
+
+/// Whose call it is. What everybody's calls have in common is left to one series each: end users are named only if
+/// the configuration asks for it, and then only so many of them.
+fn who<'a>(record: &'a UsageRecord, names: &Names) -> Who<'a> {
+    let known = record.attribution.as_deref();
+    let of = |pick: fn(&Attribution) -> &Option<Arc<str>>| known.and_then(|known| pick(known).as_deref());
+    let api_key = record.key_hash.as_deref().unwrap_or(NONE);
+    let user = of(|known| &known.user_id);
+    [
+        api_key,
+        of(|known| &known.key_alias).unwrap_or(NONE),
+        of(|known| &known.team_id).unwrap_or(NONE),
+        of(|known| &known.team_alias).unwrap_or(NONE),
+        user.unwrap_or_else(|| if names.is_master(api_key) { ADMIN_USER } else { NONE }),
+        of(|known| &known.organization_id).unwrap_or(NONE),
+        known.and_then(|known| names.end_user(known.customer.as_ref()?)).unwrap_or(NONE),
+    ]
 }
 
 /// LiteLLM's `exception_class`: `Openai.RateLimitError` for an upstream's failure, else the bare word.

@@ -4,6 +4,7 @@
 //! into one series) and know no bound, so the series are kept here; only their children are the crate's.
 
 use super::label::{Label, LabelSet, OTHER};
+use super::select::Selection;
 use prometheus::core::{Atomic, Collector, Desc, GenericCounter, GenericGauge, Metric};
 use prometheus::proto::{MetricFamily, MetricType};
 use prometheus::{Error, Histogram, HistogramOpts, IntCounter, Opts, Registry};
@@ -75,13 +76,15 @@ type Values = Vec<Box<str>>;
 struct Core<S> {
     desc: Desc,
     opts: Opts,
-    labels: &'static [Label],
+    labels: Vec<Label>,
     buckets: &'static [f64],
     children: RwLock<HashMap<Values, S>>,
     /// Takes what the budget refuses; exposed once it was needed.
     overflow: S,
     overflowed: AtomicBool,
     budget: Arc<Budget>,
+    /// What is not exposed is counted for nobody.
+    exposed: bool,
 }
 
 /// A family of series of one kind. Clones are the same family.
@@ -97,16 +100,27 @@ impl<S: Series> Family<S> {
     fn new(
         name: &str,
         help: &str,
-        labels: &'static [Label],
+        chosen: Option<Vec<Label>>,
         buckets: &'static [f64],
         budget: Arc<Budget>,
     ) -> Result<Self, Error> {
+        let (exposed, labels) = (chosen.is_some(), chosen.unwrap_or_default());
         let names = labels.iter().map(|label| label.name().to_owned()).collect();
         let desc = Desc::new(name.to_owned(), help.to_owned(), names, HashMap::new())?;
         let opts = Opts::new(name, help);
-        let overflow = S::make(labelled(&opts, labels, labels.iter().map(|_| OTHER)), buckets)?;
+        let overflow = S::make(labelled(&opts, &labels, labels.iter().map(|_| OTHER)), buckets)?;
         let (children, overflowed) = (RwLock::new(HashMap::new()), AtomicBool::new(false));
-        Ok(Self(Arc::new(Core { desc, opts, labels, buckets, children, overflow, overflowed, budget })))
+        Ok(Self(Arc::new(Core {
+            desc,
+            opts,
+            labels,
+            buckets,
+            children,
+            overflow,
+            overflowed,
+            budget,
+            exposed,
+        })))
     }
 
     /// The series of these labels, made if the budget allows, else the one that all others share.
@@ -120,6 +134,10 @@ impl<S: Series> Family<S> {
     /// The series of these labels, made if the budget allows.
     pub(super) fn own(&self, set: &LabelSet<'_>) -> Option<S> {
         let core = &*self.0;
+        if !core.exposed {
+            // One of its own: threads that count into one place get in each other's way.
+            return S::make(core.opts.clone(), core.buckets).ok();
+        }
         let values: Values = core.labels.iter().map(|label| set.get(*label).into()).collect();
         if let Some(series) = core.children.read().unwrap_or_else(PoisonError::into_inner).get(&values) {
             return Some(series.clone());
@@ -131,7 +149,7 @@ impl<S: Series> Family<S> {
         if !core.budget.take() {
             return None;
         }
-        let opts = labelled(&core.opts, core.labels, values.iter().map(AsRef::as_ref));
+        let opts = labelled(&core.opts, &core.labels, values.iter().map(AsRef::as_ref));
         let Ok(series) = S::make(opts, core.buckets) else {
             core.budget.give_back(1);
             return None;
@@ -195,6 +213,7 @@ pub(super) struct Header {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: MetricType,
+    pub(super) labels: &'static [Label],
 }
 
 /// Makes families and registers them.
@@ -203,9 +222,15 @@ pub(super) struct Builder {
     pub(super) headers: Vec<Header>,
     pub(super) families: Vec<Box<dyn Prune>>,
     pub(super) budget: Arc<Budget>,
+    pub(super) selection: Selection,
 }
 
 impl Builder {
+    pub(super) fn new(budget: Budget, selection: Selection) -> Self {
+        let (registry, headers, families) = (Registry::new(), Vec::new(), Vec::new());
+        Self { registry, headers, families, budget: Arc::new(budget), selection }
+    }
+
     /// A family of counters or gauges.
     pub(super) fn family<S: Series>(
         &mut self,
@@ -224,10 +249,13 @@ impl Builder {
         labels: &'static [Label],
         buckets: &'static [f64],
     ) -> Result<Family<S>, Error> {
-        let family = Family::new(name, help, labels, buckets, Arc::clone(&self.budget))?;
-        self.registry.register(Box::new(family.clone()))?;
-        self.headers.push(Header { name, help, kind: S::KIND });
-        self.families.push(Box::new(family.clone()));
+        let chosen = self.selection.labels(name, labels);
+        let family = Family::new(name, help, chosen, buckets, Arc::clone(&self.budget))?;
+        if family.0.exposed {
+            self.registry.register(Box::new(family.clone()))?;
+            self.headers.push(Header { name, help, kind: S::KIND, labels });
+            self.families.push(Box::new(family.clone()));
+        }
         Ok(family)
     }
 
@@ -238,7 +266,10 @@ impl Builder {
         help: &'static str,
     ) -> Result<S, Error> {
         let series = S::make(Opts::new(name, help), &[])?;
-        self.registry.register(Box::new(series.clone()))?;
+        if self.selection.labels(name, &[]).is_some() {
+            self.registry.register(Box::new(series.clone()))?;
+            self.headers.push(Header { name, help, kind: S::KIND, labels: &[] });
+        }
         Ok(series)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
-use crate::domain::{Outcome, UsageRecord, UsageSource};
-use prometheus::{Error, IntCounter, IntGauge};
+use crate::domain::{Outcome, Scope, UsageRecord, UsageSource};
+use prometheus::{Error, Gauge, IntCounter, IntGauge};
+use std::time::{Duration, SystemTime};
 
 /// Families about the gateway.
 pub(super) struct Gateway {
@@ -21,6 +22,22 @@ pub(super) struct Gateway {
     endpoint_up: Family<IntGauge>,
     /// Counts configurations taken into use.
     pub(super) config_generation: IntGauge,
+    /// Whether the file that was read last is in use.
+    reload_successful: IntGauge,
+    /// Configurations read again, by whether they are in use.
+    reloads: [IntCounter; 2],
+    /// How long the last one took to be read and made ready.
+    reload_seconds: Gauge,
+    /// When one was last taken into use.
+    reload_success: Gauge,
+    /// Soft budgets reached, by whose they are.
+    soft_budgets: Family<IntCounter>,
+    /// Answered calls whose price nobody knows.
+    unpriced: IntCounter,
+    /// Users in the database.
+    users: IntGauge,
+    /// Teams in the database.
+    teams: IntGauge,
 }
 
 impl Gateway {
@@ -34,6 +51,12 @@ impl Gateway {
             &[L::Source],
         )?;
         let source = |source: UsageSource| sources.get(&LabelSet::new().with(L::Source, source.as_str()));
+        let reloads: Family<IntCounter> =
+            to.family("tollgate_config_reloads_total", "Configurations read again", &[L::Result])?;
+        let reload = |result| reloads.get(&LabelSet::new().with(L::Result, result));
+        let reload_successful: IntGauge =
+            to.single("tollgate_config_reload_successful", "Whether the file that was read last is in use")?;
+        reload_successful.set(1);
         Ok(Self {
             usage_source: [UsageSource::Upstream, UsageSource::Estimated, UsageSource::Absent].map(source),
             log_dropped: to.single("tollgate_access_log_dropped_total", "Access log lines dropped")?,
@@ -49,6 +72,25 @@ impl Gateway {
                 &[L::Endpoint],
             )?,
             config_generation: to.single("tollgate_config_generation", "Configurations taken into use")?,
+            reload_successful,
+            reloads: [reload("success"), reload("failure")],
+            reload_seconds: to.single(
+                "tollgate_config_reload_seconds",
+                "What the last reading of the configuration took",
+            )?,
+            reload_success: to.single(
+                "tollgate_config_last_reload_success_timestamp_seconds",
+                "When the configuration was last taken into use, seconds since 1970",
+            )?,
+            soft_budgets: to.family(
+                "tollgate_soft_budgets_crossed_total",
+                "Soft budgets reached",
+                &[L::Scope],
+            )?,
+            unpriced: to
+                .single("tollgate_unpriced_calls_total", "Answered calls whose price nobody knows")?,
+            users: to.single("litellm_total_users", "Users in the database")?,
+            teams: to.single("litellm_teams_count", "Teams in the database")?,
         })
     }
 
@@ -65,7 +107,32 @@ impl Gateway {
                 UsageSource::Estimated => estimated.inc(),
                 UsageSource::Absent => absent.inc(),
             }
+            if !record.priced && record.usage.total() > 0 {
+                self.unpriced.inc();
+            }
         }
+    }
+
+    pub(super) fn soft_budget_crossed(&self, scope: Scope) {
+        self.soft_budgets.get(&LabelSet::new().with(L::Scope, scope.as_str())).inc();
+    }
+
+    pub(super) fn reloaded(&self, took: Duration, is_used: bool, now: SystemTime) {
+        let [success, failure] = &self.reloads;
+        self.reload_seconds.set(took.as_secs_f64());
+        self.reload_successful.set(i64::from(is_used));
+        if is_used {
+            success.inc();
+            let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            self.reload_success.set(since_1970.as_secs_f64());
+        } else {
+            failure.inc();
+        }
+    }
+
+    pub(super) fn population(&self, users: u64, teams: u64) {
+        self.users.set(i64::try_from(users).unwrap_or(i64::MAX));
+        self.teams.set(i64::try_from(teams).unwrap_or(i64::MAX));
     }
 
     pub(super) fn set_endpoint(&self, endpoint: &str, up: bool) {

@@ -1,7 +1,7 @@
 //! All series of one finished call, resolved once for each distinct key.
 
 use super::Areas;
-use super::call::{AttemptShape, CallShape, Ending, Key, exception_class};
+use super::call::{AttemptShape, CallShape, Ending, Key, exception_class, whose};
 use super::deployments::AttemptHandles;
 use super::label::{Label, LabelSet, NONE};
 use super::latency::LatencyHandles;
@@ -10,9 +10,6 @@ use super::requests::RequestHandles;
 use super::tokens::TokenHandles;
 use crate::domain::{TargetId, UsageRecord};
 use crate::telemetry::spans::Spans;
-
-/// LiteLLM's name for the user behind the master key, the only one there is so far.
-const MASTER_USER: &str = "default_user_id";
 
 /// A finished call's series.
 pub(super) struct CallHandles {
@@ -52,7 +49,7 @@ impl Areas {
         let in_full = answered && key.shape.ending == Ending::Completed;
         CallHandles {
             requests: self.requests.resolve(&labels, key.shape),
-            tokens: answered.then(|| self.tokens.resolve(&labels)),
+            tokens: answered.then(|| self.tokens.resolve(&labels, key.shape.details)),
             latency: in_full.then(|| self.latency.resolve(&labels, key.shape.stream)),
         }
     }
@@ -64,10 +61,7 @@ impl Areas {
 
 /// The labels that calls and attempts share.
 fn labels<'a, S>(key: &Key<'a, S>, target: Option<&'a TargetId>, names: &'a Names) -> LabelSet<'a> {
-    let labels = LabelSet::new()
-        .with(Label::RequestedModel, key.requested)
-        .with(Label::HashedApiKey, key.api_key)
-        .with(Label::User, if key.api_key == NONE { NONE } else { MASTER_USER });
+    let labels = whose(&key.who).with(Label::RequestedModel, key.requested);
     match target {
         None => labels,
         // A deployment that went away while the call was under way keeps its id.

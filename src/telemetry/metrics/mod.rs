@@ -6,9 +6,11 @@
 //!
 //! Adding a metric is a documented field, its labels and its registration in one area's file.
 
+mod balances;
 mod cache;
 mod call;
 mod deployments;
+mod fallbacks;
 mod family;
 mod gateway;
 mod handles;
@@ -20,16 +22,21 @@ mod process;
 mod queue;
 mod render;
 mod requests;
+mod select;
+mod sinks;
 #[cfg(test)]
 mod tests;
 mod tokens;
 
+pub use balances::{Balance, Rate};
 pub use deployments::DeploymentState;
 pub use ledger::LedgerGauges;
-pub use names::TargetLabels;
+pub use names::{Configured, TargetLabels};
 pub use queue::WaitGuard;
+pub use select::Selection;
+pub use sinks::SinkCounters;
 
-use crate::domain::{TargetId, UsageRecord};
+use crate::domain::{Scope, TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
 use arc_swap::ArcSwap;
 use call::Key;
@@ -40,7 +47,7 @@ use prometheus::core::Collector;
 use prometheus::{Error, IntCounter, IntGauge, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// The label sets that all families together may have, unless said otherwise.
 pub const SERIES_LIMIT: usize = 20_000;
@@ -54,6 +61,7 @@ pub struct Metrics {
     areas: Areas,
     names: ArcSwap<Names>,
     limit: usize,
+    selection: Selection,
 }
 
 /// The families by area.
@@ -62,52 +70,65 @@ struct Areas {
     tokens: tokens::Tokens,
     latency: latency::Latency,
     deployments: deployments::Deployments,
+    fallbacks: fallbacks::Fallbacks,
     gateway: gateway::Gateway,
     ledger: ledger::Ledger,
     queue: queue::Queue,
+    sinks: sinks::Sinks,
 }
 
 impl Metrics {
-    /// Registers all families, with room for [`SERIES_LIMIT`] label sets.
+    /// Registers the families of a selection, with room for [`SERIES_LIMIT`] label sets.
     ///
     /// # Errors
     /// If two families have the same name, which is a fault in this module.
-    pub fn new() -> Result<Self, Error> {
-        Self::with_limit(SERIES_LIMIT)
+    pub fn new(selection: Selection) -> Result<Self, Error> {
+        Self::with_limit(SERIES_LIMIT, selection)
     }
 
-    /// Registers all families, with room for so many label sets.
+    /// Registers the families of a selection, with room for so many label sets.
     ///
     /// # Errors
     /// If two families have the same name, which is a fault in this module.
-    pub fn with_limit(limit: usize) -> Result<Self, Error> {
-        let registry = Registry::new();
+    pub fn with_limit(limit: usize, selection: Selection) -> Result<Self, Error> {
         let dropped = IntCounter::new(
             "tollgate_metric_series_dropped_total",
             "Label sets that got no series of their own because there are too many",
         )?;
-        registry.register(Box::new(dropped.clone()) as Box<dyn Collector>)?;
-        let budget = Arc::new(Budget::new(limit, dropped));
-        let mut to =
-            Builder { registry, headers: Vec::new(), families: Vec::new(), budget: Arc::clone(&budget) };
+        let mut to = Builder::new(Budget::new(limit, dropped.clone()), selection);
+        to.registry.register(Box::new(dropped) as Box<dyn Collector>)?;
         let areas = Areas {
             requests: requests::Requests::register(&mut to)?,
             tokens: tokens::Tokens::register(&mut to)?,
             latency: latency::Latency::register(&mut to)?,
             deployments: deployments::Deployments::register(&mut to)?,
+            fallbacks: fallbacks::Fallbacks::register(&mut to)?,
             gateway: gateway::Gateway::register(&mut to)?,
             ledger: ledger::Ledger::register(&mut to)?,
             queue: queue::Queue::register(&mut to)?,
+            sinks: sinks::Sinks::register(&mut to)?,
         };
-        let names = ArcSwap::from_pointee(Names::new(Vec::new(), Vec::new(), limit));
-        let Builder { registry, headers, families, .. } = to;
-        Ok(Self { registry, headers, families, budget, areas, names, limit })
+        let names = ArcSwap::from_pointee(Names::new(Configured::default(), limit));
+        let Builder { registry, headers, families, budget, selection } = to;
+        Ok(Self { registry, headers, families, budget, areas, names, limit, selection })
     }
 
-    /// Takes over the deployments and aliases of a configuration. Gauges of deployments that are gone
-    /// go at once; their counters stay until room gets tight.
-    pub fn set_targets(&self, targets: Vec<TargetLabels>, aliases: Vec<Arc<str>>) {
-        let names = Arc::new(Names::new(targets, aliases, self.limit));
+    /// What `prometheus_metrics_config` may name: families without `_total`, and the labels of each.
+    #[must_use]
+    pub fn selectable() -> Vec<(&'static str, Vec<&'static str>)> {
+        let families = Self::new(Selection::default()).map(|all| all.headers).unwrap_or_default();
+        let all = families.into_iter().chain(balances::headers());
+        let all = all.filter(|family| select::is_selectable(family.name));
+        all.map(|family| {
+            (select::bare(family.name), family.labels.iter().map(|label| label.name()).collect())
+        })
+        .collect()
+    }
+
+    /// Takes over the names of a configuration. Gauges of deployments that are gone go at once; their
+    /// counters stay until room gets tight.
+    pub fn set_names(&self, configured: Configured) {
+        let names = Arc::new(Names::new(configured, self.limit));
         let old = self.names.swap(Arc::clone(&names));
         self.areas.deployments.reconcile(&names, &old);
         let endpoints: HashSet<&str> =
@@ -130,7 +151,31 @@ impl Metrics {
             let key = Key::attempt(attempt, &key);
             names.attempts.get(&key, || self.areas.resolve_attempt(&key, &names)).count();
         }
+        if record.attempts.len() > 1 {
+            self.areas.fallbacks.count(record, &key, &names);
+        }
         self.areas.gateway.count(record);
+    }
+
+    /// Somebody spent as much as is to be reported.
+    pub fn soft_budget_crossed(&self, scope: Scope) {
+        self.areas.gateway.soft_budget_crossed(scope);
+    }
+
+    /// The configuration was read again, which took so long; whether it is in use.
+    pub fn reloaded(&self, took: Duration, is_used: bool, now: SystemTime) {
+        self.areas.gateway.reloaded(took, is_used, now);
+    }
+
+    /// How many users and teams the database has.
+    pub fn population(&self, users: u64, teams: u64) {
+        self.areas.gateway.population(users, teams);
+    }
+
+    /// The counters of a sink of finished calls, by its callback name.
+    #[must_use]
+    pub fn sink(&self, name: &'static str) -> SinkCounters {
+        self.areas.sinks.of(name)
     }
 
     /// A deployment was taken out of rotation; `status` is what did it, the class's own without an answer.
@@ -206,10 +251,11 @@ impl Metrics {
         LogCounters { dropped: gateway.log_dropped.clone(), failed: gateway.log_failed.clone() }
     }
 
-    /// Everything in the text format 0.0.4.
+    /// Everything in the text format 0.0.4, with how budgets and limits stand at this moment.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn render(&self, balances: &[Balance]) -> String {
         let mut text = render::render(&self.registry.gather(), &self.headers);
+        balances::render(&mut text, balances, &self.selection);
         process::write(&mut text);
         text
     }

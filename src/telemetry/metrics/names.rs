@@ -7,11 +7,11 @@ use super::cache::Cache;
 use super::call::{AttemptShape, CallShape};
 use super::deployments::AttemptHandles;
 use super::handles::CallHandles;
-use super::label::{Label, LabelSet};
+use super::label::{Label, LabelSet, OTHER};
 use crate::domain::TargetId;
 use prometheus::Gauge;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What metrics say about a deployment. Built once for each deployment of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,16 +58,36 @@ pub(super) struct Deployment {
     pub(super) remaining_tokens: OnceLock<Option<Gauge>>,
 }
 
+/// The end users that get labels of their own, if any do; the others are one.
+const MOST_END_USERS: usize = 500;
+
+/// What a configuration says of names.
+#[derive(Clone, Debug, Default)]
+pub struct Configured {
+    /// All deployments.
+    pub targets: Vec<TargetLabels>,
+    /// Other names of groups.
+    pub aliases: Vec<Arc<str>>,
+    /// The digest of the master key, in hex, if there is one.
+    pub master: Option<Arc<str>>,
+    /// Whether end users are told apart (`enable_end_user_cost_tracking_prometheus_only`).
+    pub end_users: bool,
+}
+
 /// The names of one configuration.
 pub(super) struct Names {
     pub(super) targets: HashMap<TargetId, Deployment>,
     aliases: HashSet<Arc<str>>,
+    master: Option<Arc<str>>,
+    /// Those seen so far, if they are told apart.
+    end_users: Option<RwLock<HashSet<Arc<str>>>>,
     pub(super) calls: Cache<CallShape, CallHandles>,
     pub(super) attempts: Cache<AttemptShape, AttemptHandles>,
 }
 
 impl Names {
-    pub(super) fn new(targets: Vec<TargetLabels>, aliases: Vec<Arc<str>>, cached: usize) -> Self {
+    pub(super) fn new(configured: Configured, cached: usize) -> Self {
+        let Configured { targets, aliases, master, end_users } = configured;
         let deployment = |labels: TargetLabels| {
             let id = labels.model_id.clone();
             let (remaining_requests, remaining_tokens) = (OnceLock::new(), OnceLock::new());
@@ -76,9 +96,26 @@ impl Names {
         Self {
             targets: targets.into_iter().map(deployment).collect(),
             aliases: aliases.into_iter().collect(),
+            master,
+            end_users: end_users.then(RwLock::default),
             calls: Cache::new(cached),
             attempts: Cache::new(cached),
         }
+    }
+
+    pub(super) fn is_master(&self, key: &str) -> bool {
+        self.master.as_deref() == Some(key)
+    }
+
+    /// What the label of an end user says, if they are told apart.
+    pub(super) fn end_user<'a>(&self, id: &'a Arc<str>) -> Option<&'a str> {
+        let seen = self.end_users.as_ref()?;
+        if seen.read().unwrap_or_else(PoisonError::into_inner).contains(id) {
+            return Some(id);
+        }
+        let mut seen = seen.write().unwrap_or_else(PoisonError::into_inner);
+        let own = seen.len() < MOST_END_USERS && seen.insert(Arc::clone(id)) || seen.contains(id);
+        Some(if own { id } else { OTHER })
     }
 
     pub(super) fn is_alias(&self, name: &str) -> bool {

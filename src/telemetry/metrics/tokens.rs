@@ -3,8 +3,9 @@
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::requests::SERVED;
-use crate::domain::UsageRecord;
+use crate::domain::{Usage, UsageRecord};
 use prometheus::{Counter, Error, IntCounter};
+use smallvec::SmallVec;
 
 const TOKENS: &[L] = &[
     L::EndUser,
@@ -32,10 +33,42 @@ pub(super) struct Tokens {
     input: Family<IntCounter>,
     /// Completion tokens.
     output: Family<IntCounter>,
+    /// In the order of [`DETAILS`].
+    details: Vec<Family<IntCounter>>,
+}
+
+/// Counts one kind of a call's tokens.
+type Count = fn(&Usage) -> u64;
+
+/// The kinds of tokens that few calls have: a series is made when a call has some.
+pub(super) const DETAILS: [(&str, &str, Count); 5] = [
+    (
+        "litellm_input_cached_tokens_metric_total",
+        "Prompt tokens that the provider had in its cache",
+        |usage| usage.cached,
+    ),
+    (
+        "litellm_input_cache_creation_tokens_metric_total",
+        "Prompt tokens that the provider put into its cache",
+        |usage| usage.cache_write,
+    ),
+    ("litellm_output_reasoning_tokens_metric_total", "Completion tokens of reasoning", |usage| {
+        usage.reasoning
+    }),
+    ("litellm_input_audio_tokens_metric_total", "Prompt tokens of audio", |usage| usage.audio_prompt),
+    ("litellm_output_audio_tokens_metric_total", "Completion tokens of audio", |usage| {
+        usage.audio_completion
+    }),
+];
+
+/// Which of [`DETAILS`] a call has, a bit each.
+pub(super) fn details(usage: &Usage) -> u8 {
+    DETAILS.iter().rev().fold(0, |bits, (_, _, count)| bits << 1 | u8::from(count(usage) > 0))
 }
 
 /// One call's series.
 pub(super) struct TokenHandles {
+    details: SmallVec<[(Count, IntCounter); 2]>,
     spend: Counter,
     total: IntCounter,
     input: IntCounter,
@@ -49,15 +82,21 @@ impl Tokens {
             total: to.family("litellm_total_tokens_metric_total", "Prompt and completion tokens", TOKENS)?,
             input: to.family("litellm_input_tokens_metric_total", "Prompt tokens", TOKENS)?,
             output: to.family("litellm_output_tokens_metric_total", "Completion tokens", TOKENS)?,
+            details: DETAILS
+                .iter()
+                .map(|(name, help, _)| to.family(name, help, TOKENS))
+                .collect::<Result<_, _>>()?,
         })
     }
 
-    pub(super) fn resolve(&self, labels: &LabelSet<'_>) -> TokenHandles {
+    pub(super) fn resolve(&self, labels: &LabelSet<'_>, details: u8) -> TokenHandles {
+        let some = self.details.iter().zip(DETAILS).enumerate().filter(|(bit, _)| details >> bit & 1 == 1);
         TokenHandles {
             spend: self.spend.get(labels),
             total: self.total.get(labels),
             input: self.input.get(labels),
             output: self.output.get(labels),
+            details: some.map(|(_, (family, (_, _, count)))| (count, family.get(labels))).collect(),
         }
     }
 }
@@ -69,5 +108,8 @@ impl TokenHandles {
         self.total.inc_by(record.usage.total());
         self.input.inc_by(record.usage.prompt);
         self.output.inc_by(record.usage.completion);
+        for (count, series) in &self.details {
+            series.inc_by(count(&record.usage));
+        }
     }
 }

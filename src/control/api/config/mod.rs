@@ -1,0 +1,3 @@
+//! `/config/*`: the file that is served.
+
+pub(in crate::control) mod reload;
