@@ -21,6 +21,7 @@ const FENCES: &[(&str, &str)] = &[
     ("tower", "control/ server/ simulator/"),
     ("prometheus", "telemetry/"),
     ("serde_yaml", "config/yaml.rs"),
+    ("rusqlite", "store/"),
     ("sqlx", "store/"),
     ("rustix", "server/handover.rs"),
     ("listenfd", "server/socket.rs"),

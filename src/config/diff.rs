@@ -180,6 +180,7 @@ fn differences(old: &Target, new: &Target) -> Vec<String> {
     // What may not be shown is still seen to differ.
     note(old.params.extra_body != new.params.extra_body, "extra_body");
     note(old.params.defaults != new.params.defaults && old.info.params == new.info.params, "parameters");
+    note(old.info.prices != new.info.prices, "prices");
     note(old.unserved != new.unserved, "whether it is served");
     if found.is_empty() && old.id != new.id {
         found.insert("parameters".to_owned());

@@ -86,6 +86,14 @@ fn settings_are_named_and_only_plain_values_shown() {
 }
 
 #[test]
+fn a_key_that_is_a_number_is_not_shown() {
+    let text = BASE.replace("canary-master-key", "7731977319");
+    let json = plan(&text, SAME).to_json();
+    assert_eq!(json["settings"], json!([{ "name": "general_settings.master_key" }]));
+    assert!(!json.to_string().contains("77319"));
+}
+
+#[test]
 fn a_master_key_of_the_environment_is_noticed() {
     let text = BASE.replace("general_settings: {master_key: canary-master-key}\n", "");
     let of = |key| config(&text, &[("KEY", "canary-1"), ("LITELLM_MASTER_KEY", key)]);

@@ -88,6 +88,19 @@ impl Env {
         self.vars.get(name).is_some_and(|value| !value.trim().is_empty())
     }
 
+    /// The variables that hold just this value, in order: for naming a key without showing it.
+    #[must_use]
+    pub fn names_of(&self, value: &str) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .vars
+            .iter()
+            .filter(|(_, held)| held.trim() == value)
+            .map(|(name, _)| name.as_str())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
     /// A variable that is set to more than blanks, without the blanks around it.
     #[must_use]
     pub fn filled(&self, name: &str) -> Option<&str> {

@@ -35,8 +35,8 @@ pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
 pub use groups::{GroupConfig, Groups};
 pub use model::{
-    AccessLogTarget, Alias, Config, Filters, HealthCheck, LedgerConfig, ModelInfo, QueueConfig, RouterConfig,
-    ServerConfig, SpendingConfig, TelemetryConfig,
+    AccessLogTarget, Alias, Config, Filters, HealthCheck, LangfuseConfig, LedgerConfig, ModelInfo,
+    OtelConfig, QueueConfig, RouterConfig, ServerConfig, SinkAddress, SpendingConfig, TelemetryConfig,
 };
 pub use settings::{Changed, Settings};
 
@@ -50,3 +50,5 @@ pub fn load(path: &std::path::Path, env: &Env, overrides: &Overrides) -> Result<
 
 #[cfg(test)]
 mod seed_tests;
+#[cfg(test)]
+mod telemetry_tests;

@@ -1,12 +1,12 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
 use super::{Groups, Settings, StoredModels};
-use crate::domain::{BudgetTerms, RateTerms, Secret};
+use crate::domain::{BudgetTerms, HostPort, RateTerms, Secret};
 use crate::limits::Unpriced;
 use crate::providers::{Passage, Target};
-use crate::routing::Choice;
 use crate::store::DatabaseSettings;
-use crate::telemetry::Selection;
+use crate::telemetry::{Choice, Sampler, Selection};
+use http::HeaderName;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,6 +107,44 @@ pub struct TelemetryConfig {
     pub selection: Selection,
     /// Whether metrics tell end users apart (`enable_end_user_cost_tracking_prometheus_only`).
     pub end_users: bool,
+    /// Where traces are sent; read at the start only.
+    pub otel: Option<OtelConfig>,
+    /// Where calls are sent; read at the start only.
+    pub langfuse: Option<LangfuseConfig>,
+    /// Whether upstreams are told of traces; `None` means when there are any of ours
+    /// (`forward_traceparent_to_llm_provider`). Read at the start only.
+    pub passes_traces_on: Option<bool>,
+}
+
+/// Where a sink of finished calls is.
+#[derive(Clone, Debug)]
+pub struct SinkAddress {
+    /// Its origin.
+    pub origin: HostPort,
+    /// The path that is posted to.
+    pub path: String,
+    /// Headers with its credentials.
+    pub headers: Vec<(HeaderName, Secret)>,
+}
+
+/// Traces in OTLP.
+#[derive(Clone, Debug)]
+pub struct OtelConfig {
+    /// The collector.
+    pub address: SinkAddress,
+    /// What describes this process, `service.name` first.
+    pub resource: Vec<(String, String)>,
+    /// Which traces are kept.
+    pub sampler: Sampler,
+}
+
+/// Calls in Langfuse.
+#[derive(Clone, Debug)]
+pub struct LangfuseConfig {
+    /// Where it is.
+    pub address: SinkAddress,
+    /// Which calls it gets.
+    pub choice: Choice,
 }
 
 /// Limits and budgets that hold for everybody, and how spending is written down.
@@ -189,7 +227,7 @@ pub enum HealthCheck {
 #[derive(Clone, Debug)]
 pub struct RouterConfig {
     /// How the next deployment is chosen.
-    pub strategy: Choice,
+    pub strategy: crate::routing::Choice,
     /// What leaves deployments out.
     pub filters: Filters,
     /// Extra attempts within the group.

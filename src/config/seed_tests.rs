@@ -68,7 +68,7 @@ fn seed_1_sends_any_name_to_llama_swap() {
     let first = &compiled.config.targets[0];
     assert_eq!((first.group.as_str(), first.model.as_str(), first.base_path.as_str()), ("*", "*", "/v1"));
     assert_eq!(status(&compiled, "general_settings.pass_through_endpoints"), Status::Honoured);
-    assert_eq!(status(&compiled, "litellm_settings.success_callback: langfuse"), Status::Unsupported);
+    assert_eq!(status(&compiled, "litellm_settings.success_callback: langfuse"), Status::Honoured);
     assert_eq!(status(&compiled, "search_tools"), Status::Unsupported);
 }
 

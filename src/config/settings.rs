@@ -1,5 +1,6 @@
 //! What the sections of a file say, key by key, so that two configurations can be compared.
 
+use super::compile::is_credential;
 use super::tree::{Node, Value};
 use crate::domain::Secret;
 use serde_json::Value as Json;
@@ -61,6 +62,7 @@ fn shown(setting: Option<&Setting>) -> Option<Option<Json>> {
 }
 
 fn flatten(path: &str, node: &Node, found: &mut BTreeMap<String, Setting>) {
+    let name = path.rsplit('.').next().unwrap_or(path);
     let setting = match &node.value {
         Value::Map(entries) => {
             for entry in entries {
@@ -68,8 +70,10 @@ fn flatten(path: &str, node: &Node, found: &mut BTreeMap<String, Setting>) {
             }
             return;
         }
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) => Setting::Plain(node.to_json()),
-        Value::Text(_) | Value::List(_) => Setting::Hidden(Secret::new(&node.to_json().to_string())),
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) if !is_credential(name) => {
+            Setting::Plain(node.to_json())
+        }
+        _ => Setting::Hidden(Secret::new(&node.to_json().to_string())),
     };
     found.insert(path.to_owned(), setting);
 }

@@ -7,7 +7,7 @@ use crate::config::{Env, Overrides, parse_and_compile};
 use crate::limits::Meters;
 use crate::runtime::{Directory, Hooks, Reloader};
 use crate::store::{DatabaseSettings, KEYS, Store, USERS};
-use crate::telemetry::{Selection, Target, Telemetry};
+use crate::telemetry::{Settings, Telemetry};
 use crate::upstream::{Probe, Upstreams};
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -54,7 +54,7 @@ pub(super) async fn control_of(yaml: &str, store: Store) -> Control {
         reloader,
         directory,
         store,
-        telemetry: Arc::new(Telemetry::start(Target::Off, Selection::default()).unwrap()),
+        telemetry: Arc::new(Telemetry::start(Settings::default()).unwrap()),
         draining: Arc::new(AtomicBool::new(false)),
         log_level: log::LevelFilter::Info,
     }

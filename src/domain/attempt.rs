@@ -11,6 +11,10 @@ pub enum EndpointKind {
     Completions,
     /// `/v1/embeddings` and its twins.
     Embeddings,
+    /// `/v1/messages`, Anthropic's.
+    Messages,
+    /// `/v1/messages/count_tokens`, Anthropic's.
+    CountTokens,
     /// A configured path that leads elsewhere as it is.
     PassThrough,
 }
@@ -23,6 +27,8 @@ impl EndpointKind {
             Self::ChatCompletions => "/chat/completions",
             Self::Completions => "/completions",
             Self::Embeddings => "/embeddings",
+            Self::Messages => "/v1/messages",
+            Self::CountTokens => "/v1/messages/count_tokens",
             Self::PassThrough => "",
         }
     }
@@ -34,6 +40,8 @@ impl EndpointKind {
             Self::ChatCompletions => "acompletion",
             Self::Completions => "atext_completion",
             Self::Embeddings => "aembedding",
+            Self::Messages => "anthropic_messages",
+            Self::CountTokens => "acount_tokens",
             Self::PassThrough => "pass_through_endpoint",
         }
     }

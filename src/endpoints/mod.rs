@@ -7,7 +7,9 @@
 
 mod chat_completions;
 mod completions;
+mod count_tokens;
 mod embeddings;
+mod messages;
 
 use crate::domain::EndpointKind;
 use percent_encoding::percent_decode_str;
@@ -18,7 +20,7 @@ use std::borrow::Cow;
 pub struct Endpoint {
     /// Which one.
     pub kind: EndpointKind,
-    /// What its paths end in, without a leading slash.
+    /// What its paths end in, without a leading slash; empty if it has the `twins` alone.
     pub operation: &'static str,
     /// Whole paths of its own, besides the four below.
     pub twins: &'static [&'static str],
@@ -27,7 +29,13 @@ pub struct Endpoint {
 }
 
 /// All of them.
-pub static ALL: &[Endpoint] = &[chat_completions::ENDPOINT, completions::ENDPOINT, embeddings::ENDPOINT];
+pub static ALL: &[Endpoint] = &[
+    chat_completions::ENDPOINT,
+    completions::ENDPOINT,
+    embeddings::ENDPOINT,
+    messages::ENDPOINT,
+    count_tokens::ENDPOINT,
+];
 
 /// A path that calls a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +59,10 @@ pub fn find(path: &str) -> Option<Match<'_>> {
 
 impl Endpoint {
     fn find<'a>(&self, path: &'a str) -> Option<Match<'a>> {
+        if self.operation.is_empty() {
+            let route = self.twins.iter().find(|twin| **twin == path)?;
+            return Some(Match { kind: self.kind, route, model: None });
+        }
         let head = path.strip_suffix(self.operation)?.strip_suffix('/')?;
         let (route, model) = match head {
             "/v1" => (self.routes[0], None),
@@ -104,6 +116,8 @@ mod tests {
             ),
             ("/v1/completions", EndpointKind::Completions, "/v1/completions", None),
             ("/embeddings", EndpointKind::Embeddings, "/embeddings", None),
+            ("/v1/messages", EndpointKind::Messages, "/v1/messages", None),
+            ("/v1/messages/count_tokens", EndpointKind::CountTokens, "/v1/messages/count_tokens", None),
         ] {
             assert_eq!(find(path), Some(Match { kind, route, model: named }), "{path}");
         }
@@ -111,7 +125,9 @@ mod tests {
 
     #[test]
     fn other_paths_are_not_ours() {
-        for path in ["/", "/v1/models", "/v1/chat", "/x/v1/chat/completions", "/engines//embeddings", ""] {
+        for path in
+            ["/", "/messages", "/v1/models", "/v1/chat", "/x/v1/chat/completions", "/engines//embeddings", ""]
+        {
             assert_eq!(find(path), None, "{path}");
         }
     }

@@ -10,8 +10,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Most records of a batch.
-const BATCH: usize = 500;
-/// Time between two looks at the journal.
+const BATCH: usize = 2000;
+/// Time between two looks at the journal, unless there is more than a batch: so much is gathered, because a batch costs
+/// about as much as a hundred records, and a sum that many of them change is written once.
 const LOOK: Duration = Duration::from_millis(200);
 /// The first wait after the database did not take a batch, and the longest.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
@@ -46,6 +47,8 @@ struct Batch {
     earlier: bool,
     /// Segments that cannot be read, and are left for another release or another day.
     stuck: Vec<u64>,
+    /// There is, or may be, more than fits.
+    more: bool,
 }
 
 /// The database was given up on, because the process is to end.
@@ -57,11 +60,17 @@ impl Flusher {
     }
 
     pub(super) async fn run(mut self) {
-        if self.recall().await.is_err() {
+        let left: Vec<Arc<Segment>> =
+            self.shared.segments().iter().filter(|s| s.is_sealed()).cloned().collect();
+        if self.recall(&left).await.is_err() {
             return;
         }
+        drop(left);
         while self.shared.close_by().is_none() {
             let began = Instant::now();
+            if self.adopt().await.is_err() {
+                return;
+            }
             match self.pass().await {
                 Ok(true) => continue,
                 Ok(false) => self.shared.caught_up(began),
@@ -104,10 +113,17 @@ impl Flusher {
         drop(self.store.book(&nothing).await);
     }
 
+    /// Takes in the segments of processes that have ended meanwhile.
+    async fn adopt(&self) -> Result<(), GaveUp> {
+        let adopted = self.shared.take_adopted();
+        self.recall(&adopted).await?;
+        adopted.iter().for_each(|segment| self.shared.space.found(segment.written()));
+        self.shared.segments().extend(adopted);
+        Ok(())
+    }
+
     /// Finds out how far the segments of an earlier process are booked.
-    async fn recall(&self) -> Result<(), GaveUp> {
-        let left: Vec<Arc<Segment>> =
-            self.shared.segments().iter().filter(|s| s.is_sealed()).cloned().collect();
+    async fn recall(&self, left: &[Arc<Segment>]) -> Result<(), GaveUp> {
         for segment in left {
             let known = self.insist(async |store: &Store| store.journal_progress(segment.id()).await).await?;
             segment.set_booked(known.unwrap_or(HEAD));
@@ -115,12 +131,11 @@ impl Flusher {
         Ok(())
     }
 
-    /// Books one batch; whether there was one.
+    /// Books one batch; whether there is more.
     async fn pass(&mut self) -> Result<bool, GaveUp> {
         let segments = self.shared.segments().clone();
         let batch = self.read(&segments);
-        let any = !batch.records.is_empty();
-        if any {
+        if !batch.records.is_empty() {
             self.book(&batch).await?;
         }
         for progress in &batch.progress {
@@ -131,7 +146,7 @@ impl Flusher {
             self.shared.segments().retain(|segment| !batch.stuck.contains(&segment.id()));
         }
         self.give_back(segments).await?;
-        Ok(any)
+        Ok(batch.more)
     }
 
     fn read(&self, segments: &[Arc<Segment>]) -> Batch {
@@ -139,6 +154,7 @@ impl Flusher {
         for segment in segments {
             let is_other = !batch.records.is_empty() && batch.earlier != segment.is_earlier();
             if batch.records.len() >= BATCH || is_other {
+                batch.more = true;
                 break;
             }
             batch.earlier = segment.is_earlier();
@@ -273,6 +289,7 @@ impl Batch {
             end = next;
             is_full = self.records.len() >= BATCH;
         }
+        self.more |= is_full;
         self.damaged += frames.skipped();
         // Behind the last record of a segment there is nothing, or a record that was never finished.
         let to = if is_full {

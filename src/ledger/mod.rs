@@ -93,7 +93,9 @@ struct Ends {
 struct Shared {
     settings: LedgerSettings,
     /// Held for its locks.
-    _folders: Folders,
+    folders: Mutex<Folders>,
+    /// Segments of processes that have ended, before it is known how far they are booked.
+    adopted: Mutex<Vec<Arc<Segment>>>,
     lanes: Box<[Lane]>,
     space: Space,
     /// The segments that are not given back yet, in the order they were begun.
@@ -131,12 +133,35 @@ impl Shared {
         *self.close_by.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Takes over the journal of a process that ended without having it booked.
+    fn adopt(&self) {
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        match folders.adopt(&self.settings.folder) {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => {
+                log::info!("journal: taking over {} segments of a process that has ended", found.len());
+                let mut adopted = self.adopted.lock().unwrap_or_else(PoisonError::into_inner);
+                adopted.extend(found.into_iter().map(Arc::new));
+            }
+            Err(error) => log::warn!("{error}: what another process left there is booked later"),
+        }
+    }
+
+    fn take_adopted(&self) -> Vec<Arc<Segment>> {
+        std::mem::take(&mut *self.adopted.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Syncs what was appended, until the end.
     fn keep_synced(&self) {
         let mut warned = false;
+        let mut looked = Instant::now();
         while !self.ended.load(Ordering::Acquire) {
             thread::park_timeout(SYNC);
             self.watch();
+            if looked.elapsed() >= self.settings.adopt_every {
+                self.adopt();
+                looked = Instant::now();
+            }
             let segments = self.segments().clone();
             for segment in segments {
                 if let Err(error) = segment.sync()
@@ -172,7 +197,8 @@ impl Ledger {
             return Err(fault(error));
         }
         let shared = Arc::new(Shared {
-            _folders: folders,
+            folders: Mutex::new(folders),
+            adopted: Mutex::default(),
             lanes,
             space,
             segments: Mutex::new(left),

@@ -32,6 +32,8 @@ pub struct LedgerSettings {
     pub retention: Option<Duration>,
     /// Time between two deletions of old rows.
     pub retention_every: Duration,
+    /// Time between two looks for the journal of a process that ended without having it booked.
+    pub adopt_every: Duration,
 }
 
 impl LedgerSettings {
@@ -47,6 +49,7 @@ impl LedgerSettings {
             rows: true,
             retention: None,
             retention_every: Duration::from_secs(24 * 3600),
+            adopt_every: Duration::from_secs(10),
         }
     }
 }

@@ -112,6 +112,27 @@ async fn what_an_earlier_process_left_is_booked_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_process_leaves_is_taken_over_by_one_that_runs() {
+    for (store, _folder) in both().await {
+        let root = TempDir::new().unwrap();
+        let soon = |settings: &mut LedgerSettings| settings.adopt_every = Duration::from_millis(1);
+        let first = open(root.path(), &store, soon);
+        append(&first, 0..10);
+        let second = open(root.path(), &away(), |_| {});
+        append(&second, 10..2510);
+        eventually("its own is booked", async || first.stats().booked == 10).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(first.stats().booked, 10, "a process that lives keeps its own");
+        close(second, Duration::ZERO).await;
+        eventually("all is booked", async || first.stats().booked == 2510).await;
+        close(first, PATIENCE).await;
+        is_booked(&store, 2510).await;
+        let mut left = std::fs::read_dir(root.path().join("journal/1")).unwrap();
+        assert!(left.all(|file| file.unwrap().file_name() == "lock"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_before_it_loses_and_recovers() {
     let root = TempDir::new().unwrap();
     let (store, _folder) = both().await.swap_remove(0);

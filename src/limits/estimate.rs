@@ -29,6 +29,13 @@ impl Learned {
         }
     }
 
+    /// Remembers what another one remembers.
+    pub fn take_over(&self, other: &Self) {
+        for (own, known) in self.answers.iter().zip(&other.answers) {
+            own.store(known.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
+
     /// The completion tokens of the longest remembered answer; `None` before the first.
     #[must_use]
     pub fn longest(&self) -> Option<u32> {

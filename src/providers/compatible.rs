@@ -1,6 +1,10 @@
-//! Providers that are reached by OpenAI's format. One is a row here and nothing else.
+//! Providers that are reached by a known dialect with a key. One is a row here and nothing else.
 
-/// A provider reached by OpenAI's format.
+use crate::dialects::Dialect;
+use crate::dialects::anthropic::Anthropic;
+use crate::dialects::openai::OpenAi;
+
+/// A provider of a known dialect, OpenAI's for nearly all.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The prefix in `litellm_params.model`, without the slash.
@@ -17,6 +21,8 @@ pub struct Row {
     pub own_dialect: bool,
     /// Whether it takes `stream_options` (it answers 422 otherwise).
     pub takes_stream_options: bool,
+    /// What it speaks.
+    pub dialect: &'static dyn Dialect,
 }
 
 const fn row(
@@ -25,7 +31,16 @@ const fn row(
     key_env: &'static [&'static str],
     base_env: &'static [&'static str],
 ) -> Row {
-    Row { prefix, base, suffix: "", key_env, base_env, own_dialect: false, takes_stream_options: true }
+    Row {
+        prefix,
+        base,
+        suffix: "",
+        key_env,
+        base_env,
+        own_dialect: false,
+        takes_stream_options: true,
+        dialect: &OpenAi,
+    }
 }
 
 const fn cloud(
@@ -282,15 +297,16 @@ pub static ALL: &[Row] = &[
     local("tgi", None, &["TGI_API_BASE"]),
     local("vllm", None, &["VLLM_API_BASE"]),
     local("xinference", Some("http://127.0.0.1:9997/v1"), &["XINFERENCE_API_BASE"]),
-    vendor(
-        row(
+    Row {
+        suffix: "/v1",
+        dialect: &Anthropic,
+        ..row(
             "anthropic",
-            Some("https://api.anthropic.com/v1"),
+            Some("https://api.anthropic.com"),
             &["ANTHROPIC_API_KEY"],
             &["ANTHROPIC_API_BASE", "ANTHROPIC_BASE_URL"],
-        ),
-        "/v1",
-    ),
+        )
+    },
     vendor(
         row(
             "gemini",

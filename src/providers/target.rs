@@ -1,5 +1,6 @@
 //! One deployment, compiled: everything an attempt needs to know, and nothing it must look up.
 
+use crate::dialects::Dialect;
 use crate::domain::{HostPort, Prices, Secret, TargetId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -16,13 +17,15 @@ pub struct Target {
     pub provider: String,
     /// The model the upstream is asked for, without the prefix; may hold `*`.
     pub model: String,
+    /// What the upstream speaks.
+    pub dialect: &'static dyn Dialect,
     /// The origin that is called.
     pub origin: HostPort,
-    /// The path before `/chat/completions`, without a trailing slash (`/openai/v1`).
+    /// The path before what the dialect appends (`/chat/completions`), without a trailing slash (`/openai/v1`).
     pub base_path: String,
     /// `api_base` as configured, for headers and labels. It holds no credentials.
     pub api_base: String,
-    /// The upstream key, sent as a bearer token; `None` sends no `Authorization`.
+    /// The upstream key, shown as the dialect has it; `None` shows none.
     pub api_key: Option<Secret>,
     /// How much of the traffic it takes.
     pub weights: Weights,

@@ -8,7 +8,7 @@ use super::head::{self, Weighed};
 use super::quota;
 use super::settle;
 use super::stage::{Admitted, Attempt, Books, HeldAnswer, Hold, Meter, Refused, Relay};
-use crate::dialects::openai::{self, StreamEnd};
+use crate::dialects::openai::StreamEnd;
 use crate::domain::{ApiError, ErrorKind, unix_ms};
 use crate::telemetry::DeploymentState;
 use crate::upstream::Deployment;
@@ -22,7 +22,7 @@ use std::time::Instant;
 
 /// Sends an error as a whole answer.
 pub(super) async fn refusal(session: &mut Session, refused: &Refused) -> Result<()> {
-    let body = Bytes::from(refused.error.to_json());
+    let body = Bytes::from(refused.caller.inbound().error(&refused.error));
     let head = head::refusal(session, refused, body.len())?;
     whole(session, head, body).await
 }
@@ -30,7 +30,7 @@ pub(super) async fn refusal(session: &mut Session, refused: &Refused) -> Result<
 /// The same as the last thing on this connection, which is announced.
 pub(super) async fn last_refusal(session: &mut Session, refused: &Refused) -> Result<()> {
     if refused.begun {
-        let event = openai::error_event(&refused.error);
+        let event = refused.caller.inbound().error_event(&refused.error);
         return session.write_response_body(Some(event), true).await;
     }
     session.set_keepalive(None);
@@ -108,6 +108,15 @@ pub(super) async fn internal(session: &mut Session) {
     if let Err(error) = sent.await {
         log::debug!("the client did not take the error: {error}");
     }
+}
+
+/// Says about how many tokens a prompt has, as Anthropic would.
+pub(super) async fn token_count(session: &mut Session, admitted: &Admitted) -> Result<bool> {
+    let count = serde_json::json!({ "input_tokens": admitted.request.prompt_estimate() });
+    let body = Bytes::from(count.to_string());
+    let head = head::counted(session, &admitted.caller, body.len())?;
+    whole(session, head, body).await?;
+    Ok(true)
 }
 
 /// Lets the control plane answer.

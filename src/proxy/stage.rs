@@ -1,16 +1,18 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
 use super::passing::Passing;
-use crate::dialects::openai::{Request, StreamRelay};
+use crate::dialects::openai::Request;
+use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
     ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
     Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
 use crate::runtime::{Resolution, Snapshot, Standing, Turn, Wish};
-use crate::telemetry::InFlightGuard;
+use crate::telemetry::{InFlightGuard, Trace};
 use crate::upstream::{Deployment, InFlight, Ticket};
 use bytes::{Bytes, BytesMut};
+use pingora::http::RequestHeader;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -54,6 +56,23 @@ pub(super) enum Stage {
     Refused(Box<Refused>),
 }
 
+impl Stage {
+    /// Where the call stands in a trace.
+    pub(super) fn trace(&self) -> Option<Arc<Trace>> {
+        let caller = match self {
+            Self::Arrived | Self::Delegated => return None,
+            Self::Admitted(admitted) => &admitted.caller,
+            Self::Attempting(attempt) => &attempt.admitted.caller,
+            Self::Capturing(capture) => &capture.attempt.admitted.caller,
+            Self::Holding(hold) => &hold.attempt.admitted.caller,
+            Self::Relaying(relay) => &relay.attempt.admitted.caller,
+            Self::Refused(refused) => &refused.caller,
+            Self::Passing(passing) => &passing.caller,
+        };
+        caller.trace.clone()
+    }
+}
+
 /// A call that came in: what its record needs from the start.
 pub(super) struct Caller {
     pub(super) arrived: Instant,
@@ -61,6 +80,8 @@ pub(super) struct Caller {
     pub(super) call_id: CallId,
     pub(super) route: &'static str,
     pub(super) kind: EndpointKind,
+    /// Where it stands in a trace, if anybody is to hear of one.
+    pub(super) trace: Option<Arc<Trace>>,
     /// Counts the call as under way.
     pub(super) _in_flight: InFlightGuard,
 }
@@ -136,8 +157,17 @@ pub(super) struct Attempt {
     /// What is taken of the key's quota, where that is counted; it comes back however the attempt ends.
     pub(super) quota: Option<Ticket>,
     pub(super) body: Bytes,
+    pub(super) form: Form,
     pub(super) started: Instant,
     pub(super) patience: Duration,
+}
+
+/// In whose words the upstream is asked.
+pub(super) enum Form {
+    /// In the client's: its answer is the client's as it is.
+    Client,
+    /// In its own, with this head: its answer is translated back.
+    Own(Box<RequestHeader>),
 }
 
 /// An upstream error body, cut at a bound.
@@ -188,7 +218,7 @@ pub(super) struct Relay {
 /// How an answer under way is read.
 pub(super) enum Meter {
     /// Events, one by one.
-    Stream(StreamRelay),
+    Stream(Flow),
     /// An answer too large to hold: its tail, where the usage is.
     Tail {
         /// The last bytes.
@@ -217,6 +247,13 @@ pub(super) struct Refused {
     pub(super) client_gone: bool,
     /// The client has the head of a stream already, so the error is an event of it.
     pub(super) begun: bool,
+}
+
+impl Caller {
+    /// What the client speaks.
+    pub(super) fn inbound(&self) -> &'static dyn Inbound {
+        dialects::inbound(self.kind)
+    }
 }
 
 impl Admitted {
@@ -317,7 +354,7 @@ impl Relay {
     }
 
     /// Whether only the end of the stream itself can be missing.
-    pub(super) const fn has_said_all(&self) -> bool {
+    pub(super) fn has_said_all(&self) -> bool {
         self.interrupted.is_none() && matches!(&self.meter, Meter::Stream(stream) if stream.has_finished())
     }
 

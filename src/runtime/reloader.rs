@@ -193,8 +193,10 @@ impl Reloader {
     }
 
     async fn swap(&self, made_of: &mut MadeOf, new: MadeOf) -> Result<u64, ReloadError> {
-        let generation = self.runtime.load().generation + 1;
+        let present = self.runtime.load();
+        let generation = present.generation + 1;
         let snapshot = prepare(&new.file, &new.rows, (&self.upstreams, &self.directory), generation).await?;
+        snapshot.take_over(&present);
         (self.hooks.published)(&snapshot);
         self.runtime.swap(snapshot);
         *made_of = new;

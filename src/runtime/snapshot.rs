@@ -99,6 +99,17 @@ impl Snapshot {
         self.names.has_wildcard()
     }
 
+    /// Learns what the groups of another snapshot have learned, by name.
+    pub(super) fn take_over(&self, other: &Self) {
+        let known: HashMap<&str, &Arc<Group>> =
+            other.groups.iter().map(|group| (&*group.name, group)).collect();
+        for group in &self.groups {
+            if let Some(known) = known.get(&*group.name) {
+                group.learned.take_over(&known.learned);
+            }
+        }
+    }
+
     /// The names that clients may see: aliases first, then groups.
     pub fn public_names(&self) -> impl Iterator<Item = &str> {
         let aliases = self.config.aliases.iter().filter(|alias| !alias.hidden).map(|a| a.name.as_str());

@@ -41,9 +41,7 @@ pub(super) struct Receipt(UnixStream);
 impl Inbox {
     /// Makes the place; another successor that waited there is put out.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.ok_or_else(|| io::Error::other("the path names no folder"))?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        make_folder(path)?;
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -89,6 +87,34 @@ impl Receipt {
     /// Tells the old process that it may go.
     pub(super) fn serving(mut self) -> io::Result<()> {
         self.0.write_all(&[SERVING])
+    }
+}
+
+/// Notes that this process serves, for who wants to tell it that there is a successor.
+pub(super) fn note_pid(place: &Path) -> io::Result<()> {
+    make_folder(place)?;
+    let draft = place.with_extension("new");
+    fs::write(&draft, format!("{}\n", std::process::id()))?;
+    fs::rename(draft, place.with_extension("pid"))
+}
+
+/// Which process serves, if that was noted.
+pub(super) fn noted_pid(place: &Path) -> Option<u32> {
+    fs::read_to_string(place.with_extension("pid")).ok()?.trim().parse().ok()
+}
+
+/// Removes the note, unless another process serves since.
+pub(super) fn forget_pid(place: &Path) {
+    if noted_pid(place) == Some(std::process::id()) {
+        // What stays is written over by the next one.
+        drop(fs::remove_file(place.with_extension("pid")));
+    }
+}
+
+fn make_folder(place: &Path) -> io::Result<()> {
+    match place.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => fs::DirBuilder::new().recursive(true).mode(0o700).create(folder),
+        None => Ok(()),
     }
 }
 
@@ -179,6 +205,21 @@ mod tests {
         assert_eq!(give(&path, &socket, SOON, SOON).unwrap(), std::process::id());
         assert_eq!(successor.join().unwrap(), (address, early.local_addr().unwrap()));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn who_serves_is_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("own/4000.sock");
+        assert_eq!(noted_pid(&place), None);
+        note_pid(&place).unwrap();
+        assert_eq!(noted_pid(&place), Some(std::process::id()));
+        fs::write(place.with_extension("pid"), "1\n").unwrap();
+        forget_pid(&place);
+        assert_eq!(noted_pid(&place), Some(1), "another serves since");
+        note_pid(&place).unwrap();
+        forget_pid(&place);
+        assert_eq!(noted_pid(&place), None);
     }
 
     #[test]

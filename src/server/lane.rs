@@ -20,6 +20,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 
+/// Bytes that are gathered for a client before they are sent: the head of most answers and a short body go in one system call.
+const WRITE_BUFFER: usize = 4096;
+
 /// What all lanes are told, and what they tell.
 #[derive(Clone)]
 pub(super) struct Signs {
@@ -65,8 +68,8 @@ impl Lane {
         let mut service = Service::new("data".to_owned(), door);
         service.threads = Some(1);
         // Pingora would keep a read buffer of 64 KiB for each connection, above its own body buffer.
-        let unbuffered = L4BufferSettings::default().read(0);
-        service.add_listener(ListenerConfig::tcp(SOCKET).l4_buffer(unbuffered));
+        let buffers = L4BufferSettings::default().read(0).write(WRITE_BUFFER);
+        service.add_listener(ListenerConfig::tcp(SOCKET).l4_buffer(buffers));
         Self { service, socket: Some(socket), signs, beat }
     }
 }

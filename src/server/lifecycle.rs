@@ -1,7 +1,6 @@
 //! Signals: SIGHUP reads the configuration again, SIGTERM lets open requests end, SIGQUIT makes way for a successor,
 //! SIGINT waits for nobody.
 
-use super::lane::Signs;
 use super::{books, handover, systemd};
 use crate::proxy::Gateway;
 use crate::runtime::{Reloader, RuntimeHandle};
@@ -11,7 +10,7 @@ use pingora::server::{ShutdownSignal, ShutdownSignalWatch};
 use std::io;
 use std::net::TcpListener;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -38,7 +37,8 @@ pub(super) struct Signals {
     pub(super) socket: Mutex<Option<TcpListener>>,
     /// Where a successor waits.
     pub(super) place: PathBuf,
-    pub(super) signs: Signs,
+    /// Open connections.
+    pub(super) open: Arc<AtomicUsize>,
     pub(super) close: watch::Sender<bool>,
     pub(super) leave: watch::Sender<bool>,
     /// Told when the process may end.
@@ -126,7 +126,7 @@ impl Signals {
         let closed = Instant::now();
         loop {
             let calls = self.gateway.telemetry.metrics.calls_in_flight();
-            let open = self.signs.open.load(Ordering::Relaxed);
+            let open = self.open.load(Ordering::Relaxed);
             if calls <= 0 && (open == 0 || closed.elapsed() >= linger.min(drain)) {
                 return;
             }

@@ -13,6 +13,8 @@ mod handover;
 mod lane;
 mod lifecycle;
 mod services;
+mod serving;
+mod sinks;
 mod socket;
 mod systemd;
 
@@ -25,28 +27,17 @@ use crate::limits::Meters;
 use crate::proxy::Gateway;
 use crate::runtime::{Directory, Hooks, PrepareError, Reloader, zone};
 use crate::store::StoreError;
-use crate::telemetry::{StartError, Target, Telemetry};
+use crate::telemetry::{Settings, StartError, Target, Telemetry, Tracer, Wanted};
 use crate::upstream::{Probe, Upstreams};
-use beats::Beats;
 use bridge::Bridge;
-use handover::Receipt;
-use lane::{Lane, Signs};
-use lifecycle::Signals;
-use pingora::server::configuration::ServerConf;
-use pingora::server::{RunArgs, Server};
+use serving::Serving;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::watch;
-
-/// Idle upstream connections each data-plane thread keeps.
-const POOL: usize = 512;
-/// Pingora's own bound on attempts, above any plan of ours.
-const ATTEMPTS: usize = 64;
 
 /// Limits of speed are for so many milliseconds (LiteLLM's `LITELLM_RATE_LIMIT_WINDOW_SIZE`).
 const WINDOW_MS: i64 = 60_000;
@@ -99,9 +90,15 @@ pub fn run(config: Config, source: Source, startup: &Startup) -> Result<(), Serv
     let workers = workers(config.server.workers);
     let (gateway, unready) = compose(config, source, workers, &control_runtime)?;
     let (socket, receipt) = incoming.socket(address, &place)?;
-    let serving = Serving { gateway: Arc::clone(&gateway), unready, workers, place };
+    let serving = Serving { gateway: Arc::clone(&gateway), unready, workers, place: place.clone() };
     serving.run(socket, receipt, control_runtime.handle())?;
+    handover::forget_pid(&place);
     gateway.ledger.close(books::CLOSE);
+    let flushed = control_runtime
+        .block_on(async { tokio::time::timeout(sinks::FLUSH, gateway.telemetry.sinks.flush()).await });
+    if flushed.is_err() {
+        log::warn!("finished calls that are not sent within {:?} are lost to their sinks", sinks::FLUSH);
+    }
     gateway.telemetry.access_log.close();
     control_runtime.shutdown_background();
     Ok(())
@@ -113,10 +110,9 @@ fn compose(
     workers: usize,
     control_runtime: &tokio::runtime::Runtime,
 ) -> Result<(Arc<Gateway>, Arc<AtomicBool>), ServeError> {
-    let telemetry = Arc::new(Telemetry::start(
-        log_target(&config.server.access_log),
-        config.telemetry.selection.clone(),
-    )?);
+    let telemetry = Arc::new(Telemetry::start(telemetry_settings(&config))?);
+    let told = &config.telemetry;
+    control_runtime.block_on(async { sinks::start(told.otel.as_ref(), told.langfuse.as_ref(), &telemetry) });
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
@@ -165,82 +161,23 @@ fn hooks(source: Source, telemetry: &Arc<Telemetry>) -> Hooks {
     }
 }
 
-/// What serves, before it does.
-struct Serving {
-    gateway: Arc<Gateway>,
-    unready: Arc<AtomicBool>,
-    workers: usize,
-    place: PathBuf,
-}
-
-impl Serving {
-    /// Returns when a signal has ended the serving; the threads go with the process.
-    fn run(
-        self,
-        socket: TcpListener,
-        receipt: Option<Receipt>,
-        control: &tokio::runtime::Handle,
-    ) -> Result<(), ServeError> {
-        let watched = systemd::watchdog();
-        let beats = Beats::of(self.workers, watched);
-        let (close, closing) = watch::channel(false);
-        let (leave, leaving) = watch::channel(false);
-        let (began, beginnings) = mpsc::channel();
-        let signs = Signs { close: closing, leave: leaving, open: Arc::new(AtomicUsize::new(0)), began };
-        let address = self.address(&socket)?;
-        let server = self.server(&socket, &signs, &beats)?;
-        let (done, ended) = mpsc::channel();
-        let (gateway, workers) = (Arc::clone(&self.gateway), self.workers);
-        let Self { unready, place, .. } = self;
-        let socket = Mutex::new(Some(socket));
-        let signals =
-            Signals { gateway: Arc::clone(&gateway), unready, socket, place, signs, close, leave, done };
-        let serving = thread::spawn(move || server.run(RunArgs { shutdown_signal: Box::new(signals) }));
-        if beginnings.iter().take(workers).count() == workers {
-            log::info!("listening on http://{address} with {workers} data-plane threads");
-            systemd::ready(&gateway.runtime.load());
-            if let Some(within) = watched {
-                control.spawn(systemd::keep_alive(beats, within));
-            }
-            if let Some(Err(error)) = receipt.map(Receipt::serving) {
-                log::warn!("the old process does not hear that this one serves: {error}");
-            }
-        }
-        if ended.recv().is_err() && serving.join().is_err() {
-            log::error!("the server ended in a panic");
-        }
-        Ok(())
-    }
-
-    fn address(&self, socket: &TcpListener) -> Result<SocketAddr, ServeError> {
-        let server = &self.gateway.runtime.load().config.server;
-        let wanted = SocketAddr::new(server.host, server.port);
-        let fault = |error| ServeError::Listen(wanted, error);
-        socket.set_nonblocking(true).and_then(|()| socket.local_addr()).map_err(fault)
-    }
-
-    /// Pingora's server with a lane for each thread.
-    fn server(&self, socket: &TcpListener, signs: &Signs, beats: &Beats) -> Result<Server, ServeError> {
-        let conf = ServerConf {
-            threads: 1,
-            work_stealing: false,
-            upstream_keepalive_pool_size: POOL,
-            max_retries: ATTEMPTS,
-            ..ServerConf::default()
-        };
-        let mut server = Server::new_with_opt_and_conf(None, conf);
-        server.bootstrap();
-        for index in 0..self.workers {
-            let copy = socket.try_clone().map_err(ServeError::Socket)?;
-            let beat = beats.beat(index);
-            server.add_service(Lane::new(&server.configuration, &self.gateway, copy, signs.clone(), beat));
-        }
-        Ok(server)
-    }
-}
-
 fn workers(configured: usize) -> usize {
     if configured > 0 { configured } else { thread::available_parallelism().map_or(1, usize::from) }
+}
+
+fn telemetry_settings(config: &Config) -> Settings {
+    let told = &config.telemetry;
+    let sampler = told.otel.as_ref().map(|otel| otel.sampler);
+    let passes_on = told.passes_traces_on.unwrap_or(sampler.is_some());
+    Settings {
+        log: log_target(&config.server.access_log),
+        selection: told.selection.clone(),
+        tracer: Tracer::new(sampler, passes_on),
+        sinks: Wanted {
+            otel: told.otel.is_some(),
+            langfuse: told.langfuse.as_ref().map(|langfuse| langfuse.choice),
+        },
+    }
 }
 
 fn log_target(target: &AccessLogTarget) -> Target {

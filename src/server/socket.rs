@@ -1,7 +1,7 @@
 //! Where the listening socket comes from: bound here, from systemd, or from the process before this one.
 
 use super::ServeError;
-use super::handover::{Inbox, Receipt};
+use super::handover::{Inbox, Receipt, noted_pid};
 use listenfd::ListenFd;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -60,7 +60,9 @@ impl Incoming {
             Self::Ready(socket) => return Ok((socket, None)),
             Self::Promised(inbox) => inbox,
         };
-        log::info!("ready to take over {address}: send SIGQUIT to the process that serves it");
+        let whom = noted_pid(place)
+            .map_or_else(|| "the process that serves it".to_owned(), |pid| format!("process {pid}"));
+        log::info!("ready to take over {address}: send SIGQUIT to {whom}");
         let fault = |error| ServeError::Upgrade(place.to_owned(), error);
         let (socket, receipt) = inbox.receive(WAIT).map_err(fault)?;
         let given = socket.local_addr().map_err(fault)?;

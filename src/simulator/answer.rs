@@ -25,6 +25,7 @@ pub(super) struct Response {
 pub(super) enum Form {
     Chat,
     Completion,
+    Messages,
 }
 
 /// What is going to be said.
@@ -90,8 +91,7 @@ fn head(status: u16, content_type: &str, headers: &str, after: After) -> Vec<u8>
 
 impl Answer {
     pub(super) fn new(form: Form, asked: &Asked<'_>, behaviour: &Behaviour, body: &[u8], id: u64) -> Self {
-        let tool =
-            (behaviour.kind == Kind::ToolCalls && !asked.has_tool_result()).then(|| asked.tool().to_owned());
+        let tool = (behaviour.kind == Kind::ToolCalls && !asked.has_tool_result()).then(|| asked.tool());
         let text = match (&tool, behaviour.kind) {
             (Some(_), _) => TOOL_ARGUMENTS.to_owned(),
             (None, Kind::Echo) => format!("{} {}", body.len(), sha256(body)),
@@ -106,7 +106,7 @@ impl Answer {
         let told = match behaviour.usage {
             UsageReport::Never => false,
             UsageReport::Always => true,
-            UsageReport::AsAsked => !asked.streams() || asked.wants_usage(),
+            UsageReport::AsAsked => form == Form::Messages || !asked.streams() || asked.wants_usage(),
         };
         let usage = told.then(|| (asked.prompt_words(), spoken));
         Self { form, model: asked.model.to_string(), id, text, pieces, reasoning, tool, usage }
@@ -114,10 +114,13 @@ impl Answer {
 
     /// The body of an answer that is not streamed.
     pub(super) fn plain(&self) -> Vec<u8> {
+        if self.is_message() {
+            return self.message();
+        }
         let mut out = Vec::with_capacity(512 + self.text.len());
         match self.form {
             Form::Chat => out.extend_from_slice(b"{\"id\":\"chatcmpl-sim-"),
-            Form::Completion => out.extend_from_slice(b"{\"id\":\"cmpl-sim-"),
+            Form::Completion | Form::Messages => out.extend_from_slice(b"{\"id\":\"cmpl-sim-"),
         }
         out.extend_from_slice(format!("{}\",\"object\":", self.id).as_bytes());
         push_string(&mut out, if self.form == Form::Chat { "chat.completion" } else { "text_completion" });

@@ -17,6 +17,8 @@ pub(super) struct Asked<'a> {
     #[serde(borrow, default)]
     messages: Vec<Message<'a>>,
     #[serde(borrow, default)]
+    system: Option<&'a RawValue>,
+    #[serde(borrow, default)]
     prompt: Option<&'a RawValue>,
     #[serde(borrow, default)]
     input: Option<&'a RawValue>,
@@ -46,6 +48,9 @@ struct Message<'a> {
 struct Tool {
     #[serde(default)]
     function: Option<Function>,
+    /// Anthropic's tools are bare functions.
+    #[serde(default)]
+    name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,19 +75,24 @@ impl Asked<'_> {
 
     /// Whether the last message is a tool's result.
     pub(super) fn has_tool_result(&self) -> bool {
-        self.messages.last().is_some_and(|message| message.role == "tool")
+        self.messages.last().is_some_and(|message| {
+            let of_anthropic = |content: &RawValue| content.get().contains("\"tool_result\"");
+            message.role == "tool" || message.content.is_some_and(of_anthropic)
+        })
     }
 
     /// The first tool offered.
-    pub(super) fn tool(&self) -> &str {
-        let functions = self.tools.iter().flatten().filter_map(|tool| tool.function.as_ref());
-        functions.map(|function| function.name.as_str()).next().unwrap_or("get_weather")
+    pub(super) fn tool(&self) -> String {
+        let of_function = |tool: &Tool| tool.function.as_ref().map(|function| function.name.clone());
+        let tool = self.tools.iter().flatten().next();
+        let named = tool.and_then(|tool| of_function(tool).or_else(|| tool.name.clone()));
+        named.unwrap_or_else(|| "get_weather".to_owned())
     }
 
     /// The words of messages, prompt and input; a number (a token already) counts as one.
     pub(super) fn prompt_words(&self) -> u64 {
         let contents = self.messages.iter().filter_map(|message| message.content);
-        contents.chain(self.prompt).chain(self.input).map(raw_words).sum()
+        contents.chain(self.system).chain(self.prompt).chain(self.input).map(raw_words).sum()
     }
 
     /// How many embeddings `input` asks for.

@@ -2,6 +2,7 @@
 
 use super::answer::{self, Answer, Form, Response};
 use super::http::{Connection, Request};
+use super::messages;
 use super::request::Asked;
 use super::state::{State, Turn};
 use super::stream::{self, Ended};
@@ -100,7 +101,8 @@ async fn respond(
     }
     let turn = state.turn(key, &asked.model, &behaviour);
     connection.pause(behaviour.first_byte).await?;
-    if let Some(ended) = refuse(connection, &turn, &behaviour, &asked).await? {
+    let of_anthropic = request.route().contains("/messages");
+    if let Some(ended) = refuse(connection, &turn, &behaviour, &asked, of_anthropic).await? {
         return Ok((ended, behaviour.after));
     }
     let ended = answer(connection, request, &asked, &behaviour, &turn).await?;
@@ -113,6 +115,7 @@ async fn refuse(
     turn: &Turn,
     behaviour: &Behaviour,
     asked: &Asked<'_>,
+    of_anthropic: bool,
 ) -> io::Result<Option<Ended>> {
     let response = match (turn.limit, behaviour.fault_of(turn.ordinal)) {
         (Some(limit), _) if limit.exceeded => fault::limited(limit, &asked.model),
@@ -125,6 +128,7 @@ async fn refuse(
             None => return Ok(None),
         },
     };
+    let response = if of_anthropic { messages::reworded(response) } else { response };
     connection.send(&response.with_limit(turn.limit).render(behaviour.after)).await?;
     Ok(Some(Ended::Whole))
 }
@@ -142,6 +146,15 @@ async fn answer(
     let form = match route {
         _ if route.ends_with("/chat/completions") => Form::Chat,
         _ if route.ends_with("/completions") => Form::Completion,
+        _ if route.contains("/messages") => {
+            if let Some(fault) = messages::fault(request) {
+                return plain(connection, messages::refusal(400, &fault), behaviour).await;
+            }
+            if route.ends_with("/count_tokens") {
+                return plain(connection, messages::count(asked.prompt_words()), behaviour).await;
+            }
+            Form::Messages
+        }
         _ => {
             let response = match behaviour.kind {
                 _ if route.ends_with("/embeddings") => Response::json(200, answer::embeddings(asked)),

@@ -3,6 +3,7 @@
 use super::answer::{Answer, CREATED, Form, TOOL_CALL_ID};
 use super::http::Connection;
 use super::json::push_string;
+use super::messages;
 use super::{Behaviour, Ending, Grouping, Newline};
 use serde_json::json;
 use std::io;
@@ -22,7 +23,8 @@ pub(super) async fn send(
     answer: &Answer,
     behaviour: &Behaviour,
 ) -> io::Result<Ended> {
-    let mut writer = Writer { connection, behaviour, wire: head, events: Vec::new(), pending: 0 };
+    let named = answer.is_message();
+    let mut writer = Writer { connection, behaviour, wire: head, events: Vec::new(), pending: 0, named };
     let stop_after = match behaviour.ending {
         Ending::Done | Ending::NoDone => usize::MAX,
         Ending::Truncate(n) | Ending::Cut(n) | Ending::Reset(n) | Ending::Stall(n) | Ending::Error(n) => n,
@@ -32,7 +34,7 @@ pub(super) async fn send(
         event.clear();
         if !answer.push_event(index, &mut event) {
             if behaviour.ending != Ending::NoDone {
-                writer.event(b"[DONE]").await?;
+                writer.event(if named { messages::STOP.as_bytes() } else { b"[DONE]" }).await?;
             }
             return writer.close().await;
         }
@@ -57,7 +59,8 @@ async fn break_off(mut writer: Writer<'_>, next: &[u8]) -> io::Result<Ended> {
             Err(writer.connection.hang().await)
         }
         Ending::Error(_) => {
-            writer.event(STREAM_ERROR.as_bytes()).await?;
+            let error = if writer.named { messages::STREAM_ERROR } else { STREAM_ERROR };
+            writer.event(error.as_bytes()).await?;
             writer.close().await
         }
         Ending::Done | Ending::NoDone | Ending::Truncate(_) => writer.close().await,
@@ -73,6 +76,8 @@ struct Writer<'a> {
     /// Events not yet made into a chunk.
     events: Vec<u8>,
     pending: usize,
+    /// Whether events bear the name of their type.
+    named: bool,
 }
 
 // === impl Writer ===
@@ -94,6 +99,13 @@ impl Writer<'_> {
         };
         if self.behaviour.framing.comments {
             for part in [b": keep-alive", end, end] {
+                self.events.extend_from_slice(part);
+            }
+        }
+        if self.named {
+            let data: serde_json::Value = serde_json::from_slice(data).unwrap_or_default();
+            let name = data["type"].as_str().unwrap_or_default();
+            for part in [b"event: ", name.as_bytes(), end] {
                 self.events.extend_from_slice(part);
             }
         }
@@ -151,6 +163,11 @@ impl Writer<'_> {
 impl Answer {
     /// Appends the data of the `index`-th event; `false` past the last.
     fn push_event(&self, index: usize, out: &mut Vec<u8>) -> bool {
+        if self.is_message() {
+            let event = self.message_event(index);
+            out.extend(event.iter().flat_map(|event| event.to_string().into_bytes()));
+            return event.is_some();
+        }
         // The opening event says who speaks; the completions form has none.
         let opening = usize::from(self.form == Form::Chat);
         let Some(index) = index.checked_sub(opening) else {
@@ -182,7 +199,7 @@ impl Answer {
     fn push_envelope(&self, out: &mut Vec<u8>) {
         let (id, object) = match self.form {
             Form::Chat => ("chatcmpl", "chat.completion.chunk"),
-            Form::Completion => ("cmpl", "text_completion"),
+            Form::Completion | Form::Messages => ("cmpl", "text_completion"),
         };
         out.extend_from_slice(
             format!(
@@ -240,7 +257,7 @@ impl Answer {
                 out.extend_from_slice(format!("\"tool_calls\":{call}").as_bytes());
             }
             (_, Form::Chat) => push_field(out, "content", piece),
-            (_, Form::Completion) => push_field(out, "text", piece),
+            (_, Form::Completion | Form::Messages) => push_field(out, "text", piece),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::migrate;
 use super::server::Server;
 use super::settings::{DatabaseSettings, Target};
+use super::writer::Writer;
 use crate::domain::Secret;
 use sqlx::SqlitePool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -24,7 +25,14 @@ pub struct Store {
 #[derive(Clone, Debug)]
 pub(super) enum Db {
     Postgres(Server),
-    Sqlite(SqlitePool),
+    Sqlite(File),
+}
+
+/// A SQLite file.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    pub(super) pool: SqlitePool,
+    pub(super) writer: Arc<Writer>,
 }
 
 /// Why the database did not do what it was asked. No message holds a bound value or a credential.
@@ -60,14 +68,14 @@ macro_rules! on {
     ($db:expr, $pool:ident => $body:expr) => {
         match $db {
             $crate::store::db::Db::Postgres($pool) => $body,
-            $crate::store::db::Db::Sqlite($pool) => $body,
+            $crate::store::db::Db::Sqlite($crate::store::db::File { pool: $pool, .. }) => $body,
         }
     };
 }
 pub(super) use on;
 
 /// A writer of SQLite waits so long for another.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 impl Store {
     /// Connects, and brings the schema up to date.
@@ -86,7 +94,10 @@ impl Store {
     /// [`StoreError`] if the settings make no sense.
     pub fn connect(settings: &DatabaseSettings) -> Result<Self, StoreError> {
         let db = match &settings.target {
-            Target::Sqlite(file) => Db::Sqlite(sqlite(file, settings)?),
+            Target::Sqlite(file) => {
+                let pool = sqlite(file, settings)?;
+                Db::Sqlite(File { pool, writer: Arc::new(Writer::new(file.clone())) })
+            }
             Target::Postgres { url, schema, pooled } => {
                 Db::Postgres(postgres(url, schema.as_deref(), *pooled, settings)?)
             }
@@ -127,9 +138,11 @@ impl Store {
     /// Makes SQLite believe that the disk holds no more than so many pages.
     #[cfg(test)]
     pub(crate) async fn limit_pages(&self, pages: u32) {
-        let Db::Sqlite(pool) = &self.db else { return };
-        let limit = format!("PRAGMA max_page_count = {pages}");
-        sqlx::query(&limit).execute(pool).await.map(drop).unwrap_or_default();
+        let Db::Sqlite(file) = &self.db else { return };
+        let limit = |connection: &mut rusqlite::Connection| {
+            Ok(connection.pragma_update(None, "max_page_count", pages)?)
+        };
+        file.writer.with(limit).unwrap_or_default();
     }
 
     /// The first column of the first row.
@@ -140,6 +153,9 @@ impl Store {
 
     /// Gives all connections back.
     pub async fn close(&self) {
+        if let Db::Sqlite(file) = &self.db {
+            file.writer.close();
+        }
         on!(&self.db, pool => pool.close().await);
     }
 }

@@ -3,7 +3,7 @@
 //! A migration only adds. Within a major version an older release goes on working on a newer schema,
 //! so replicas can be upgraded one by one and gone back with; another major is refused.
 
-use super::db::{Db, StoreError};
+use super::db::{Db, File, StoreError};
 use super::server::Server;
 use sqlx::{Executor, Row, SqlitePool};
 
@@ -59,7 +59,7 @@ macro_rules! apply {
 pub(super) async fn run(db: &Db) -> Result<(), StoreError> {
     match db {
         Db::Postgres(server) => on_server(server).await,
-        Db::Sqlite(pool) => on_file(pool).await,
+        Db::Sqlite(File { pool, .. }) => on_file(pool).await,
     }
 }
 

@@ -22,6 +22,7 @@ pub(crate) mod tests;
 mod usage;
 mod vault;
 mod waiting;
+mod writer;
 
 pub use changes::Change;
 pub use db::{Store, StoreError};

@@ -1,7 +1,7 @@
 //! Keys that are replaced by others: at once, or with a time in which both work.
 
 use super::changes::{self, now_ms};
-use super::db::{Db, Store, StoreError, on};
+use super::db::{Db, File, Store, StoreError, on};
 use super::facts::Facts;
 use super::table::{Doc, KEYS};
 use crate::domain::{KeyDigest, KeyFacts, Scope};
@@ -70,7 +70,7 @@ impl Store {
         let swap = Swap { old: old.to_hex(), new: new.to_hex(), until_ms };
         match &self.db {
             Db::Postgres(pool) => on_server(pool, &swap, doc).await,
-            Db::Sqlite(pool) => on_file(pool, &swap, doc).await,
+            Db::Sqlite(File { pool, .. }) => on_file(pool, &swap, doc).await,
         }
     }
 }

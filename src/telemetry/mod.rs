@@ -1,13 +1,16 @@
-//! Floor 2: metric families and the access log.
+//! Floor 2: metric families, the access log, traces, and what sinks of finished calls are sent.
 //!
-//! A finished call leaves one `UsageRecord`; [`Telemetry::finished`] counts it and hands it to the log.
-//! Neither waits for anything. No prompt, no answer and no secret is in a record, so none can get out here.
+//! A finished call leaves one `UsageRecord`; [`Telemetry::finished`] counts it and hands it to the sinks and the log.
+//! None waits for anything. No secret is in a record, and a prompt or answer only if the configuration keeps them;
+//! then Langfuse gets them, and the log and the metrics never do.
 
 pub mod access_log;
 #[cfg(test)]
 mod fixture;
 pub mod metrics;
+pub mod sinks;
 mod spans;
+mod trace;
 
 pub use access_log::{AccessLog, Target};
 pub use metrics::{
@@ -15,7 +18,11 @@ pub use metrics::{
     SinkCounters, TargetLabels, WaitGuard,
 };
 
+pub use sinks::{Choice, Finished, Format, Outlet, Parcel, Sinks, Wanted};
+pub use trace::{Sampler, Trace, Tracer};
+
 use crate::domain::UsageRecord;
+use std::sync::Arc;
 
 /// What becomes of finished calls.
 pub struct Telemetry {
@@ -23,6 +30,23 @@ pub struct Telemetry {
     pub metrics: Metrics,
     /// A line for each call.
     pub access_log: AccessLog,
+    /// Begins traces.
+    pub tracer: Tracer,
+    /// Where calls are sent besides.
+    pub sinks: Sinks,
+}
+
+/// What is to be told, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Where the access log goes.
+    pub log: Target,
+    /// Which metrics are exposed.
+    pub selection: Selection,
+    /// Which traces are kept and passed on.
+    pub tracer: Tracer,
+    /// Which sinks there are.
+    pub sinks: Wanted,
 }
 
 /// Why telemetry cannot start.
@@ -41,15 +65,17 @@ impl Telemetry {
     ///
     /// # Errors
     /// If the log cannot be opened.
-    pub fn start(log: Target, selection: Selection) -> Result<Self, StartError> {
-        let metrics = Metrics::new(selection)?;
-        let access_log = AccessLog::start(log, metrics.log_counters())?;
-        Ok(Self { metrics, access_log })
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let metrics = Metrics::new(settings.selection)?;
+        let access_log = AccessLog::start(settings.log, metrics.log_counters())?;
+        let sinks = Sinks::new(&settings.sinks, &metrics);
+        Ok(Self { metrics, access_log, tracer: settings.tracer, sinks })
     }
 
-    /// Counts a finished call and logs it. Never waits.
-    pub fn finished(&self, record: UsageRecord) {
+    /// Counts a finished call, logs it and hands it to the sinks that want it. Never waits.
+    pub fn finished(&self, mut record: UsageRecord, trace: Option<Arc<Trace>>) {
         self.metrics.record(&record);
+        self.sinks.push(&mut record, trace);
         self.access_log.push(record);
     }
 }

@@ -1,8 +1,7 @@
 //! Asking an upstream for its model list with a deployment's key: reachability without a token.
 
 use super::{Deployment, Patience};
-use crate::domain::EndpointKind;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use pingora::connectors::http::Connector;
 use std::time::Duration;
 
@@ -53,11 +52,10 @@ async fn ask(deployment: &Deployment) -> pingora::Result<StatusCode> {
     let unresolved = || pingora::Error::explain(pingora::ErrorType::ConnectError, "not resolved");
     let patience = Patience { connect: DEADLINE, read: DEADLINE, write: None };
     let peer = deployment.endpoint.peer(patience).ok_or_else(unresolved)?;
-    let mut head = deployment.head(EndpointKind::ChatCompletions, None).ok_or_else(unresolved)?;
+    let mut head = deployment.bare_head();
     let path = format!("{}/models", deployment.target.base_path);
     head.set_method(Method::GET);
     head.set_raw_path(path.as_bytes())?;
-    head.remove_header(&header::CONTENT_TYPE);
     let connector: Connector = Connector::new(None);
     let (mut session, _) = connector.get_http_session(&*peer).await?;
     session.write_request_header(Box::new(head)).await?;

@@ -2,6 +2,7 @@
 
 use super::head::Heads;
 use super::{Endpoint, QuotaLane, TargetState};
+use crate::dialects::translate::Translated;
 use crate::domain::{EndpointKind, Prices, TargetId};
 use crate::providers::Target;
 use http::HeaderValue;
@@ -96,9 +97,35 @@ impl Deployment {
         Ok(Self { target, endpoint, state, quota, labels, heads })
     }
 
-    /// The upstream request's head for this API and a body of so many bytes, or none.
+    /// Whether the upstream takes requests of this API as clients wrote them.
     #[must_use]
-    pub fn head(&self, kind: EndpointKind, length: Option<usize>) -> Option<RequestHeader> {
+    pub fn relays(&self, kind: EndpointKind) -> bool {
+        self.heads.relay(kind)
+    }
+
+    /// The upstream request's head for a translated request.
+    ///
+    /// # Errors
+    /// When its path or one of its headers cannot stand in a request.
+    pub fn translated_head(&self, sent: &Translated) -> pingora::Result<RequestHeader> {
+        self.heads.translated(&self.target.base_path, sent)
+    }
+
+    /// Whether the configuration sets this header.
+    #[must_use]
+    pub fn sets_header(&self, name: &str) -> bool {
+        self.target.params.extra_headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    }
+
+    /// A head without a body, whose method and path are to be set.
+    #[must_use]
+    pub fn bare_head(&self) -> RequestHeader {
+        self.heads.bare()
+    }
+
+    /// The upstream request's head for this API and a body of so many bytes.
+    #[must_use]
+    pub fn head(&self, kind: EndpointKind, length: usize) -> Option<RequestHeader> {
         self.heads.of(kind, length)
     }
 

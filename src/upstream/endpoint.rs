@@ -135,7 +135,7 @@ impl Endpoint {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a socket address needs no resolving")]
-fn template(origin: &HostPort) -> HttpPeer {
+pub(super) fn template(origin: &HostPort) -> HttpPeer {
     let tls = origin.scheme == Scheme::Https;
     let nowhere = SocketAddr::from(([0, 0, 0, 0], origin.port));
     let mut peer = HttpPeer::new(nowhere, tls, if tls { origin.host.clone() } else { String::new() });

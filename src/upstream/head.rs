@@ -2,42 +2,72 @@
 //!
 //! It is built from the configuration alone, so nothing a client sent can reach an upstream by it.
 
+use crate::dialects::Auth;
+use crate::dialects::translate::Translated;
 use crate::domain::EndpointKind;
 use crate::providers::Target;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
+use pingora::Result;
 use pingora::http::RequestHeader;
 
-/// One head for each operation.
-pub(super) struct Heads([(EndpointKind, Parts); 3]);
+/// One head for each API that the deployment takes as clients wrote it, and one for what is translated.
+pub(super) struct Heads {
+    relayed: Vec<(EndpointKind, Parts)>,
+    translated: Parts,
+}
 
 impl Heads {
     /// Makes the heads of a deployment.
     ///
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
-    pub(super) fn new(target: &Target) -> pingora::Result<Self> {
-        let head = |kind| head(target, kind).map(|head| (kind, Parts::from(head)));
-        Ok(Self([
-            head(EndpointKind::ChatCompletions)?,
-            head(EndpointKind::Completions)?,
-            head(EndpointKind::Embeddings)?,
-        ]))
+    pub(super) fn new(target: &Target) -> Result<Self> {
+        let relays = target.dialect.relays().iter();
+        let head = |(kind, path): &(EndpointKind, &str)| Ok((*kind, Parts::from(head(target, path)?)));
+        let relayed = relays.map(head).collect::<Result<_>>()?;
+        Ok(Self { relayed, translated: Parts::from(self::head(target, "/")?) })
     }
 
-    /// The head for a body of so many bytes, or for none.
-    pub(super) fn of(&self, kind: EndpointKind, length: Option<usize>) -> Option<RequestHeader> {
-        let mut head = self.0.iter().find(|(own, _)| *own == kind)?.1.clone();
-        match length {
-            Some(length) => head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length)),
-            None => head.headers.remove(header::CONTENT_LENGTH),
-        };
+    /// Whether requests of an API are taken as clients wrote them.
+    pub(super) fn relay(&self, kind: EndpointKind) -> bool {
+        self.relayed.iter().any(|(own, _)| *own == kind)
+    }
+
+    /// The head for a body of so many bytes.
+    pub(super) fn of(&self, kind: EndpointKind, length: usize) -> Option<RequestHeader> {
+        let mut head = self.relayed.iter().find(|(own, _)| *own == kind)?.1.clone();
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         Some(head.into())
+    }
+
+    /// A head without a body, to ask for something else than an answer.
+    pub(super) fn bare(&self) -> RequestHeader {
+        let mut head = self.translated.clone();
+        head.headers.remove(header::CONTENT_LENGTH);
+        head.headers.remove(header::CONTENT_TYPE);
+        head.into()
+    }
+
+    /// The head for a translated request.
+    ///
+    /// # Errors
+    /// When its path or one of its own headers cannot stand in a request.
+    pub(super) fn translated(&self, base_path: &str, sent: &Translated) -> Result<RequestHeader> {
+        let mut head = self.translated.clone();
+        let path = format!("{base_path}{}", sent.path);
+        head.uri = path.parse().map_err(|_| bad("a path"))?;
+        head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(sent.body.len()));
+        for (name, value) in &sent.headers {
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("a header name"))?;
+            head.headers.insert(name, HeaderValue::from_str(value).map_err(|_| bad("a header value"))?);
+        }
+        Ok(head.into())
     }
 }
 
-fn head(target: &Target, kind: EndpointKind) -> pingora::Result<RequestHeader> {
-    let path = format!("{}{}", target.base_path, kind.upstream_path());
+fn head(target: &Target, path: &str) -> Result<RequestHeader> {
+    let path = format!("{}{path}", target.base_path);
     let mut head = RequestHeader::build_no_case(Method::POST, path.as_bytes(), Some(8))?;
     head.insert_header(header::HOST, target.origin.to_string())?;
     head.insert_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))?;
@@ -46,7 +76,16 @@ fn head(target: &Target, kind: EndpointKind) -> pingora::Result<RequestHeader> {
     head.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     head.insert_header(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))?;
     if let Some(key) = &target.api_key {
-        head.insert_header(header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?)?;
+        match target.dialect.auth() {
+            Auth::Bearer => {
+                head.insert_header(header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?)?;
+            }
+            Auth::Header(name) => head.insert_header(name, secret(key.expose())?)?,
+            Auth::Signed(_) => {}
+        }
+    }
+    for (name, value) in target.dialect.headers() {
+        head.insert_header(*name, *value)?;
     }
     // Its place: the value comes with the body.
     head.insert_header(header::CONTENT_LENGTH, HeaderValue::from_static("0"))?;
@@ -57,7 +96,7 @@ fn head(target: &Target, kind: EndpointKind) -> pingora::Result<RequestHeader> {
     Ok(head)
 }
 
-fn secret(value: &str) -> pingora::Result<HeaderValue> {
+fn secret(value: &str) -> Result<HeaderValue> {
     let mut value = HeaderValue::from_str(value).map_err(|_| bad("a header value"))?;
     value.set_sensitive(true);
     Ok(value)

@@ -17,5 +17,15 @@ done
 for f in "$golden"/answer/* "$golden"/error/*; do
     { printf '\001\220'; cat "$f"; } > "corpus/answer/$(basename "$f")"
 done
+mkdir -p corpus/decoders
+for dialect in openai anthropic; do
+    # A dialect's place in the table.
+    case "$dialect" in openai) at='\000' ;; *) at='\001' ;; esac
+    for client in '\000' '\001'; do
+        for f in "../../src/dialects/$dialect/golden/stream"/*; do
+            { printf "$at$client"'\021\006'; cat "$f"; } > "corpus/decoders/$dialect-${client#?}-$(basename "$f")"
+        done
+    done
+done
 mkdir -p corpus/config
 cp ../../conf/*.yaml ../../conf/examples/*.yaml ../fixtures/seeds/*.yaml corpus/config/

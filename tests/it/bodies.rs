@@ -251,12 +251,12 @@ async fn the_limit_is_configurable() {
 
 // === HTTP/2 ===
 
-struct Two {
+pub(crate) struct Two {
     send: h2::client::SendRequest<bytes::Bytes>,
 }
 
 impl Two {
-    async fn open(gate: &Gateway) -> Self {
+    pub(crate) async fn open(gate: &Gateway) -> Self {
         let stream = tokio::net::TcpStream::connect(gate.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let mut builder = h2::client::Builder::new();
@@ -266,7 +266,7 @@ impl Two {
         Self { send }
     }
 
-    async fn ask(&mut self, length: Option<usize>, body: &[u8], piece: usize) -> (u16, Vec<u8>) {
+    pub(crate) async fn ask(&mut self, length: Option<usize>, body: &[u8], piece: usize) -> (u16, Vec<u8>) {
         let asking = async {
             self.send.clone().ready().await.unwrap();
             let mut request =

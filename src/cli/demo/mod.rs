@@ -141,3 +141,22 @@ fn invite(out: &mut impl Write, address: SocketAddr, key: &str) -> io::Result<()
 }
 
 const QUESTION: &str = "What does a toll gate do?";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_told_fits_a_screen_of_80_columns_and_24_lines() {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 65_535));
+        let key = format!("sk-demo-{}", uuid::Uuid::new_v4().simple());
+        let mut out = Vec::new();
+        introduce(&mut out, address, &key).unwrap();
+        // The answer's other line, and what it cost.
+        out.extend_from_slice(b"\n\n\n\n\n\n\n");
+        invite(&mut out, address, &key).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.lines().count() <= 24, "{} lines: {text}", text.lines().count());
+    }
+}

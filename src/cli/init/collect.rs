@@ -3,7 +3,7 @@
 use super::ask::{Person, ask};
 use super::keys;
 use super::text::Text;
-use super::values::{Kind, Unfit, random};
+use super::values::{Kind, Unfit, in_use, random};
 use crate::config::Env;
 use std::io;
 
@@ -41,7 +41,7 @@ pub(super) const VARIABLES: &[Variable] = &[
         question: "Salt key (Enter makes one): ",
         kind: Kind::Password,
         without: Without::Random,
-        comment: "Encrypts credentials in the database. A new one needs LITELLM_SALT_KEY_PREVIOUS, see README.md.",
+        comment: "Encrypts credentials in the database. docker/README.md says how to change it.",
     },
     Variable {
         name: "DB_PASSWORD",
@@ -139,7 +139,7 @@ fn value(variable: &Variable, sources: &mut Sources<'_>) -> Result<(String, From
     }
     let held = sources.old.values();
     let held = held.filled(variable.name).filter(|_| sources.old.has(variable.name));
-    if let Some(kept) = held.and_then(|value| variable.kind.check(value).ok()) {
+    if let Some(kept) = held.and_then(|value| in_use(value).ok()) {
         return Ok((kept, From::Kept));
     }
     if let Some(person) = sources.person.as_mut().filter(|_| sources.asks_all) {
@@ -163,7 +163,7 @@ fn upstream_keys(sources: &mut Sources<'_>) -> Result<(Vec<String>, From), Colle
     if !in_environment.is_empty() {
         return Ok((checked(&in_environment)?, From::Environment));
     }
-    let kept = checked(&keys::list(&sources.old)).unwrap_or_default();
+    let kept = keys::list(&sources.old);
     if !kept.is_empty() {
         return Ok((kept, From::Kept));
     }

@@ -16,7 +16,7 @@ pub(super) enum KeysError {
     Unfit(#[from] Unfit),
     #[error("this key is there already, as number {0}")]
     Known(usize),
-    #[error("there is no key number {0}; {1} keys are there, from 0")]
+    #[error("there is no key number {0}; the last one is {1}")]
     None(usize, usize),
     #[error("this is the only key; add another one first")]
     Last,
@@ -67,7 +67,7 @@ pub(super) fn add(text: &mut Text, key: &str) -> Result<usize, KeysError> {
 pub(super) fn remove(text: &mut Text, number: usize) -> Result<(), KeysError> {
     let mut keys = list(text);
     if number >= keys.len() {
-        return Err(KeysError::None(number, keys.len()));
+        return Err(KeysError::None(number, keys.len().saturating_sub(1)));
     }
     if keys.len() == 1 {
         return Err(KeysError::Last);

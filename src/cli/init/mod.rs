@@ -12,6 +12,7 @@ mod values;
 mod write;
 
 pub(super) use arguments::{Change, Init};
+pub(super) use values::masked;
 pub(super) use write::is_open_to_others;
 
 use super::style::{Style, Tone};
@@ -25,7 +26,6 @@ use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 use std::process::ExitCode;
 use text::Text;
-use values::Kind;
 use write::Lock;
 
 /// More keys than this are not read from standard input.
@@ -109,9 +109,9 @@ fn make(arguments: &Make) -> Result<String, InitError> {
 fn keep(file: &Path, old: &Text) -> Result<String, InitError> {
     let mut lacks = Vec::new();
     let values = old.values();
-    for variable in VARIABLES.iter().take(2) {
+    for variable in VARIABLES.iter().take(3) {
         let value = values.filled(variable.name).unwrap_or_default();
-        if let Err(unfit) = Kind::Password.check(value) {
+        if let Err(unfit) = values::in_use(value) {
             lacks.push(format!("{}: {unfit}", variable.name));
         }
     }
@@ -137,7 +137,9 @@ fn fill(old: Option<Text>, values: &Values) -> Text {
         Text::new(fresh)
     });
     for (variable, (value, _)) in VARIABLES.iter().zip(&values.values) {
-        text.set(variable.name, value, "");
+        if text.values().get(variable.name) != Some(value) || !text.has(variable.name) {
+            text.set(variable.name, value, "");
+        }
     }
     keys::put(&mut text, &values.keys);
     text

@@ -40,7 +40,7 @@ pub(super) fn changed(style: Style, file: &Path, keys: &[String]) -> String {
     let mut out = done(style, &format!("{} is changed", file.display()));
     _ = writeln!(out, ": {}", counted(keys.len()));
     numbered(&mut out, style, keys);
-    out.push_str("\nA running tollgate takes it over after kill -HUP; in a container, after a restart.\n");
+    out.push_str("\nA running tollgate takes it over after kill -HUP, one in a container after docker compose up -d.\n");
     out
 }
 

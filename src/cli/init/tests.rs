@@ -119,13 +119,33 @@ fn a_file_written_over_keeps_its_secrets_and_lines() {
     let values = collect(Sources { old: old.clone(), ..sources(&env) }).unwrap();
     let text = fill(Some(old), &values);
     assert!(
-        text.as_str().starts_with("# mine\nexport LITELLM_SALT_KEY=\"salt-of-old\"\n"),
+        text.as_str().starts_with("# mine\nexport LITELLM_SALT_KEY=salt-of-old # kept\n"),
         "{}",
         text.as_str()
     );
     assert!(text.as_str().contains("OTHER=1\r\n"));
     assert!(!text.as_str().contains("sk-change-me"));
     assert_eq!(values.values[1].1, From::Kept);
+}
+
+#[test]
+fn what_is_in_use_stays_whatever_its_characters() {
+    let old = "LITELLM_SALT_KEY='p$a\"ss w#rd'\nDB_PASSWORD=\"a@b/c\"\nHUAWEI_MAAS_API_KEY='odd$key'\n";
+    let env = Env::of(&[]);
+    let values = collect(Sources { old: Text::new(old.to_owned()), ..sources(&env) }).unwrap();
+    let text = fill(Some(Text::new(old.to_owned())), &values);
+    let read = text.values();
+    assert_eq!(read.get("LITELLM_SALT_KEY"), Some("p$a\"ss w#rd"));
+    assert_eq!(read.get("DB_PASSWORD"), Some("a@b/c"));
+    assert_eq!(
+        (read.get("HUAWEI_MAAS_API_KEY"), read.get("HUAWEI_MAAS_API_KEY_0")),
+        (Some("odd$key"), Some("odd$key"))
+    );
+    for value in ["a", "$x", "it's", "it's \\ \"$x\"", "`", "a\\\\b$"] {
+        let mut text = Text::default();
+        text.set("X", value, "");
+        assert_eq!(text.values().get("X"), Some(value), "{}", text.as_str());
+    }
 }
 
 #[test]
@@ -140,7 +160,7 @@ fn keys_are_added_behind_and_those_behind_a_removed_one_move_up() {
     assert_eq!(keys::add(&mut text, "maas-key-c"), Ok(2));
     assert_eq!(keys::add(&mut text, "maas-key-b"), Err(KeysError::Known(1)));
     assert_eq!(keys::add(&mut text, "your-api-key"), Err(KeysError::Unfit(Unfit::Placeholder)));
-    assert_eq!(keys::remove(&mut text, 3), Err(KeysError::None(3, 3)));
+    assert_eq!(keys::remove(&mut text, 3), Err(KeysError::None(3, 2)));
     assert_eq!(keys::remove(&mut text, 0), Ok(()));
     assert_eq!(keys::list(&text), ["maas-key-b", "maas-key-c"]);
     let values = text.values();

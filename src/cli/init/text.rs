@@ -34,11 +34,11 @@ impl Text {
                 .get(held.lines.start)
                 .is_some_and(|line| line.trim_start().starts_with("export "));
             let prefix = if export { "export " } else { "" };
-            return self.replace(held.lines.clone(), &format!("{prefix}{name}=\"{value}\"\n"));
+            return self.replace(held.lines.clone(), &format!("{prefix}{name}={}\n", quoted(value)));
         }
         let neighbour = all.iter().rev().find(|found| found.name == beside);
         let at = neighbour.map_or_else(|| self.lines().len(), |found| found.lines.end);
-        self.replace(at..at, &format!("{name}=\"{value}\"\n"));
+        self.replace(at..at, &format!("{name}={}\n", quoted(value)));
     }
 
     /// Removes a variable wherever it is set.
@@ -63,4 +63,13 @@ impl Text {
         out.extend(lines.iter().skip(range.end).copied());
         self.0 = out;
     }
+}
+
+/// So that it is read back as it is, by shells too if that can be.
+fn quoted(value: &str) -> String {
+    let is_plain = !value.contains(['"', '\\', '$', '`']);
+    if is_plain {
+        return format!("\"{value}\"");
+    }
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "\\'"))
 }

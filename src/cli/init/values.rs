@@ -43,13 +43,7 @@ const SAMPLES: [&str; 3] = ["sk-1234", "sk-master-key", "secret"];
 impl Kind {
     /// The value without blanks around it, if it will do.
     pub(super) fn check(self, value: &str) -> Result<String, Unfit> {
-        let value = value.trim();
-        if value.is_empty() {
-            return Err(Unfit::Empty);
-        }
-        if is_placeholder(value) || SAMPLES.contains(&value) {
-            return Err(Unfit::Placeholder);
-        }
+        let value = &in_use(value)?;
         let plain = |extra: &str| value.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c));
         let is_plain = match self {
             Self::MasterKey | Self::Password => plain("-_.~"),
@@ -71,6 +65,15 @@ impl Kind {
     }
 }
 
+/// A value that is in use already stays, whatever its characters: what it opens was made with it.
+pub(super) fn in_use(value: &str) -> Result<String, Unfit> {
+    match value.trim() {
+        "" => Err(Unfit::Empty),
+        shown if is_placeholder(shown) || SAMPLES.contains(&shown) => Err(Unfit::Placeholder),
+        value => Ok(value.to_owned()),
+    }
+}
+
 fn is_duration(text: &str) -> bool {
     let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = text.get(number.len()..).unwrap_or_default();
@@ -88,7 +91,7 @@ pub(super) fn random() -> Result<String, getrandom::Error> {
 }
 
 /// A value's end and length: enough to tell it from others, too little to use.
-pub(super) fn masked(value: &str) -> String {
+pub(in crate::cli) fn masked(value: &str) -> String {
     let length = value.chars().count();
     let end: String = value.chars().skip(length.saturating_sub(4)).collect();
     if length >= 20 { format!("…{end} (len={length})") } else { format!("(len={length})") }

@@ -87,7 +87,7 @@ fn draw_figures(frame: &mut Frame<'_>, area: Rect, view: &View, reading: &Readin
             ("in, a s", short(rates.input)),
             ("out, a s", short(rates.output)),
             ("an hour", format!("${:.2}", rates.dollars)),
-            ("so far", format!("${dollars:.2}")),
+            ("so far", if dollars < 1.0 { format!("${dollars:.5}") } else { format!("${dollars:.2}") }),
         ],
     );
     panel(

@@ -164,6 +164,10 @@ impl Rows {
             let name = node.text().unwrap_or_default();
             let (status, note) = match name {
                 "prometheus" => (Status::Honoured, "/metrics is always there"),
+                "otel" => (Status::Honoured, "traces by OTEL_EXPORTER_OTLP_ENDPOINT; read at the start only"),
+                "langfuse" | "langfuse_otel" => {
+                    (Status::Honoured, "by LANGFUSE_PUBLIC_KEY and its like; read at the start only")
+                }
                 "custom_callbacks.my_prometheus_logger" => {
                     (Status::Honoured, "Python is not run; its histograms are built in as litellm_custom_*")
                 }

@@ -47,6 +47,7 @@ pub(crate) static LITELLM: &[Key] = &[
     later("default_team_settings"),
     later("default_team_params"),
     later("ui_theme_config"),
+    noted("forward_traceparent_to_llm_provider", "read at the start only"),
     noted("prometheus_metrics_config", "read at the start only"),
     later("custom_prometheus_metadata_labels"),
     later("custom_prometheus_tags"),

@@ -5,6 +5,8 @@ use super::super::tree::Node;
 use super::super::{Env, Place, python};
 use super::provider::{self, Meaning};
 use super::{is_placeholder, params, prices, shown};
+use crate::dialects::Dialect;
+use crate::dialects::openai::OpenAi;
 use crate::domain::{HostPort, Scheme, Secret, TargetId};
 use crate::providers::catalog::Facts;
 use crate::providers::compatible::Row;
@@ -44,6 +46,7 @@ impl Deployment<'_> {
             id: TargetId::new(&self.model_id(report)),
             group: self.group.to_owned(),
             api_key: key,
+            dialect: meaning.row.map_or(&OpenAi as &dyn Dialect, |row| row.dialect),
             provider: meaning.provider,
             model: meaning.model,
             origin: address.origin,
@@ -111,7 +114,7 @@ impl Deployment<'_> {
         };
         match Base::parse(&text) {
             Ok(base) => Address {
-                path: base.path_ending_in(meaning.row.map(|row| row.suffix).unwrap_or_default()),
+                path: base_path(&base, meaning.row),
                 origin: base.origin,
                 text: text.trim().to_owned(),
             },
@@ -172,6 +175,18 @@ struct Address {
     origin: HostPort,
     path: String,
     text: String,
+}
+
+/// The path that the dialect's own are appended to. Bases are also written with the whole path of a chat.
+fn base_path(base: &Base, row: Option<&'static Row>) -> String {
+    let Some(row) = row else { return base.path.clone() };
+    let mut base = base.clone();
+    if let Some((_, chat)) = row.dialect.relays().first()
+        && let Some(before) = base.path.strip_suffix(chat)
+    {
+        base.path = before.to_owned();
+    }
+    base.path_ending_in(row.suffix)
 }
 
 /// Where a deployment is that cannot be called; `.invalid` never resolves.

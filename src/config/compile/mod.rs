@@ -15,6 +15,7 @@ mod queue;
 mod router;
 mod server;
 mod shown;
+mod sinks;
 mod spending;
 mod stored;
 mod strategy;
@@ -32,6 +33,7 @@ use std::path::PathBuf;
 pub(crate) use environment::may_be_set;
 #[cfg(test)]
 pub(crate) use passages::is_own as is_own_path;
+pub(in crate::config) use shown::is_credential;
 pub use stored::StoredModels;
 
 /// What the command line says; it wins over file and environment.
@@ -78,7 +80,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         tollgate: Section::of(&root, "", "tollgate", &mut report),
     };
     let server = server::compile(&sections, &env, overrides, &mut report);
-    let telemetry = telemetry::compile(&sections, &mut report);
+    let telemetry = telemetry::compile(&sections, &env, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let queue = queue::compile(&sections, &mut report);

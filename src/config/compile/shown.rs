@@ -49,7 +49,8 @@ fn is_shown(field: &Field<'_>) -> bool {
     }
 }
 
-fn is_credential(name: &str) -> bool {
+/// Whether a key's name says that its value is a credential.
+pub(in crate::config) fn is_credential(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     let words = ["key", "secret", "password", "credential", "authorization", "header"];
     words.iter().any(|word| name.contains(word)) || (name.ends_with("token") && !keys::is_price(&name))

@@ -1,23 +1,27 @@
-//! What is exposed to Prometheus.
+//! What is exposed to Prometheus, and what is sent elsewhere.
 
 use super::super::field::{Field, Report, Section};
 use super::super::resolve::joined;
 use super::super::tree::{Node, Value};
-use super::super::{TelemetryConfig, did_you_mean};
-use super::Sections;
+use super::super::{Env, TelemetryConfig, did_you_mean};
+use super::{Sections, sinks};
 use crate::telemetry::{Metrics, Selection};
 
 type Known = [(&'static str, Vec<&'static str>)];
 
-pub(super) fn compile(sections: &Sections<'_>, report: &mut Report) -> TelemetryConfig {
+pub(super) fn compile(sections: &Sections<'_>, env: &Env, report: &mut Report) -> TelemetryConfig {
     let litellm = &sections.litellm;
     let end_users = litellm.field("enable_end_user_cost_tracking_prometheus_only");
+    let passes_on = litellm.field("forward_traceparent_to_llm_provider");
     TelemetryConfig {
         selection: litellm
             .field("prometheus_metrics_config")
             .map(|field| selection(&field, report))
             .unwrap_or_default(),
         end_users: end_users.and_then(|field| field.bool(report)).unwrap_or_default(),
+        otel: sinks::otel(sections, env, report),
+        langfuse: sinks::langfuse(sections, env, report),
+        passes_traces_on: passes_on.and_then(|field| field.bool(report)),
     }
 }
 

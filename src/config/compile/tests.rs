@@ -335,25 +335,6 @@ fn ids_are_fixed_by_model_info_and_never_shared() {
     assert!(listed(&compiled.warnings).contains("have the id mine"));
 }
 
-#[test]
-fn a_selection_of_metrics_is_told_what_is_wrong_with_it() {
-    let text = |group: &str| format!("litellm_settings: {{prometheus_metrics_config: [{group}]}}\n");
-    let of = |group: &str| parse_and_compile(&text(group), &Env::default(), &Overrides::default());
-    let good = of("{group: g, metrics: [litellm_spend_metric, litellm_teams_count], include_labels: [team]}")
-        .unwrap();
-    assert!(!listed(&good.warnings).contains("metrics"), "{}", listed(&good.warnings));
-    assert_ne!(good.config.telemetry.selection, crate::telemetry::Selection::default());
-    let odd = of(
-        "{metric: x, metrics: [litellm_spent_metric, litellm_spend_metric_total], include_labels: [teem]}",
-    );
-    let said = listed(&odd.unwrap().warnings);
-    for part in ["did you mean \"metrics\"", "did you mean \"litellm_spend_metric\"", "did you mean \"team\""]
-    {
-        assert!(said.contains(part), "{part}: {said}");
-    }
-    assert!(of("7").is_err());
-}
-
 const WORDS: [&str; 24] = [
     "model_list:\n",
     "  - model_name: a\n",

@@ -1,6 +1,6 @@
 //! What a request says about itself, for limits and the ledger: read when it is asked for.
 
-use super::fields::Field;
+use super::fields::{Field, is_anthropics};
 use super::request::Request;
 use crate::dialects::json::{self, Member, Members, Span};
 use std::sync::Arc;
@@ -14,10 +14,11 @@ const LONGEST_ID: usize = 256;
 const OPENING: usize = 1024;
 
 impl Request {
-    /// The end user that the client names (`user`).
+    /// The end user that the client names (`user`; Anthropic's clients say `metadata.user_id`).
     #[must_use]
     pub fn user(&self) -> Option<Arc<str>> {
-        self.value("user").and_then(short)
+        let theirs = || self.inner("metadata", "user_id").filter(|_| is_anthropics(self.kind()));
+        self.value("user").or_else(theirs).and_then(short)
     }
 
     /// Most tokens the answer may have (`max_completion_tokens`, `max_tokens`).

@@ -16,7 +16,7 @@ pub struct AnswerFacts {
     /// Whether the body is a JSON object at all.
     pub is_json_object: bool,
     /// Where its `id` is.
-    id: Option<Span>,
+    pub(in crate::dialects) id: Option<Span>,
 }
 
 impl AnswerFacts {

@@ -4,38 +4,11 @@
 use super::fields::Field;
 use super::request::Request;
 use crate::dialects::json::{Member, Members, put_text, text};
+use crate::dialects::shape::Shape;
 use crate::domain::{ApiError, ErrorKind};
 use bytes::Bytes;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::borrow::Cow;
-
-/// What a deployment says about its parameters.
-#[derive(Clone, Copy, Debug)]
-pub struct ShapeParams<'a> {
-    /// Members that are sent unless the client sent its own.
-    pub defaults: &'a Map<String, Value>,
-    /// Members that are always sent.
-    pub extra_body: &'a Map<String, Value>,
-    /// Parameters the provider takes although they are not listed.
-    pub allowed: &'a [String],
-    /// Parameters never sent.
-    pub drop: &'a [String],
-    /// Whether `stream_options` is understood.
-    pub takes_stream_options: bool,
-}
-
-/// How a deployment wants to be asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Shape<'a> {
-    /// The model to ask for.
-    pub model: &'a str,
-    /// Its parameters.
-    pub params: ShapeParams<'a>,
-    /// Drop unsupported parameters instead of refusing them; the request's own word comes first.
-    pub drop_params: bool,
-    /// Ask for usage at the end of a stream whether or not the client did.
-    pub ask_usage: bool,
-}
 
 /// Writes the body for a deployment. It is the same `Bytes` when nothing has to change.
 ///
@@ -52,7 +25,7 @@ pub fn encode(request: &Request, shape: &Shape<'_>) -> Result<Bytes, ApiError> {
         }
     }
     if !refused.is_empty() {
-        return Err(unsupported(&refused, shape.model));
+        return Err(unsupported(&refused, "openai", shape.model));
     }
     let unchanged = actions.iter().all(|a| matches!(a, Action::Keep));
     if unchanged && !plan.adds_model() && !plan.adds_stream_options() && !plan.adds_members(&actions) {
@@ -88,9 +61,7 @@ impl Plan<'_> {
             Field::KeptBackUnlessAllowed if self.allows(&name) => Action::Keep,
             Field::Unsupported if member.value.of(self.body) == b"null" => Action::Drop,
             Field::Unsupported if self.allows(&name) => Action::Keep,
-            Field::Unsupported if self.request.knobs.drop_params.unwrap_or(self.shape.drop_params) => {
-                Action::Drop
-            }
+            Field::Unsupported if self.request.drops_unsupported(self.shape) => Action::Drop,
             Field::Unsupported => Action::Refuse,
             Field::ExtraBody
             | Field::NumRetries
@@ -140,13 +111,11 @@ impl Plan<'_> {
     }
 
     fn allows(&self, name: &str) -> bool {
-        let named = |list: &[String]| list.iter().any(|n| n == name);
-        named(self.shape.params.allowed) || named(&self.request.knobs.allowed)
+        self.request.allows(self.shape, name)
     }
 
     fn drops(&self, name: &str) -> bool {
-        let named = |list: &[String]| list.iter().any(|n| n == name);
-        named(self.shape.params.drop) || named(&self.request.knobs.drop)
+        self.request.drops(self.shape, name)
     }
 
     fn has_extra(&self, name: &str) -> bool {
@@ -248,12 +217,58 @@ fn put_member(out: &mut Vec<u8>, name: &str, value: &Value) -> Result<(), ApiErr
     Ok(())
 }
 
-fn unsupported(names: &[Cow<'_, str>], model: &str) -> ApiError {
+/// The client sent parameters that the model's provider does not take.
+pub(in crate::dialects) fn unsupported(names: &[Cow<'_, str>], provider: &str, model: &str) -> ApiError {
     let list = names.iter().map(|n| format!("'{n}'")).collect::<Vec<_>>().join(", ");
     let message = format!(
-        "litellm.UnsupportedParamsError: openai does not support parameters: [{list}], for model={model}. To drop \
-         these, set `litellm.drop_params=True` or for proxy:\n\n`litellm_settings:\n drop_params: true`\n. \n If you \
-         want to use these params dynamically send allowed_openai_params=[{list}] in your request."
+        "litellm.UnsupportedParamsError: {provider} does not support parameters: [{list}], for model={model}. To \
+         drop these, set `litellm.drop_params=True` or for proxy:\n\n`litellm_settings:\n drop_params: true`\n. \n If \
+         you want to use these params dynamically send allowed_openai_params=[{list}] in your request."
     );
     ApiError::new(ErrorKind::UnsupportedParams, message)
+}
+
+impl Request {
+    /// The members that are for the model's provider, whichever dialect it speaks; `extra_body` apart.
+    pub(in crate::dialects) fn kept(&self, shape: &Shape<'_>) -> Vec<(Cow<'_, str>, &[u8])> {
+        let body = self.body();
+        let kept = self.members.iter().filter_map(|(field, member)| {
+            let name = member.name(body);
+            let keep = match field {
+                Field::Content => true,
+                Field::Other | Field::Unsupported => !self.drops(shape, &name),
+                Field::KeptBackUnlessAllowed => self.allows(shape, &name) && !self.drops(shape, &name),
+                _ => false,
+            };
+            keep.then(|| (name, member.value.of(body)))
+        });
+        kept.collect()
+    }
+
+    /// The members of the client's `extra_body`.
+    pub(in crate::dialects) fn extra<'a>(
+        &'a self,
+        shape: &'a Shape<'_>,
+    ) -> impl Iterator<Item = (Cow<'a, str>, &'a [u8])> {
+        let body = &self.body()[..];
+        let named = self.extra.iter().map(move |member| (member.name(body), member.value.of(body)));
+        named.filter(move |(name, _)| !self.drops(shape, name))
+    }
+
+    /// Whether a parameter is sent although the provider is not known to take it.
+    pub(in crate::dialects) fn allows(&self, shape: &Shape<'_>, name: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|n| n == name);
+        named(shape.params.allowed) || named(&self.knobs.allowed)
+    }
+
+    /// Whether a parameter is never sent.
+    pub(in crate::dialects) fn drops(&self, shape: &Shape<'_>, name: &str) -> bool {
+        let named = |list: &[String]| list.iter().any(|n| n == name);
+        named(shape.params.drop) || named(&self.knobs.drop)
+    }
+
+    /// Whether parameters that the provider does not take are left out rather than refused.
+    pub(in crate::dialects) fn drops_unsupported(&self, shape: &Shape<'_>) -> bool {
+        self.knobs.drop_params.unwrap_or(shape.drop_params)
+    }
 }

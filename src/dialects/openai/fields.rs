@@ -33,10 +33,15 @@ pub(super) enum Field {
 /// The member that holds what is asked.
 pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
     match kind {
-        EndpointKind::ChatCompletions => "messages",
+        EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::CountTokens => "messages",
         EndpointKind::Completions => "prompt",
         EndpointKind::Embeddings | EndpointKind::PassThrough => "input",
     }
+}
+
+/// Whether an API is Anthropic's, with names of its own.
+pub(super) const fn is_anthropics(kind: EndpointKind) -> bool {
+    matches!(kind, EndpointKind::Messages | EndpointKind::CountTokens)
 }
 
 impl Field {
@@ -56,6 +61,8 @@ impl Field {
             "allowed_openai_params" => Self::AllowedParams,
             "additional_drop_params" => Self::AdditionalDrop,
             "api_base" | "base_url" | "api_key" | "user_config" | "vertex_credentials" => Self::Banned,
+            // Anthropic's own, who is told of the end user by it.
+            "metadata" if is_anthropics(kind) => Self::Other,
             "user" | "metadata" | "store" | "priority" => Self::KeptBackUnlessAllowed,
             "tags"
             | "litellm_metadata"

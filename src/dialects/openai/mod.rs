@@ -2,6 +2,7 @@
 
 mod about;
 pub mod answer;
+pub mod chat;
 mod choices;
 pub mod encode;
 mod fields;
@@ -11,10 +12,16 @@ pub mod tail;
 mod tokens;
 pub mod upstream_error;
 
+/// The dialect's name.
+pub const NAME: &str = "openai";
+
+pub use super::stream::{Produced, StreamEnd};
 pub use answer::{AnswerFacts, rename_model};
-pub use encode::{Shape, ShapeParams, encode};
+pub use chat::OpenAi;
+pub use encode::encode;
+pub(super) use encode::unsupported;
 pub use request::{Controls, Request};
-pub use stream::{Produced, StreamEnd, StreamOptions, StreamRelay, error_event, whole_event};
+pub use stream::{StreamOptions, StreamRelay, error_event, whole_event};
 pub use tail::usage_in_tail;
 pub use upstream_error::read_failure;
 

@@ -1,6 +1,6 @@
-//! A request's facts. The body stays as it came.
+//! A request's facts, of whichever API. The body stays as it came.
 
-use super::fields::{Field, content_name};
+use super::fields::{Field, content_name, is_anthropics};
 use crate::dialects::json::{self, Fault, Member, Members, Span};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, EndpointKind, ErrorKind};
@@ -32,6 +32,7 @@ pub(super) struct Knobs {
 /// A request that can be routed, and encoded for any deployment.
 #[derive(Clone, Debug)]
 pub struct Request {
+    kind: EndpointKind,
     body: Bytes,
     model: Option<Box<str>>,
     stream: bool,
@@ -44,6 +45,12 @@ pub struct Request {
 }
 
 impl Request {
+    /// The API it is a request of.
+    #[must_use]
+    pub const fn kind(&self) -> EndpointKind {
+        self.kind
+    }
+
     /// The model asked for, if any.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
@@ -91,6 +98,7 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
     let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
     let members = json::object(&body).map_err(|fault| malformed(fault, &body))?;
     let mut request = Request {
+        kind,
         members: Vec::with_capacity(members.len()),
         body: body.clone(),
         model: None,
@@ -108,7 +116,7 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
         has_content |= request.take(kind, field, &member, &body)?;
         request.members.push((field, member));
     }
-    request.stream &= kind != EndpointKind::Embeddings;
+    request.stream &= !matches!(kind, EndpointKind::Embeddings | EndpointKind::CountTokens);
     request.asks_usage &= request.stream;
     if request.model.is_some() && !has_content {
         let name = content_name(kind);
@@ -189,7 +197,7 @@ impl Request {
             Field::StreamOptions => self.asks_usage = includes_usage(body, member.value)?,
             Field::Content => {
                 check_content(kind, value)?;
-                self.content_bytes = value.len();
+                self.content_bytes += value.len();
                 return Ok(true);
             }
             Field::ExtraBody => self.extra = extra_members(kind, body, member.value)?,
@@ -203,6 +211,12 @@ impl Request {
             Field::DropParams => self.knobs.drop_params = Some(boolean(value, "drop_params")?),
             Field::AllowedParams => self.knobs.allowed = names(value, "allowed_openai_params")?,
             Field::AdditionalDrop => self.knobs.drop = names(value, "additional_drop_params")?,
+            // With Anthropic, what the operator says and the tools stand beside the messages.
+            Field::Other
+                if is_anthropics(kind) && (member.is(body, "system") || member.is(body, "tools")) =>
+            {
+                self.content_bytes += value.len();
+            }
             Field::Banned
             | Field::KeptBack
             | Field::KeptBackUnlessAllowed
@@ -262,7 +276,7 @@ fn check_content(kind: EndpointKind, value: &[u8]) -> Result<(), ApiError> {
     match (kind, value.first()) {
         (_, Some(b'[')) => Ok(()),
         (EndpointKind::Completions | EndpointKind::Embeddings, Some(b'"')) => Ok(()),
-        (EndpointKind::ChatCompletions, _) => {
+        (EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::CountTokens, _) => {
             Err(invalid(&format!("Invalid request format: '{name}' must be a list."), name))
         }
         _ => Err(invalid(&format!("Invalid request format: '{name}' must be a string or a list."), name)),

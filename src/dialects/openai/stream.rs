@@ -5,7 +5,7 @@ use super::upstream_error::read_event_failure;
 use super::{choices, tokens};
 use crate::dialects::json::{Members, Span, put_text, text};
 use crate::dialects::sse::{self, MAX_EVENT, Splitter, TooLong};
-use crate::domain::usage::estimate_tokens;
+use crate::dialects::stream::{Produced, StreamEnd};
 use crate::domain::{ApiError, Failure, Usage};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
@@ -19,35 +19,6 @@ pub struct StreamOptions {
     pub rename_to: Option<Arc<str>>,
     /// Take usage out, because the client did not ask for it.
     pub strip_usage: bool,
-}
-
-/// What was produced so far, for an estimate when the upstream reports no usage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Produced {
-    /// Events that carried output.
-    pub output_events: u64,
-    /// Bytes of text in them.
-    pub text_bytes: u64,
-}
-
-impl Produced {
-    /// Roughly how many tokens it is. An event holds a token or more, whatever its script.
-    #[must_use]
-    pub fn estimate(self) -> u64 {
-        self.output_events.max(estimate_tokens(self.text_bytes))
-    }
-}
-
-/// How the upstream's stream ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StreamEnd {
-    /// It said all it had to say.
-    Complete {
-        /// What is still to be sent.
-        tail: Bytes,
-    },
-    /// It broke off, or reported a failure.
-    Cut,
 }
 
 /// Relays one stream.
@@ -323,7 +294,8 @@ impl StreamRelay {
     }
 }
 
-fn is_error(name: &str, value: &[u8]) -> bool {
+/// Whether a member of an event says that the upstream failed.
+pub(super) fn is_error(name: &str, value: &[u8]) -> bool {
     match name {
         "error" => matches!(value.first(), Some(b'{' | b'"')) && value != b"\"\"",
         "error_code" | "error_msg" => value != b"null" && value != b"\"\"",

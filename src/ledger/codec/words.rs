@@ -34,6 +34,8 @@ pub(super) const fn endpoint_code(endpoint: EndpointKind) -> u8 {
         EndpointKind::Completions => 1,
         EndpointKind::Embeddings => 2,
         EndpointKind::PassThrough => 3,
+        EndpointKind::Messages => 4,
+        EndpointKind::CountTokens => 5,
     }
 }
 
@@ -43,6 +45,8 @@ pub(super) const fn endpoint(code: u8) -> Option<EndpointKind> {
         1 => EndpointKind::Completions,
         2 => EndpointKind::Embeddings,
         3 => EndpointKind::PassThrough,
+        4 => EndpointKind::Messages,
+        5 => EndpointKind::CountTokens,
         _ => return None,
     })
 }

@@ -1,8 +1,8 @@
 //! Whose journal is whose: a folder with a locked file for each process.
 //!
 //! A process takes the first folder that nobody holds, and with it what a process before it left there. It also
-//! reads what it finds in others that nobody holds: several processes may share a data folder, and come
-//! and go.
+//! reads what it finds in others that nobody holds, at its start and now and then: several processes may share a
+//! data folder, and come and go.
 
 use super::segment::{Found, Segment};
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -62,6 +62,26 @@ impl Folders {
     /// Where new segments go.
     pub(in crate::ledger) fn own(&self) -> &Path {
         &self.own.path
+    }
+
+    /// The segments of a process that has ended since, if it left any.
+    pub(in crate::ledger) fn adopt(&mut self, root: &Path) -> Result<Vec<Segment>, OpenError> {
+        let fault = |error| OpenError::Io(root.to_owned(), error);
+        for number in 0..MOST {
+            let path = root.join(number.to_string());
+            let is_held = self.others.iter().chain([&self.own]).any(|folder| folder.path == path);
+            if is_held || !path.is_dir() {
+                continue;
+            }
+            let Some(folder) = Folder::lock(path).map_err(fault)? else { continue };
+            let mut found = Vec::new();
+            folder.segments(&mut found).map_err(fault)?;
+            if !found.is_empty() {
+                self.others.push(folder);
+                return Ok(found.into_iter().map(|(_, segment)| segment).collect());
+            }
+        }
+        Ok(Vec::new())
     }
 
     /// The segments that were left, oldest first, each with its length; files that are none are set aside.

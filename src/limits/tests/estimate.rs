@@ -13,6 +13,9 @@ fn the_longest_of_the_last_64_answers_is_remembered() {
     assert_eq!(learned.longest(), Some(900));
     learned.record(7);
     assert_eq!(learned.longest(), Some(7));
+    let successor = Learned::default();
+    successor.take_over(&learned);
+    assert_eq!(successor.longest(), Some(7));
     learned.record(u32::MAX);
     assert_eq!(learned.longest(), Some(u32::MAX - 1));
 }

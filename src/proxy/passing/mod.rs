@@ -29,7 +29,7 @@ pub(super) const ROUTE: &str = "/{pass_through}";
 
 /// A call under way.
 pub(super) struct Passing {
-    caller: Caller,
+    pub(super) caller: Caller,
     snapshot: Arc<Snapshot>,
     passage: Arc<Passage>,
     endpoint: Arc<Endpoint>,

@@ -1,5 +1,6 @@
 //! Pingora's phases, one file each, in the order they run.
 
+mod asking;
 pub(super) mod failure;
 pub(super) mod logging;
 pub(super) mod queue;

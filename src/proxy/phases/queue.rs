@@ -2,7 +2,7 @@
 
 use super::upstream_peer::{self, while_client_stays};
 use crate::dialects::openai::Request;
-use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, FaultClass, unix_ms};
 use crate::proxy::stage::{Admitted, Attempt, MOST_RETRIES};
 use crate::proxy::{Gateway, respond};
 use crate::routing::queue::Told;
@@ -105,9 +105,12 @@ pub(super) async fn take(
     }
 }
 
-/// Whether a client can be told that it waits: what it gets is a stream, and goes out on its own connection.
+/// Whether a client can be told that it waits: what it gets is a stream in OpenAI's format, of which a whole answer can
+/// be an event, and goes out on its own connection.
 fn may_be_kept_alive(session: &Session, admitted: &Admitted) -> bool {
-    admitted.request.stream() && session.subrequest_ctx.is_none()
+    let kind = admitted.caller.kind;
+    let is_openais = matches!(kind, EndpointKind::ChatCompletions | EndpointKind::Completions);
+    is_openais && admitted.request.stream() && session.subrequest_ctx.is_none()
 }
 
 /// Waits for something, with a comment to the client every so often, unless it leaves first.

@@ -82,6 +82,7 @@ async fn model_call(
     match admit(gateway, caller, snapshot, visitor, asked).await {
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
+        Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
         Ok(admitted) if replayable => {
             ctx.stage = Stage::Admitted(admitted);
             Ok(false)
@@ -104,8 +105,17 @@ pub(in crate::proxy) fn caller(
         call_id: call_id(&session.req_header().headers),
         route,
         kind,
+        trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
         _in_flight: gateway.telemetry.metrics.in_flight(),
     }
+}
+
+/// Whether tokens are to be counted that no upstream of the group would count. What the call reserved is given
+/// back.
+fn is_counted_here(admitted: &Admitted) -> bool {
+    let kind = admitted.caller.kind;
+    kind == EndpointKind::CountTokens
+        && !admitted.resolution.group.deployments.iter().all(|deployment| deployment.relays(kind))
 }
 
 /// What the client wants.

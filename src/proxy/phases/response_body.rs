@@ -1,14 +1,18 @@
 //! The upstream's bytes: collected, or passed on and metered.
 
-use crate::dialects::openai::{self, StreamEnd, StreamRelay};
+use crate::dialects::openai::{self, StreamEnd};
+use crate::dialects::{Flow, Given, Inbound, anthropic};
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{ApiError, Failure, UpstreamClass, Usage, UsageSource};
+use crate::domain::{ApiError, EndpointKind, Failure, UpstreamClass, Usage, UsageSource, unix_ms};
 use crate::providers::Target;
 use crate::proxy::phases::failure;
-use crate::proxy::stage::{Attempt, Books, Capture, Ctx, HeldAnswer, Hold, Meter, Relay, Stage};
+use crate::proxy::stage::{
+    Admitted, Attempt, Books, Capture, Ctx, Form, HeldAnswer, Hold, Meter, Relay, Stage,
+};
 use crate::proxy::{Gateway, passing, settle};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType, Result};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// So much of an upstream's error body is read.
@@ -100,7 +104,8 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
     let fault = if (200..300).contains(&capture.status) {
         not_json()
     } else {
-        openai::read_failure(capture.status, &capture.body, capture.retry_after)
+        let dialect = capture.attempt.deployment.target.dialect;
+        dialect.classify(capture.status, &capture.body, capture.retry_after)
     };
     give_up(gateway, ctx, capture.attempt, fault)
 }
@@ -137,7 +142,13 @@ impl Hold {
     fn weigh(&mut self) -> std::result::Result<HeldAnswer, Failure> {
         let upstream_end = Instant::now();
         let whole = self.whole();
-        let facts = openai::answer::read(&whole);
+        if let Form::Own(_) = self.attempt.form {
+            return self.translate(&whole, upstream_end);
+        }
+        let facts = match self.attempt.admitted.caller.kind {
+            EndpointKind::Messages | EndpointKind::CountTokens => anthropic::facts(&whole),
+            _ => openai::answer::read(&whole),
+        };
         if !facts.is_json_object {
             return Err(not_json());
         }
@@ -149,6 +160,19 @@ impl Hold {
         let id = facts.id(&whole);
         let same = *admitted.requested == *self.attempt.deployment.target.model;
         let body = if same { whole } else { openai::rename_model(whole, &admitted.requested) };
+        Ok(HeldAnswer { body, id, usage, source, upstream_end })
+    }
+
+    /// The answer in the client's dialect.
+    fn translate(&self, whole: &[u8], upstream_end: Instant) -> std::result::Result<HeldAnswer, Failure> {
+        let admitted = &self.attempt.admitted;
+        let answer = self.attempt.deployment.target.dialect.decode(whole)?;
+        let (usage, source) = answer.usage.map_or_else(
+            || estimated(admitted.request.prompt_estimate(), estimate_tokens(answer.said_bytes())),
+            |usage| (usage, UsageSource::Upstream),
+        );
+        let body = admitted.caller.inbound().write(&answer, &given(admitted));
+        let id = Some(answer.id).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID).map(Arc::from);
         Ok(HeldAnswer { body, id, usage, source, upstream_end })
     }
 
@@ -164,6 +188,19 @@ impl Hold {
     }
 }
 
+/// Longest id of an answer that is kept, in bytes.
+const LONGEST_ID: usize = 256;
+
+/// What a translated answer says that the upstream does not know.
+pub(super) fn given(admitted: &Admitted) -> Given {
+    Given {
+        model: Arc::clone(&admitted.requested),
+        id: Arc::from(admitted.caller.call_id.as_str()),
+        created: unix_ms(admitted.caller.arrived_at) / 1000,
+        usage: admitted.request.asks_usage(),
+    }
+}
+
 /// What was counted here, because nobody said.
 pub(in crate::proxy) fn estimated(prompt: u64, completion: u64) -> (Usage, UsageSource) {
     (Usage { prompt, completion, ..Usage::default() }, UsageSource::Estimated)
@@ -174,7 +211,9 @@ impl Relay {
         let mut out = match &mut self.meter {
             Meter::Stream(stream) => {
                 let seen = stream.saw_output();
-                let out = pass_events(stream, chunk, &mut self.interrupted, &self.attempt.deployment.target);
+                let inbound = self.attempt.admitted.caller.inbound();
+                let target = &self.attempt.deployment.target;
+                let out = pass_events(stream, chunk, &mut self.interrupted, target, inbound);
                 if !seen && stream.saw_output() {
                     self.first_token = Some(Instant::now());
                 }
@@ -234,16 +273,18 @@ impl Relay {
 
     /// The event that tells a client that its stream broke.
     pub(in crate::proxy) fn error_event(&self, failure: &Failure) -> Bytes {
-        openai::error_event(&ApiError::upstream(failure, &self.attempt.deployment.target.provider))
+        let error = ApiError::upstream(failure, &self.attempt.deployment.target.provider);
+        self.attempt.admitted.caller.inbound().error_event(&error)
     }
 }
 
 /// Relays events up to a failure; after one nothing is relayed.
 fn pass_events(
-    stream: &mut StreamRelay,
+    stream: &mut Flow,
     chunk: Bytes,
     interrupted: &mut Option<Failure>,
     target: &Target,
+    inbound: &dyn Inbound,
 ) -> Bytes {
     if interrupted.is_some() {
         return Bytes::new();
@@ -251,14 +292,14 @@ fn pass_events(
     let Ok(out) = stream.push(chunk) else {
         let words = "the upstream sent an event that is too large";
         let fault = Failure::without_answer(UpstreamClass::Internal, words);
-        let event = openai::error_event(&ApiError::upstream(&fault, &target.provider));
+        let event = inbound.error_event(&ApiError::upstream(&fault, &target.provider));
         *interrupted = Some(fault);
         return event;
     };
     let Some(fault) = stream.failure() else { return out };
     let mut fault = fault.clone();
     target.secrets().for_each(|secret| fault.hide(secret));
-    let event = openai::error_event(&ApiError::upstream(&fault, &target.provider));
+    let event = inbound.error_event(&ApiError::upstream(&fault, &target.provider));
     *interrupted = Some(fault);
     join(out, event)
 }

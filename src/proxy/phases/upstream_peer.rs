@@ -1,14 +1,12 @@
 //! Which deployment is asked next, after what wait.
 
-use super::failure;
 use super::queue::{self, Turned};
-use crate::dialects::openai::{self, Shape, ShapeParams};
+use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, UpstreamClass};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
 use crate::proxy::{Gateway, passing};
 use crate::runtime::{Bar, Pick};
 use crate::upstream::{Deployment, Patience};
-use bytes::Bytes;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -64,8 +62,8 @@ pub(in crate::proxy) async fn run(
             }
         },
     };
-    let body = match encode(&admitted, &deployment) {
-        Ok(body) => body,
+    let (body, form) = match asking::encode(&admitted, &deployment) {
+        Ok(written) => written,
         Err(error) => return refuse(ctx, admitted, error),
     };
     admitted.progress.tried.push(index);
@@ -76,7 +74,7 @@ pub(in crate::proxy) async fn run(
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
     let started = Instant::now();
-    let attempt = Attempt { admitted, index, deployment, slot, quota, body, started, patience };
+    let attempt = Attempt { admitted, index, deployment, slot, quota, body, form, started, patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
     peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
@@ -169,25 +167,6 @@ fn refuse(ctx: &mut Ctx, mut admitted: Box<Admitted>, error: ApiError) -> Result
     };
     ctx.stage = Stage::Refused(Box::new(admitted.refuse(error, None)));
     Error::e_explain(ErrorType::InternalError, "refused")
-}
-
-fn encode(admitted: &Admitted, deployment: &Deployment) -> std::result::Result<Bytes, ApiError> {
-    let target = &deployment.target;
-    let params = &target.params;
-    let model = admitted.resolution.upstream_model(&target.model, &admitted.requested);
-    let shape = Shape {
-        model: &model,
-        params: ShapeParams {
-            defaults: &params.defaults,
-            extra_body: &params.extra_body,
-            allowed: &params.allowed_openai_params,
-            drop: &params.additional_drop_params,
-            takes_stream_options: params.takes_stream_options,
-        },
-        drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
-        ask_usage: true,
-    };
-    openai::encode(&admitted.request, &shape)
 }
 
 /// The longest silence: the request's word, else the deployment's, else the router's; the stream's own

@@ -1,8 +1,10 @@
 //! The request as the upstream gets it: a head made from the configuration, and our own bytes.
 
 use crate::proxy::passing;
-use crate::proxy::stage::{Ctx, Stage};
+use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
+use crate::telemetry::Trace;
 use bytes::Bytes;
+use http::HeaderValue;
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType, Result};
 
@@ -10,16 +12,52 @@ use pingora::{Error, ErrorType, Result};
 /// client wrote into it (credentials least of all) goes upstream.
 pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<()> {
     if let Stage::Passing(passing) = &ctx.stage {
-        return passing::upstream_head(passing, request);
+        passing::upstream_head(passing, request)?;
+        return tell(request, passing.caller.trace.as_deref(), 0);
     }
     let Stage::Attempting(attempt) = &ctx.stage else {
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
-    let length = Some(attempt.body.len());
-    let Some(head) = attempt.deployment.head(attempt.admitted.caller.kind, length) else {
+    let mut head = match &attempt.form {
+        Form::Own(head) => (**head).clone(),
+        Form::Client => relayed(attempt, request)?,
+    };
+    let Admitted { caller, progress, .. } = &*attempt.admitted;
+    tell(&mut head, caller.trace.as_deref(), progress.attempts.len())?;
+    *request = head;
+    Ok(())
+}
+
+fn relayed(attempt: &Attempt, client: &RequestHeader) -> Result<RequestHeader> {
+    let kind = attempt.admitted.caller.kind;
+    let Some(mut head) = attempt.deployment.head(kind, attempt.body.len()) else {
         return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
     };
-    *request = head;
+    for name in attempt.admitted.caller.inbound().relayed_headers() {
+        // What the configuration sets stays, and a list of words can hold no harm.
+        let value = client.headers.get(*name).filter(|value| is_word_list(value));
+        if let Some(value) = value
+            && !attempt.deployment.sets_header(name)
+        {
+            head.insert_header(*name, value.clone())?;
+        }
+    }
+    Ok(head)
+}
+
+/// Letters, digits and dashes, with commas between.
+fn is_word_list(value: &HeaderValue) -> bool {
+    let plain = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b',' | b' ');
+    value.len() <= LONGEST_LIST && value.as_bytes().iter().all(plain)
+}
+
+const LONGEST_LIST: usize = 1024;
+
+/// Tells the upstream which trace its work is part of, if it is to be told.
+fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Result<()> {
+    for (name, value) in trace.into_iter().flat_map(|trace| trace.headers(attempt)) {
+        head.insert_header(name, value)?;
+    }
     Ok(())
 }
 

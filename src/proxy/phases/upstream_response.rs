@@ -1,13 +1,15 @@
 //! The upstream's head: is it an answer, and how will it be relayed.
 
 use crate::dialects::openai::{StreamOptions, StreamRelay};
+use crate::dialects::{Flow, Translation};
+use crate::domain::EndpointKind;
 use crate::proxy::head;
 use crate::proxy::phases::queue;
-use crate::proxy::stage::{Attempt, Capture, Ctx, Hold, Meter, Relay, Stage};
+use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Meter, Relay, Stage};
 use crate::proxy::{Gateway, passing, respond};
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -54,7 +56,11 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>)
     let headers = &response.headers;
     let content_type = headers.get(CONTENT_TYPE).cloned();
     let is = |prefix: &[u8]| content_type.as_ref().is_some_and(|v| starts_with(v.as_bytes(), prefix));
-    let streams = is(b"text/event-stream");
+    let translated = matches!(attempt.form, Form::Own(_));
+    let streams = match translated {
+        true => is(attempt.deployment.target.dialect.stream_type().as_bytes()),
+        false => is(b"text/event-stream"),
+    };
     // An answer that names no type is read as JSON; HTML from a proxy in between is none.
     let readable = streams || content_type.is_none() || is(b"application/");
     if !response.status.is_success() || !readable {
@@ -63,15 +69,18 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>)
         return Stage::Capturing(Box::new(Capture { attempt, status, retry_after, body: BytesMut::new() }));
     }
     let passed = head::passed(headers, &attempt.deployment.target);
-    if !streams && length.is_none_or(|length| length <= HELD) {
+    // The type is that of the client's dialect; a translation needs all of an answer.
+    let content_type = match (translated, streams) {
+        (false, _) => content_type,
+        (true, true) => Some(HeaderValue::from_static("text/event-stream")),
+        (true, false) => None,
+    };
+    if !streams && (translated || length.is_none_or(|length| length <= HELD)) {
         let (pieces, size, answer) = (SmallVec::new(), 0, None);
         return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));
     }
-    let meter = if streams {
-        Meter::Stream(StreamRelay::new(stream_options(&attempt)))
-    } else {
-        Meter::Tail { tail: BytesMut::new(), size: 0 }
-    };
+    let meter =
+        if streams { Meter::Stream(flow(&attempt)) } else { Meter::Tail { tail: BytesMut::new(), size: 0 } };
     Stage::Relaying(Box::new(Relay {
         attempt,
         passed,
@@ -84,6 +93,20 @@ fn next(attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>)
         complete: false,
         client_gone: false,
     }))
+}
+
+/// How this stream becomes the client's.
+fn flow(attempt: &Attempt) -> Flow {
+    let caller = &attempt.admitted.caller;
+    if let Form::Own(_) = attempt.form {
+        let decoder = attempt.deployment.target.dialect.decoder();
+        let encoder = caller.inbound().encoder(super::response_body::given(&attempt.admitted));
+        return Flow::Translated(Box::new(Translation::new(decoder, encoder)));
+    }
+    match caller.kind {
+        EndpointKind::Messages => Flow::Anthropic(Box::default()),
+        _ => Flow::OpenAi(StreamRelay::new(stream_options(attempt))),
+    }
 }
 
 fn stream_options(attempt: &Attempt) -> StreamOptions {

@@ -2,7 +2,7 @@
 
 use crate::domain::{Money, Scope};
 use crate::store::changes;
-use crate::store::db::{Db, Store, StoreError, on};
+use crate::store::db::{Db, File, Store, StoreError, on};
 use crate::store::spend::Spent;
 use crate::store::table::{BUDGETS, Doc, Table, object};
 use serde_json::{Value, json};
@@ -129,7 +129,7 @@ pub(super) async fn has(store: &Store, table: &str) -> Result<bool, StoreError> 
         ("SELECT count(to_regclass($1))", "SELECT count(*) FROM sqlite_master WHERE name = $1");
     let found: i64 = match &store.db {
         Db::Postgres(pool) => sqlx::query_scalar(server).bind(table).fetch_one(pool).await?,
-        Db::Sqlite(pool) => sqlx::query_scalar(file).bind(table).fetch_one(pool).await?,
+        Db::Sqlite(File { pool, .. }) => sqlx::query_scalar(file).bind(table).fetch_one(pool).await?,
     };
     Ok(found > 0)
 }

@@ -1,14 +1,14 @@
 //! Booking: everything that a batch of records changes, in one transaction.
 
 use super::bulk::{Bulk, Cell, Cells, postgres, sqlite};
-use super::rollup::Rollups;
+use super::rollup::{Rollups, Tables};
 use super::tables::{self, ATTEMPTS, COUNTERS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
 use crate::domain::{CounterId, Money, Scope, TargetId, UsageRecord};
-use crate::store::db::{Db, Store, StoreError};
+use crate::store::db::{Db, File, Store, StoreError};
 use crate::store::server::Server;
+use crate::store::writer::Writer;
 use serde_json::Value;
-use sqlx::{Executor, Row, SqlitePool};
-use std::borrow::Cow;
+use sqlx::Row;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
@@ -75,9 +75,9 @@ const fn signed(segment: u64) -> i64 {
 struct Prepared<'a> {
     usage: Cells<'a>,
     attempts: Cells<'a>,
-    rollups: Rollups<'a>,
+    rollups: Tables<'a>,
     counters: BTreeMap<&'a CounterId, (i64, i64)>,
-    progress: Cells<'static>,
+    progress: Cells<'a>,
     gone: Vec<i64>,
     rows: bool,
     records: usize,
@@ -86,40 +86,44 @@ struct Prepared<'a> {
 /// Some records of the batch are there already.
 struct Repeated;
 
-/// Writes a batch in a transaction; leaves without a commit if records are there already.
-macro_rules! write {
-    ($transaction:ident, $prepared:ident, $db:ident) => {{
-        if $prepared.rows {
-            let added = $db::execute(&USAGE, &$prepared.usage, &mut $transaction).await?;
-            if added != $prepared.records as u64 {
-                $transaction.rollback().await?;
-                return Ok(Err(Repeated));
-            }
-        }
-        for (table, cells) in $prepared.tables() {
-            $db::execute(table, &cells, &mut $transaction).await?;
-        }
-        let counters = $db::fetch(&COUNTERS, &$prepared.counter_cells(), &mut $transaction).await?;
-        for segment in &$prepared.gone {
-            sqlx::query(FORGET).bind(segment).execute(&mut *$transaction).await?;
-        }
-        $transaction.commit().await?;
-        Ok(Ok($prepared.totals(counters)))
-    }};
-}
-
 async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
     let mut transaction = pool.begin().await?;
-    write!(transaction, prepared, postgres)
+    if prepared.rows {
+        let added = postgres::execute(&USAGE, &prepared.usage, &mut transaction).await?;
+        if added != prepared.records as u64 {
+            transaction.rollback().await?;
+            return Ok(Err(Repeated));
+        }
+    }
+    for (table, cells) in prepared.tables() {
+        postgres::execute(table, cells, &mut transaction).await?;
+    }
+    let counters = postgres::fetch(&COUNTERS, &prepared.counter_cells(), &mut transaction).await?;
+    for segment in &prepared.gone {
+        sqlx::query(FORGET).bind(segment).execute(&mut *transaction).await?;
+    }
+    transaction.commit().await?;
+    Ok(Ok(prepared.totals(counters)))
 }
 
-async fn on_file(pool: &SqlitePool, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    write!(transaction, prepared, sqlite)
+fn on_file(writer: &Writer, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
+    writer.transaction(|file| {
+        if prepared.rows && sqlite::execute(&USAGE, &prepared.usage, file)? != prepared.records {
+            return Ok(Err(Repeated));
+        }
+        for (table, cells) in prepared.tables() {
+            sqlite::execute(table, cells, file)?;
+        }
+        let counters = sqlite::fetch(&COUNTERS, &prepared.counter_cells(), file)?;
+        for segment in &prepared.gone {
+            file.prepare_cached(FORGET)?.execute([segment])?;
+        }
+        Ok(Ok(prepared.totals(counters)))
+    })
 }
 
 impl Store {
-    /// Books a batch. All of it is done when this returns, or nothing.
+    /// Books a batch. All of it is done when this returns, or nothing. With SQLite the thread waits for the disk.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -142,14 +146,14 @@ impl Store {
     async fn write(&self, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
         match &self.db {
             Db::Postgres(pool) => on_server(pool, prepared).await,
-            Db::Sqlite(pool) => on_file(pool, prepared).await,
+            Db::Sqlite(file) => on_file(&file.writer, prepared),
         }
     }
 
     async fn known(&self, ids: &[String]) -> Result<HashSet<String>, StoreError> {
         let known: Vec<String> = match &self.db {
             Db::Postgres(pool) => sqlx::query_scalar(KNOWN[0]).bind(ids).fetch_all(pool).await?,
-            Db::Sqlite(pool) => {
+            Db::Sqlite(File { pool, .. }) => {
                 sqlx::query_scalar(KNOWN[1])
                     .bind(Value::from(ids.to_vec()).to_string())
                     .fetch_all(pool)
@@ -176,22 +180,25 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn make_durable(&self) -> Result<(), StoreError> {
-        let Db::Sqlite(pool) = &self.db else { return Ok(()) };
-        let mut connection = pool.acquire().await?;
-        connection.execute("PRAGMA synchronous = FULL").await?;
-        let touched = connection.execute(TOUCH).await;
-        connection.execute("PRAGMA synchronous = NORMAL").await?;
-        touched?;
-        Ok(())
+        let Db::Sqlite(file) = &self.db else { return Ok(()) };
+        file.writer.with(|connection| {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            let touched = connection.execute(TOUCH, []);
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            touched?;
+            Ok(())
+        })
     }
 }
 
 impl<'a> Prepared<'a> {
     fn of(records: &[(&'a UsageRecord, &'a str)], booking: &Booking<'_>) -> Self {
+        let mut rollups = Rollups::default();
+        let rows = if booking.rows { records.len() } else { 0 };
         let mut prepared = Self {
-            usage: Cells::new(),
+            usage: Cells::with_capacity(rows * USAGE.width()),
             attempts: Cells::new(),
-            rollups: Rollups::default(),
+            rollups: Tables::default(),
             counters: BTreeMap::new(),
             progress: Cells::new(),
             gone: booking.gone.iter().copied().map(signed).collect(),
@@ -208,20 +215,22 @@ impl<'a> Prepared<'a> {
                 tables::usage(record, id, booking.api_base, &mut prepared.usage);
                 tables::attempts(record, id, &mut prepared.attempts);
             }
-            prepared.rollups.add(record);
+            rollups.add(record);
             prepared.charge(record);
         }
+        prepared.rollups = rollups.tables();
         prepared
     }
 
     /// What is written besides the rows of calls and the counters, in the order in which all writers do.
-    fn tables(&self) -> [(&'static Bulk, Cow<'_, Cells<'a>>); 5] {
+    fn tables(&self) -> [(&'static Bulk, &Cells<'a>); 5] {
+        let Tables { hours, days, tags } = &self.rollups;
         [
-            (&ATTEMPTS, Cow::Borrowed(&self.attempts)),
-            (&HOURS, Cow::Owned(self.rollups.hours())),
-            (&DAYS, Cow::Owned(self.rollups.days())),
-            (&TAG_DAYS, Cow::Owned(self.rollups.tags())),
-            (&PROGRESS, Cow::Borrowed(&self.progress)),
+            (&ATTEMPTS, &self.attempts),
+            (&HOURS, hours),
+            (&DAYS, days),
+            (&TAG_DAYS, tags),
+            (&PROGRESS, &self.progress),
         ]
     }
 

@@ -1,14 +1,15 @@
 //! Many rows in one statement, on each database the way that costs it least: arrays on Postgres, which plans one
-//! short statement, and long lists of values on SQLite.
+//! short statement, and long lists of values on SQLite, which finds the place of a row from that of the one before.
 
 use crate::store::server::Connection;
+use rusqlite::ToSql;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 use sqlx::postgres::PgArguments;
 use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Arguments, Postgres, Row, Sqlite, SqliteConnection};
+use sqlx::{Postgres, Row};
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +19,23 @@ pub(super) enum Kind {
 }
 
 /// A value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cell<'a> {
     Text(Cow<'a, str>),
+    Shared(Arc<str>),
     Int(i64),
     Null,
+}
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Shared(text) => ValueRef::Text(text.as_bytes()),
+            Self::Int(number) => ValueRef::Integer(*number),
+            Self::Null => ValueRef::Null,
+        }))
+    }
 }
 
 impl<'a> Cell<'a> {
@@ -40,7 +53,11 @@ impl<'a> Cell<'a> {
     }
 
     fn as_text(&self) -> Option<&str> {
-        if let Self::Text(text) = self { Some(text) } else { None }
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Shared(text) => Some(text),
+            Self::Int(_) | Self::Null => None,
+        }
     }
 
     const fn as_int(&self) -> Option<i64> {
@@ -48,8 +65,8 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// Rows of SQLite's statements: most, some, one; few enough texts for its cache.
-const STEPS: [usize; 3] = [64, 8, 1];
+/// Rows of SQLite's statements: most, some, one; few enough statements to keep all of them prepared.
+pub(super) const STEPS: [usize; 3] = [64, 8, 1];
 
 /// An insert of many rows.
 pub(super) struct Bulk {
@@ -72,6 +89,11 @@ impl Bulk {
     ) -> Self {
         let lists = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
         Self { table, columns, ending, arrays: OnceLock::new(), lists }
+    }
+
+    /// Columns of a row.
+    pub(super) const fn width(&self) -> usize {
+        self.columns.len()
     }
 
     fn head(&self) -> String {
@@ -115,38 +137,6 @@ impl Bulk {
         }
         query
     }
-
-    /// The arguments are put together first: a query is large, and each `bind` would move it.
-    fn lite<'q>(
-        &'q self,
-        step: usize,
-        cells: &'q [Cell<'_>],
-    ) -> Result<Query<'q, Sqlite, SqliteArguments<'q>>, sqlx::Error> {
-        let mut arguments = SqliteArguments::default();
-        arguments.reserve(cells.len(), 0);
-        for cell in cells {
-            match cell {
-                Cell::Text(text) => arguments.add(&**text),
-                Cell::Int(number) => arguments.add(*number),
-                Cell::Null => arguments.add(None::<i64>),
-            }
-            .map_err(sqlx::Error::Encode)?;
-        }
-        Ok(sqlx::query_with(self.list(step), arguments))
-    }
-
-    /// SQLite's pieces: which statement, and its values.
-    fn pieces<'q, 'a>(&self, mut cells: &'q [Cell<'a>]) -> Vec<(usize, &'q [Cell<'a>])> {
-        let mut pieces = Vec::new();
-        for (step, rows) in STEPS.into_iter().enumerate() {
-            while cells.len() >= rows * self.columns.len() {
-                let (piece, rest) = cells.split_at(rows * self.columns.len());
-                pieces.push((step, piece));
-                cells = rest;
-            }
-        }
-        pieces
-    }
 }
 
 /// A counter as an upsert returns it: scope, id, slot, period, amount.
@@ -186,37 +176,65 @@ pub(super) mod postgres {
 
 /// See [`postgres`].
 pub(super) mod sqlite {
-    use super::{Bulk, Cells, Returned, Row, SqliteConnection};
+    use super::{Bulk, Cell, Cells, Returned, STEPS};
+    use rusqlite::{CachedStatement, Connection};
 
-    pub(in crate::store::usage) async fn execute(
+    /// Calls `each` with statements and the values of all rows bound to them.
+    fn each(
         bulk: &Bulk,
         cells: &Cells<'_>,
-        to: &mut SqliteConnection,
-    ) -> Result<u64, sqlx::Error> {
-        let mut affected = 0;
-        for (step, piece) in bulk.pieces(cells) {
-            affected += bulk.lite(step, piece)?.execute(&mut *to).await?.rows_affected();
+        to: &Connection,
+        mut each: impl FnMut(&mut CachedStatement<'_>) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let mut left = cells.as_slice();
+        for (step, rows) in STEPS.into_iter().enumerate() {
+            let pieces = left.chunks_exact(rows * bulk.width());
+            left = pieces.remainder();
+            let (mut statement, mut bound) = (None, None);
+            for piece in pieces {
+                let statement = match &mut statement {
+                    Some(statement) => statement,
+                    none => none.insert(to.prepare_cached(bulk.list(step))?),
+                };
+                for (n, cell) in piece.iter().enumerate() {
+                    // Much is the same in call after call, and stays bound.
+                    if bound.is_none_or(|bound: &[Cell<'_>]| bound[n] != *cell) {
+                        statement.raw_bind_parameter(n + 1, cell)?;
+                    }
+                }
+                bound = Some(piece);
+                each(statement)?;
+            }
         }
+        Ok(())
+    }
+
+    pub(in crate::store::usage) fn execute(
+        bulk: &Bulk,
+        cells: &Cells<'_>,
+        to: &Connection,
+    ) -> rusqlite::Result<usize> {
+        let mut affected = 0;
+        each(bulk, cells, to, |statement| {
+            affected += statement.raw_execute()?;
+            Ok(())
+        })?;
         Ok(affected)
     }
 
-    pub(in crate::store::usage) async fn fetch(
+    pub(in crate::store::usage) fn fetch(
         bulk: &Bulk,
         cells: &Cells<'_>,
-        to: &mut SqliteConnection,
-    ) -> Result<Vec<Returned>, sqlx::Error> {
+        to: &Connection,
+    ) -> rusqlite::Result<Vec<Returned>> {
         let mut found = Vec::new();
-        for (step, piece) in bulk.pieces(cells) {
-            for row in bulk.lite(step, piece)?.fetch_all(&mut *to).await? {
-                found.push((
-                    row.try_get(0)?,
-                    row.try_get(1)?,
-                    row.try_get(2)?,
-                    row.try_get(3)?,
-                    row.try_get(4)?,
-                ));
+        each(bulk, cells, to, |statement| {
+            let mut rows = statement.raw_query();
+            while let Some(row) = rows.next()? {
+                found.push((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
             }
-        }
+            Ok(())
+        })?;
         Ok(found)
     }
 }

@@ -4,6 +4,7 @@
 use crate::domain::{Attribution, Charge, CounterId, Scope, UsageRecord};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// What a row says of whose call it was.
@@ -47,22 +48,30 @@ impl<'a> Whose<'a> {
 pub(super) fn write(record: &UsageRecord) -> Option<String> {
     let own = record.attribution.as_deref().filter(|own| !own.charges.is_empty())?;
     let whose = Whose::of(record, own);
-    let mut text = String::with_capacity(32 * own.charges.len());
+    let mut text = String::with_capacity(48 * own.charges.len());
     for Charge { counter: CounterId { scope, id, slot }, period_end } in &own.charges {
         text.push_str(if text.is_empty() { "[[\"" } else { ",[\"" });
         text.push_str(scope.as_str());
         text.push_str("\",");
-        text.push_str(&Value::from(&**slot).to_string());
-        text.push(',');
-        text.push_str(&period_end.to_string());
+        push_quoted(slot, &mut text);
+        // Writing to a String cannot fail.
+        let _ = write!(text, ",{period_end}");
         if whose.id(*scope) != **id {
             text.push(',');
-            text.push_str(&Value::from(&**id).to_string());
+            push_quoted(id, &mut text);
         }
         text.push(']');
     }
     text.push(']');
     Some(text)
+}
+
+fn push_quoted(plain: &str, text: &mut String) {
+    if plain.is_empty() {
+        text.push_str("\"\"");
+    } else {
+        text.push_str(&Value::from(plain).to_string());
+    }
 }
 
 /// Reads what [`write`] wrote; what cannot be read is left out.

@@ -27,7 +27,7 @@ pub use verify::Verified;
 #[cfg(test)]
 pub(super) fn statements(is_file: bool) -> Vec<String> {
     let bulk = tables::ALL.iter().flat_map(|bulk| {
-        let lists = (0..3).map(|step| bulk.list(step).to_owned());
+        let lists = (0..bulk::STEPS.len()).map(|step| bulk.list(step).to_owned());
         if is_file { lists.collect::<Vec<_>>() } else { vec![bulk.arrays().to_owned()] }
     });
     let fixed = [book::KNOWN[usize::from(is_file)], book::PROGRESS_OF, book::FORGET, book::TOUCH];

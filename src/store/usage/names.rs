@@ -1,7 +1,7 @@
 //! Who is behind the ids in sums and counters.
 
 use crate::domain::{Money, Scope};
-use crate::store::db::{Db, Store, StoreError, on};
+use crate::store::db::{Db, File, Store, StoreError, on};
 use serde_json::Value;
 use sqlx::Row;
 use std::collections::HashMap;
@@ -41,7 +41,7 @@ macro_rules! by_ids {
                 let rows = sqlx::query($sql[0]).bind($ids).fetch_all(pool).await?;
                 rows.iter().map(|$row| $read).collect::<Result<_, sqlx::Error>>().map_err(StoreError::from)
             }
-            Db::Sqlite(pool) => {
+            Db::Sqlite(File { pool, .. }) => {
                 let list = Value::from($ids.to_vec()).to_string();
                 let rows = sqlx::query($sql[1]).bind(list).fetch_all(pool).await?;
                 rows.iter().map(|$row| $read).collect::<Result<_, sqlx::Error>>().map_err(StoreError::from)

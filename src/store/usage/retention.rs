@@ -3,7 +3,7 @@
 use super::charges::{self, Whose};
 use crate::domain::{CounterId, RecordId};
 use crate::store::changes::now_ms;
-use crate::store::db::{Db, Store, StoreError};
+use crate::store::db::{Db, File, Store, StoreError};
 use crate::store::server::Server;
 use sqlx::{Row, SqlitePool};
 use std::collections::BTreeMap;
@@ -88,7 +88,7 @@ impl Store {
         let before = RecordId::new(day, 0).to_string();
         match &self.db {
             Db::Postgres(pool) => on_server(pool, &before, most).await,
-            Db::Sqlite(pool) => on_file(pool, &before, most).await,
+            Db::Sqlite(File { pool, .. }) => on_file(pool, &before, most).await,
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Sums of a batch by hour and day, so that a thousand calls of one key are one row to change.
 
 use super::bulk::{Cell, Cells};
-use super::tables;
+use super::tables::{self, TAG_DAYS};
 use crate::domain::{UsageRecord, unix_ms};
+use ahash::RandomState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// What calls are told apart by: key, user, team, organization, customer, model, group, provider, route.
@@ -50,8 +50,16 @@ const MOST_TOKENS: i64 = 1_000_000_000;
 /// The sums of a batch; those of days are made of those of hours.
 #[derive(Default)]
 pub(super) struct Rollups<'a> {
-    hours: HashMap<(i64, Dimensions<'a>), Sums>,
-    tags: HashMap<(i64, &'a str, Dimensions<'a>), Sums>,
+    hours: HashMap<(i64, Dimensions<'a>), Sums, RandomState>,
+    tags: HashMap<(i64, &'a str, Dimensions<'a>), Sums, RandomState>,
+}
+
+/// The rows of a batch's sums.
+#[derive(Default)]
+pub(super) struct Tables<'a> {
+    pub(super) hours: Cells<'a>,
+    pub(super) days: Cells<'a>,
+    pub(super) tags: Cells<'a>,
 }
 
 const HOUR: i64 = 3_600_000;
@@ -72,30 +80,71 @@ impl<'a> Rollups<'a> {
         }
     }
 
-    pub(super) fn hours(&self) -> Cells<'a> {
-        let rows = self
-            .hours
-            .iter()
-            .map(|((hour, dimensions), sums)| (bucket(*hour, "%Y-%m-%dT%H"), None, dimensions, sums));
-        cells(rows)
-    }
-
-    pub(super) fn days(&self) -> Cells<'a> {
-        let mut days: HashMap<(i64, &Dimensions<'a>), Sums> = HashMap::new();
+    pub(super) fn tables(&self) -> Tables<'a> {
+        let (mut hours, mut days) =
+            (Vec::with_capacity(self.hours.len()), HashMap::with_hasher(RandomState::new()));
+        let mut names = Names::default();
         for ((hour, dimensions), sums) in &self.hours {
-            days.entry((hour.div_euclid(DAY) * DAY, dimensions)).or_default().merge(sums);
+            let day = hour.div_euclid(DAY) * DAY;
+            let (digest, merged) = days
+                .entry((day, dimensions))
+                .or_insert_with(|| (Arc::from(digest(None, dimensions)), Sums::default()));
+            merged.merge(sums);
+            hours.push(Line::new(names.hour(*hour), digest, None, dimensions, *sums));
         }
-        cells(
-            days.iter().map(|((day, dimensions), sums)| (bucket(*day, "%Y-%m-%d"), None, *dimensions, sums)),
-        )
+        let days: Vec<_> = days
+            .into_iter()
+            .map(|((day, dimensions), (digest, sums))| {
+                Line::new(names.day(day), &digest, None, dimensions, sums)
+            })
+            .collect();
+        let tags: Vec<_> = self
+            .tags
+            .iter()
+            .map(|((day, tag, dimensions), sums)| {
+                let digest = digest(Some(tag), dimensions);
+                Line::new(names.day(*day), &digest, Some(tag), dimensions, *sums)
+            })
+            .collect();
+        Tables { hours: cells(hours), days: cells(days), tags: cells(tags) }
+    }
+}
+
+/// One row.
+struct Line<'r, 'a> {
+    id: String,
+    bucket: Arc<str>,
+    tag: Option<&'a str>,
+    dimensions: &'r Dimensions<'a>,
+    sums: Sums,
+}
+
+impl<'r, 'a> Line<'r, 'a> {
+    fn new(
+        bucket: Arc<str>,
+        digest: &str,
+        tag: Option<&'a str>,
+        dimensions: &'r Dimensions<'a>,
+        sums: Sums,
+    ) -> Self {
+        Self { id: [&bucket, ":", digest].concat(), bucket, tag, dimensions, sums }
+    }
+}
+
+/// The names of moments; a batch has few, and each is costly to make.
+#[derive(Default)]
+struct Names {
+    hours: BTreeMap<i64, Arc<str>>,
+    days: BTreeMap<i64, Arc<str>>,
+}
+
+impl Names {
+    fn hour(&mut self, hour: i64) -> Arc<str> {
+        Arc::clone(self.hours.entry(hour).or_insert_with(|| bucket(hour, "%Y-%m-%dT%H")))
     }
 
-    pub(super) fn tags(&self) -> Cells<'a> {
-        cells(
-            self.tags.iter().map(|((day, tag, dimensions), sums)| {
-                (bucket(*day, "%Y-%m-%d"), Some(*tag), dimensions, sums)
-            }),
-        )
+    fn day(&mut self, day: i64) -> Arc<str> {
+        Arc::clone(self.days.entry(day).or_insert_with(|| bucket(day, "%Y-%m-%d")))
     }
 }
 
@@ -118,22 +167,17 @@ fn dimensions(record: &UsageRecord) -> Dimensions<'_> {
 }
 
 /// A moment's name. What is beyond the calendar is the first day.
-fn bucket(ms: i64, format: &str) -> String {
+fn bucket(ms: i64, format: &str) -> Arc<str> {
     let at = Timestamp::from_millisecond(ms).unwrap_or_default().to_zoned(TimeZone::UTC);
-    at.strftime(format).to_string()
+    Arc::from(at.strftime(format).to_string())
 }
 
 /// Rows sorted by id, so that two writers lock them in the same order.
-fn cells<'r, 'a: 'r>(
-    rows: impl Iterator<Item = (String, Option<&'a str>, &'r Dimensions<'a>, &'r Sums)>,
-) -> Cells<'a> {
-    let mut rows: Vec<_> = rows
-        .map(|(bucket, tag, dimensions, sums)| (id(&bucket, tag, dimensions), bucket, tag, dimensions, sums))
-        .collect();
-    rows.sort_by(|one, other| one.0.cmp(&other.0));
-    let mut cells = Cells::new();
-    for (id, bucket, tag, dimensions, sums) in rows {
-        cells.extend([Cell::Text(Cow::Owned(id)), Cell::Text(Cow::Owned(bucket))]);
+fn cells<'a>(mut lines: Vec<Line<'_, 'a>>) -> Cells<'a> {
+    lines.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+    let mut cells = Cells::with_capacity(lines.len() * TAG_DAYS.width());
+    for Line { id, bucket, tag, dimensions, sums } in lines {
+        cells.extend([Cell::Text(Cow::Owned(id)), Cell::Shared(bucket)]);
         cells.extend(tag.map(Cell::text));
         cells.extend(dimensions.iter().map(|text| Cell::text(text)));
         cells.extend(sums.0.map(Cell::Int));
@@ -141,16 +185,17 @@ fn cells<'r, 'a: 'r>(
     cells
 }
 
-fn id(bucket: &str, tag: Option<&str>, dimensions: &Dimensions<'_>) -> String {
+/// What tells rows of one hour or day apart.
+fn digest(tag: Option<&str>, dimensions: &Dimensions<'_>) -> String {
     let mut hash = Sha256::new();
     for text in tag.iter().chain(dimensions) {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     }
-    let mut id = format!("{bucket}:");
+    let mut hex = String::with_capacity(32);
     for byte in hash.finalize().iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(id, "{byte:02x}");
+        let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or_default();
+        hex.extend([digit(byte >> 4), digit(byte & 15)]);
     }
-    id
+    hex
 }

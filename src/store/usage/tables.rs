@@ -153,11 +153,7 @@ pub(super) fn usage<'a>(
         Cell::option(record.upstream_model.as_deref()),
         Cell::option(record.target.as_ref().map(TargetId::as_str)),
         Cell::option(record.provider.as_deref()),
-        record
-            .target
-            .as_ref()
-            .and_then(api_base)
-            .map_or(Cell::Null, |base| Cell::Text(Cow::Owned(base.to_string()))),
+        record.target.as_ref().and_then(api_base).map_or(Cell::Null, Cell::Shared),
         Cell::text(if is_success(record) { "success" } else { "failure" }),
         Cell::count(record.status),
         Cell::text(outcome),
@@ -185,8 +181,11 @@ pub(super) fn usage<'a>(
     ]);
 }
 
-/// The values of a record's rows of [`ATTEMPTS`].
+/// The values of a record's rows of [`ATTEMPTS`]: none for a lone attempt, of which the record says everything.
 pub(super) fn attempts<'a>(record: &'a UsageRecord, id: &'a str, to: &mut Cells<'a>) {
+    if record.attempts.len() < 2 {
+        return;
+    }
     for (n, attempt) in record.attempts.iter().enumerate() {
         to.extend([
             Cell::text(id),

@@ -73,7 +73,9 @@ async fn number(store: &Store, sql: &str) -> i64 {
 #[tokio::test]
 async fn a_batch_is_booked_once_however_often_it_is_sent() {
     for (store, _folder) in both().await {
-        let records: Vec<UsageRecord> = (1..=150).map(record).collect();
+        let mut records: Vec<UsageRecord> = (1..=150).map(record).collect();
+        let failed = AttemptRecord { status: 503, ..records[7].attempts[0].clone() };
+        records[7].attempts.insert(0, failed);
         let progress = [Progress { segment: u64::MAX / 2, booked: 77 }];
         let booked = store.book(&booking(&records[..100], &progress)).await.unwrap();
         assert_eq!((booked.records, booked.counters.len()), (100, 2));
@@ -89,7 +91,7 @@ async fn a_batch_is_booked_once_however_often_it_is_sent() {
         assert_eq!(store.book(&booking(&again, &progress)).await.unwrap().records, 0);
         for (sql, expected) in [
             ("SELECT COUNT(*) FROM tollgate_usage", 150),
-            ("SELECT COUNT(*) FROM tollgate_attempt", 150),
+            ("SELECT COUNT(*) FROM tollgate_attempt", 2),
             ("SELECT CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_hour", 150_000),
             ("SELECT CAST(SUM(requests) AS BIGINT) FROM tollgate_usage_day WHERE day = '2025-06-15'", 150),
             ("SELECT requests FROM tollgate_usage_tag_day WHERE tag = 'prod'", 150),
@@ -178,6 +180,7 @@ async fn old_rows_go_and_sums_stay() {
         let now = SystemTime::now();
         let ms = u64::try_from(now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_millis()).unwrap();
         records.push(UsageRecord { id: RecordId::new(ms, 1), arrived: now, ..record(31) });
+        records.iter_mut().for_each(|record| record.attempts.extend_from_within(..));
         store.book(&booking(&records, &[])).await.unwrap();
         let month = Duration::from_secs(30 * 86_400);
         let mut deleted = Vec::new();
@@ -186,7 +189,7 @@ async fn old_rows_go_and_sums_stay() {
         }
         assert_eq!(deleted, [20, 10, 0]);
         assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_usage").await, 1);
-        assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_attempt").await, 1);
+        assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_attempt").await, 2);
         assert_eq!(number(&store, "SELECT CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_day").await, 31_000);
         assert_eq!(number(&store, "SELECT spent FROM tollgate_spend WHERE scope = 'key'").await, 31_000);
         assert_eq!(number(&store, "SELECT booked FROM tollgate_spend WHERE scope = 'key'").await, 1000);

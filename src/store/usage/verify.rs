@@ -3,7 +3,7 @@
 use super::charges::{self, Whose};
 use crate::domain::{Charge, CounterId, Money, Scope};
 use crate::store::changes::now_ms;
-use crate::store::db::{Db, Store, StoreError};
+use crate::store::db::{Db, File, Store, StoreError};
 use crate::store::server::Server;
 use crate::store::table::{KEYS, TEAMS, Table, USERS};
 use futures::TryStreamExt;
@@ -161,7 +161,7 @@ impl Store {
     async fn read_books(&self) -> Result<Books, StoreError> {
         match &self.db {
             Db::Postgres(pool) => on_server(pool).await,
-            Db::Sqlite(pool) => on_file(pool).await,
+            Db::Sqlite(File { pool, .. }) => on_file(pool).await,
         }
     }
 

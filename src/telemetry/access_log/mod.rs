@@ -26,9 +26,10 @@ const QUEUE: usize = 8192;
 const CLOSE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where the lines go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Target {
     /// Nowhere.
+    #[default]
     Off,
     /// To standard output.
     Stdout,

@@ -57,6 +57,12 @@ impl Gateway {
         let reload_successful: IntGauge =
             to.single("tollgate_config_reload_successful", "Whether the file that was read last is in use")?;
         reload_successful.set(1);
+        let soft_budgets: Family<IntCounter> =
+            to.family("tollgate_soft_budgets_crossed_total", "Soft budgets reached", &[L::Scope])?;
+        // A counter that begins at one hides its first event from Prometheus.
+        for scope in Scope::ALL {
+            soft_budgets.get(&LabelSet::new().with(L::Scope, scope.as_str()));
+        }
         Ok(Self {
             usage_source: [UsageSource::Upstream, UsageSource::Estimated, UsageSource::Absent].map(source),
             log_dropped: to.single("tollgate_access_log_dropped_total", "Access log lines dropped")?,
@@ -82,11 +88,7 @@ impl Gateway {
                 "tollgate_config_last_reload_success_timestamp_seconds",
                 "When the configuration was last taken into use, seconds since 1970",
             )?,
-            soft_budgets: to.family(
-                "tollgate_soft_budgets_crossed_total",
-                "Soft budgets reached",
-                &[L::Scope],
-            )?,
+            soft_budgets,
             unpriced: to
                 .single("tollgate_unpriced_calls_total", "Answered calls whose price nobody knows")?,
             users: to.single("litellm_total_users", "Users in the database")?,

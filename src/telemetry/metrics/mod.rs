@@ -178,6 +178,12 @@ impl Metrics {
         self.areas.sinks.of(name)
     }
 
+    /// What is said of a deployment; `None` if the configuration has it no more.
+    #[must_use]
+    pub fn target(&self, target: &TargetId) -> Option<TargetLabels> {
+        self.names.load().labels(target).cloned()
+    }
+
     /// A deployment was taken out of rotation; `status` is what did it, the class's own without an answer.
     pub fn cooled_down(&self, target: &TargetId, status: u16) {
         if let Some(labels) = self.names.load().labels(target) {

@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
-use tollgate::dialects::openai::{Shape, ShapeParams, encode, request};
+use tollgate::dialects::openai::{encode, request};
+use tollgate::dialects::{Shape, ShapeParams};
 use tollgate::domain::EndpointKind;
 
 fn map(on: bool, value: &Value) -> Map<String, Value> {

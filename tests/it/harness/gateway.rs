@@ -188,6 +188,11 @@ impl Gateway {
         assert!(sent.unwrap().success(), "kill -{name}");
     }
 
+    /// How it ended, if it did.
+    pub(crate) fn exited(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
+    }
+
     /// Waits for its end.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         eventually("the gateway ends", async || self.child.try_wait().unwrap()).await

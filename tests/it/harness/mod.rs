@@ -3,13 +3,16 @@
 //! The upstream is `tollgate::simulator`, in the test's own runtime.
 #![allow(dead_code, unused_imports, reason = "a helper may wait for its test")]
 
+pub(crate) mod collector;
 pub(crate) mod config;
 pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod raw;
 pub(crate) mod schema;
+pub(crate) mod traffic;
 
+pub(crate) use collector::{Collector, Manner, Post};
 pub(crate) use config::Config;
 pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address};
 pub(crate) use http::{Connection, Event, Response, chunked_request, request};
@@ -17,6 +20,7 @@ pub(crate) use http::{Connection, Event, Response, chunked_request, request};
 pub(crate) use load::Load;
 pub(crate) use raw::Raw;
 pub(crate) use schema::Schema;
+pub(crate) use traffic::Traffic;
 
 use serde_json::{Value, json};
 use std::time::Duration;

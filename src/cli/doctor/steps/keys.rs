@@ -60,6 +60,9 @@ pub(super) fn budget(visit: &mut Visit<'_>) -> Finding {
         return Finding::skip(COSTS);
     }
     let (Some(client), Some(model)) = (holder(visit), &visit.model) else { return Finding::skip(NO_KEY) };
+    if visit.admin.as_ref().is_some_and(|admin| has_no_price(admin, model)) {
+        return Finding::fail(Trouble::NoPrice, format!("no call of {model} costs anything"));
+    }
     if let Err(found) = calls::ask(&client, model) {
         return found;
     }
@@ -72,9 +75,7 @@ pub(super) fn budget(visit: &mut Visit<'_>) -> Finding {
         }
         std::thread::sleep(PAUSE);
     }
-    let is_free = visit.admin.as_ref().is_some_and(|admin| has_no_price(admin, model));
-    let trouble = if is_free { Trouble::NoPrice } else { Trouble::NotCharged };
-    Finding::fail(trouble, "its call cost nothing")
+    Finding::fail(Trouble::NotCharged, format!("nothing is booked within {} s", BOOKED.as_secs()))
 }
 
 fn has_no_price(admin: &Client, model: &str) -> bool {

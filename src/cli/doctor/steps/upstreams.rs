@@ -4,7 +4,8 @@ use super::{NO_GATEWAY, counted};
 use crate::cli::doctor::finding::Finding;
 use crate::cli::doctor::trouble::Trouble;
 use crate::cli::doctor::visit::Visit;
-use crate::config::Compiled;
+use crate::cli::init::masked;
+use crate::config::{Compiled, Env};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -17,44 +18,37 @@ pub(super) fn keys(visit: &mut Visit<'_>) -> Finding {
     };
     let rows = |name: &str| answer[name].as_array().cloned().unwrap_or_default();
     let (healthy, unhealthy) = (rows("healthy_endpoints"), rows("unhealthy_endpoints"));
-    let numbers = visit.compiled().map(numbered).unwrap_or_default();
+    let names = visit.compiled().map(|compiled| named(compiled, &visit.env)).unwrap_or_default();
     if unhealthy.is_empty() {
-        let keys: BTreeSet<usize> =
-            healthy.iter().filter_map(|row| numbers.get(row["model_id"].as_str()?)).copied().collect();
+        let keys: BTreeSet<&String> =
+            healthy.iter().filter_map(|row| names.get(row["model_id"].as_str()?)).collect();
         let of = if keys.is_empty() { String::new() } else { format!(", {}", counted(keys.len(), "key")) };
         return Finding::pass(format!("{}{of}: all answer", counted(healthy.len(), "deployment")));
     }
     let worst =
         unhealthy.iter().map(trouble).min_by_key(|trouble| *trouble as u8).unwrap_or(Trouble::UpstreamOther);
-    let told = grouped(&unhealthy, &numbers).join("; ");
+    let told = grouped(&unhealthy, &names).join("; ");
     let all = healthy.len() + unhealthy.len();
     Finding::fail(worst, format!("{} of {}: {told}", unhealthy.len(), counted(all, "deployment")))
 }
 
-/// Which key each deployment of the file has, counted from 0 in file order, which for MaaS is the order in `.env`.
-fn numbered(compiled: &Compiled) -> HashMap<&str, usize> {
-    let mut known: Vec<&str> = Vec::new();
-    let mut numbers = HashMap::new();
-    for target in &compiled.config.targets {
-        let Some(key) = target.api_key.as_ref().map(|key| key.expose()) else { continue };
-        let number = known.iter().position(|other| *other == key).unwrap_or_else(|| {
-            known.push(key);
-            known.len() - 1
-        });
-        numbers.insert(target.id.as_str(), number);
-    }
-    numbers
+/// What to call the key of each deployment of the file: its variable, else a little of it.
+fn named<'a>(compiled: &'a Compiled, env: &Env) -> HashMap<&'a str, String> {
+    let name = |key: &str| {
+        // The numbered one, where the main key is number 0 too.
+        let variable = env.names_of(key).into_iter().max_by_key(|name| name.len());
+        variable.map_or_else(|| format!("the key {}", masked(key)), str::to_owned)
+    };
+    let targets = compiled.config.targets.iter();
+    targets.filter_map(|target| Some((target.id.as_str(), name(target.api_key.as_ref()?.expose())))).collect()
 }
 
 /// One line for each key (or model, if the keys are not known here) and fault.
-fn grouped(unhealthy: &[Value], numbers: &HashMap<&str, usize>) -> Vec<String> {
+fn grouped(unhealthy: &[Value], names: &HashMap<&str, String>) -> Vec<String> {
     let mut groups: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
     for row in unhealthy {
         let word = |name: &str| row[name].as_str().unwrap_or("?");
-        let who = match numbers.get(word("model_id")) {
-            Some(number) => format!("key {number}"),
-            None => word("api_base").to_owned(),
-        };
+        let who = names.get(word("model_id")).cloned().unwrap_or_else(|| word("api_base").to_owned());
         groups.entry((who, word("error").to_owned())).or_default().insert(word("model_name"));
     }
     let models = |models: BTreeSet<&str>| models.into_iter().collect::<Vec<_>>().join(", ");

@@ -1,6 +1,7 @@
 //! Promises of the OpenAI dialect, on golden samples and on generated ones.
 
 mod answer;
+mod chat;
 mod request;
 mod speed;
 mod stream;

@@ -1,6 +1,7 @@
 use super::{golden, sample};
 use crate::dialects::openai::request::{Request, read};
-use crate::dialects::openai::{Controls, Shape, ShapeParams, encode};
+use crate::dialects::openai::{Controls, encode};
+use crate::dialects::{Shape, ShapeParams};
 use crate::domain::{ApiError, EndpointKind, ErrorKind};
 use bytes::Bytes;
 use proptest::prelude::*;

@@ -1,7 +1,8 @@
 //! Timings, to be run by hand: `cargo test --release --lib speed -- --ignored --nocapture`.
 
 use super::sample;
-use crate::dialects::openai::{Shape, ShapeParams, StreamOptions, StreamRelay, answer, encode, request};
+use crate::dialects::openai::{StreamOptions, StreamRelay, answer, encode, request};
+use crate::dialects::{Shape, ShapeParams};
 use crate::domain::EndpointKind;
 use bytes::Bytes;
 use serde_json::Map;

@@ -1,0 +1,65 @@
+//! What an attempt sends: the client's bytes where the upstream speaks as it does, else a translation.
+
+use crate::dialects::translate::{self, Translated};
+use crate::dialects::{self, Ask, Auth, Shape, ShapeParams, Unsigned, openai};
+use crate::domain::{ApiError, ErrorKind, unix_ms};
+use crate::proxy::stage::{Admitted, Form};
+use crate::upstream::Deployment;
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use pingora::http::RequestHeader;
+use std::time::SystemTime;
+
+/// The body for a deployment, and in whose words it is.
+pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(Bytes, Form), ApiError> {
+    let target = &deployment.target;
+    let params = &target.params;
+    let kind = admitted.caller.kind;
+    let model = admitted.resolution.upstream_model(&target.model, &admitted.requested);
+    let inbound = admitted.caller.inbound();
+    // Only OpenAI's clients say, and are told, whether usage is wanted.
+    let asks_usage = params.takes_stream_options && target.dialect.name() == openai::NAME;
+    let shape = Shape {
+        model: &model,
+        params: ShapeParams {
+            defaults: &params.defaults,
+            extra_body: &params.extra_body,
+            allowed: &params.allowed_openai_params,
+            drop: &params.additional_drop_params,
+            takes_stream_options: asks_usage,
+        },
+        drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
+        ask_usage: true,
+    };
+    if deployment.relays(kind) {
+        return openai::encode(&admitted.request, &shape).map(|body| (body, Form::Client));
+    }
+    if !dialects::is_translatable(kind) {
+        return Err(not_offered(&target.provider, &admitted.requested, kind.upstream_path()));
+    }
+    let ask = Ask { model: &model, provider: &target.provider, shape: &shape };
+    let sent = translate::encode(&admitted.request, inbound, target.dialect, &ask)?;
+    let head = head(deployment, &sent)?;
+    Ok((sent.body, Form::Own(Box::new(head))))
+}
+
+fn not_offered(provider: &str, requested: &str, path: &str) -> ApiError {
+    let words = format!("litellm.BadRequestError: {provider} has no {path}. Passed model={requested}");
+    ApiError::new(ErrorKind::InvalidRequest, words).with_param("model")
+}
+
+fn head(deployment: &Deployment, sent: &Translated) -> Result<RequestHeader, ApiError> {
+    let fault = |what: String| ApiError::new(ErrorKind::Internal, what);
+    let mut head = deployment.translated_head(sent).map_err(|error| fault(error.to_string()))?;
+    let target = &deployment.target;
+    let (Auth::Signed(signer), Some(key)) = (target.dialect.auth(), &target.api_key) else { return Ok(head) };
+    let (host, path) = (target.origin.to_string(), head.uri.to_string());
+    let unsigned = Unsigned { host: &host, path: &path, body: &sent.body };
+    for (name, value) in signer.sign(&unsigned, key, unix_ms(SystemTime::now()))? {
+        let mut value = HeaderValue::try_from(value).map_err(|error| fault(error.to_string()))?;
+        value.set_sensitive(true);
+        let put = head.insert_header(HeaderName::from_static(name), value);
+        put.map_err(|error| fault(error.to_string()))?;
+    }
+    Ok(head)
+}

@@ -1,0 +1,89 @@
+//! The connection that books on a SQLite file.
+//!
+//! It belongs to the thread that books, which waits for the disk anyway: statements stay prepared, the pages of the indexes
+//! stay in its cache, and values are bound where they are. The connections of the pool have threads of their
+//! own, to which each value must be copied.
+
+use super::db::{BUSY, StoreError};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Page cache, in KiB; it grows as it is used.
+const CACHE: i64 = 8 * 1024;
+/// Pages of the log before they are moved to the file. Most pages of a batch are changed again by the next one.
+const CHECKPOINT: i64 = 4000;
+
+/// Statements that stay prepared: all there are, and some.
+const STATEMENTS: usize = 32;
+
+/// Opened at the first use.
+#[derive(Debug)]
+pub(super) struct Writer {
+    file: PathBuf,
+    connection: Mutex<Option<Connection>>,
+}
+
+impl Writer {
+    pub(super) const fn new(file: PathBuf) -> Self {
+        Self { file, connection: Mutex::new(None) }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<Connection>> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the connection.
+    pub(super) fn with<T>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let mut held = self.held();
+        let connection = match held.take() {
+            Some(connection) => connection,
+            None => self.open()?,
+        };
+        work(held.insert(connection))
+    }
+
+    /// Does something in a transaction, which is committed if the outcome's inner part is `Ok`.
+    pub(super) fn transaction<T, E>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<Result<T, E>, StoreError>,
+    ) -> Result<Result<T, E>, StoreError> {
+        self.with(|connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let outcome = work(&transaction)?;
+            if outcome.is_ok() {
+                transaction.commit()?;
+            }
+            Ok(outcome)
+        })
+    }
+
+    fn open(&self) -> Result<Connection, rusqlite::Error> {
+        let connection = Connection::open(&self.file)?;
+        connection.busy_timeout(BUSY)?;
+        connection.set_prepared_statement_cache_capacity(STATEMENTS);
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "foreign_keys", false)?;
+        connection.pragma_update(None, "cache_size", -CACHE)?;
+        connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT)?;
+        Ok(connection)
+    }
+
+    pub(super) fn close(&self) {
+        drop(self.held().take());
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::Full,
+            Some(ErrorCode::CannotOpen | ErrorCode::SystemIoFailure) => Self::Away(error.to_string()),
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+}
