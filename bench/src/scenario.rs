@@ -103,6 +103,8 @@ pub fn all() -> Vec<Scenario> {
             budget: Some(PER_REQUEST),
             keys: None,
         },
+        // The same as chat-c16 but for the size of the group: the cost is to be the same.
+        closed("group-1000-c16", 16, MANY, 20, Some(PER_REQUEST)),
         closed("request-1k", 16, small, 1 << 10, Some(PER_REQUEST)),
         closed("request-16k", 16, small, 16 << 10, None),
         closed("request-100k", 16, small, 100 << 10, Some(PER_100_KB)),
@@ -152,6 +154,10 @@ pub fn all() -> Vec<Scenario> {
         keyed("keys-1m-100k-c16", Stored::Million, 100_000, c16),
     ]
 }
+
+/// A model with so many deployments; it is answered as `sim-ok` is.
+pub const MANY: &str = "sim-ok+ok";
+pub const MANY_DEPLOYMENTS: usize = 1_000;
 
 /// How long and how often: (rounds, time of each).
 pub const fn pace(quick: bool) -> (usize, Duration) {

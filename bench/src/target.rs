@@ -2,7 +2,7 @@
 
 use crate::keyring::{self, Database};
 use crate::process::{Process, free_addr};
-use crate::scenario::Stored;
+use crate::scenario::{self, Stored};
 use std::error::Error;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -97,11 +97,13 @@ impl Target {
     ) -> Result<Vec<String>, Box<dyn Error>> {
         let name = self.name();
         let mut yaml = String::from("model_list:\n");
-        for model in models {
+        let copies = |model: &str| if model == scenario::MANY { scenario::MANY_DEPLOYMENTS } else { 1 };
+        for (model, copy) in models.iter().flat_map(|model| (0..copies(model)).map(move |copy| (model, copy)))
+        {
             write!(
                 yaml,
                 "  - model_name: {model}\n    litellm_params:\n      model: openai/{model}\n      \
-                 api_base: http://{}/v1\n      api_key: sk-upstream\n      \
+                 api_base: http://{}/v1\n      api_key: sk-upstream-{copy}\n      \
                  input_cost_per_token: 0.0000025\n      output_cost_per_token: 0.00001\n",
                 lab.upstream
             )?;

@@ -204,6 +204,7 @@ fn restart(old: &Config, new: &Config) -> Vec<&'static str> {
         (a.access_log != b.access_log, "access_log"),
         (a.health_check != b.health_check, "health_check"),
         (a.database != b.database, "database"),
+        (old.telemetry.selection != new.telemetry.selection, "prometheus_metrics_config"),
         (old.spending.ledger != new.spending.ledger, "journal and spend logs"),
     ];
     differ.into_iter().filter_map(|(differs, name)| differs.then_some(name)).collect()

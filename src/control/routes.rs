@@ -263,6 +263,11 @@ pub static ALL: &[Route] = &[
     Route { path: "/team/unblock", access: Access::Admin, handler: || post(api::teams::block::unblock) },
     Route { path: "/team/update", access: Access::Manage, handler: || post(api::teams::update::run) },
     Route { path: "/test", access: Access::Public, handler: || get(api::test) },
+    Route {
+        path: "/tollgate/explain",
+        access: Access::Admin,
+        handler: || post(api::explain::run).about("Say what would become of a call, and why"),
+    },
     Route { path: "/tollgate/salt/rotate", access: Access::Admin, handler: || post(api::salt::run) },
     Route {
         path: "/user/available_roles",

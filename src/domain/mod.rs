@@ -5,7 +5,8 @@
 
 pub mod attempt;
 pub mod charge;
-pub mod digest;
+pub mod decimal;
+mod digest;
 pub mod entity;
 pub mod error;
 pub mod failure;
@@ -20,6 +21,7 @@ pub mod usage;
 
 pub use attempt::{EndpointKind, HostPort, Scheme};
 pub use charge::{Charge, CounterId, Scope};
+pub use decimal::Decimal;
 pub use digest::KeyDigest;
 pub use entity::{
     BudgetTerms, CustomerFacts, KeyFacts, MemberFacts, OrganizationFacts, QueueTerms, RateTerms, TeamFacts,

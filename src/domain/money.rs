@@ -3,12 +3,12 @@
 //! One token may cost 37.5 nano-dollars, hence pico. The range is ±9.2 million dollars a counter.
 //! Floats exist only at the edges: prices read from configuration and costs shown in JSON.
 
+use super::Decimal;
 use std::fmt;
 use std::iter::Sum;
 use std::str::FromStr;
 
 const PICO_PER_DOLLAR: f64 = 1e12;
-const PICO: u64 = 1_000_000_000_000;
 /// 10⁻⁴ dollars: below it LiteLLM writes an exponent.
 const SMALLEST_PLAIN: u64 = 100_000_000;
 
@@ -118,15 +118,14 @@ impl fmt::Display for Money {
             f.write_str("-")?;
         }
         let pico = self.0.unsigned_abs();
-        let (whole, part) = (pico / PICO, pico % PICO);
         if pico < SMALLEST_PLAIN {
             return scientific(f, pico);
         }
-        if part == 0 {
-            return write!(f, "{whole}.0");
-        }
-        let (part, zeros) = without_trailing_zeros(part);
-        write!(f, "{whole}.{part:0width$}", width = 12 - zeros)
+        let text = Decimal::new(pico, 12);
+        let needed = text.as_str().trim_end_matches('0');
+        // One decimal always stays.
+        let zero = usize::from(needed.ends_with('.'));
+        f.write_str(text.as_str().get(..needed.len() + zero).unwrap_or(needed))
     }
 }
 

@@ -62,6 +62,25 @@ pub fn admit<'a>(
     }
 }
 
+/// Whether [`admit`] would let a call through; nothing is taken.
+///
+/// # Errors
+/// As [`admit`].
+pub fn check(now: i64, gates: &[&Arc<Gate>], ask: Ask) -> Result<(), Refusal> {
+    for gate in gates {
+        for purse in gate.purses() {
+            let ends = purse.period_end(now);
+            let checked = purse.account().check(now, ends, purse.terms(), purse.refuses(), ask.cost);
+            checked.map_err(|why| Refusal::over_budget(gate, purse, why))?;
+        }
+    }
+    for gate in gates {
+        let Some((window, terms)) = gate.rates() else { continue };
+        window.check(now, terms, ask.tokens).map_err(|why| Refusal::too_fast(gate, why, now))?;
+    }
+    Ok(())
+}
+
 impl Permit {
     fn take(&mut self, now: i64, ask: Ask) -> Result<(), Refusal> {
         for (at, gate) in self.gates.iter().enumerate() {

@@ -1,10 +1,11 @@
 //! Why a request was not let through, and LiteLLM's words for it.
 
 use super::{Descriptor, Gate, Overspent, Purse, RateKind, TooFast};
-use crate::domain::{CounterId, Money, Scope};
+use crate::domain::{ApiError, CounterId, ErrorKind, Money, Scope};
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Why a request was not let through. Its `Display` is the message that LiteLLM's clients know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,17 @@ impl Refusal {
             reserved: why.reserved,
             max: why.max,
         }
+    }
+
+    /// What the client is told.
+    #[must_use]
+    pub fn to_error(&self) -> ApiError {
+        let words = self.to_string();
+        let Self::Rate { resets_in_ms, .. } = self else {
+            return ApiError::new(ErrorKind::BudgetExceeded, words);
+        };
+        let wait = Duration::from_millis(u64::try_from(*resets_in_ms).unwrap_or_default());
+        ApiError::new(ErrorKind::RateLimited, words).with_retry_after(Some(wait))
     }
 
     /// Whether the money is not spent but promised to calls under way: a later try may pass.

@@ -51,6 +51,31 @@ impl Window {
         let tokens = tokens.max(1);
         let mut state = self.state();
         state.roll(now, self.length);
+        self.room(&state, terms, tokens)?;
+        let load = state.load;
+        let tokens = tokens.min(u64::MAX - load.tokens);
+        state.used_at = now;
+        state.load =
+            Load { requests: load.requests + 1, tokens: load.tokens + tokens, parallel: load.parallel + 1 };
+        let left = |limit: Option<u64>, used| limit.map_or(u64::MAX, |limit| limit.saturating_sub(used));
+        let left = Left {
+            requests: left(terms.rpm, state.load.requests),
+            tokens: left(terms.tpm, state.load.tokens),
+        };
+        Ok((RateHold { generation: state.generation, tokens }, left))
+    }
+
+    /// Whether a request would be let through; nothing is taken.
+    ///
+    /// # Errors
+    /// As [`Window::admit`].
+    pub fn check(&self, now: i64, terms: &RateTerms, tokens: u64) -> Result<(), TooFast> {
+        let mut state = self.state();
+        state.roll(now, self.length);
+        self.room(&state, terms, tokens.max(1))
+    }
+
+    fn room(&self, state: &State, terms: &RateTerms, tokens: u64) -> Result<(), TooFast> {
         let load = state.load;
         let resets_at = state.began.saturating_add(self.length);
         let refused = |kind, limit: u64, used| {
@@ -66,16 +91,7 @@ impl Window {
         if let Some(parallel) = terms.parallel.filter(|parallel| load.parallel >= *parallel) {
             return refused(RateKind::Parallel, parallel, load.parallel);
         }
-        let tokens = tokens.min(u64::MAX - load.tokens);
-        state.used_at = now;
-        state.load =
-            Load { requests: load.requests + 1, tokens: load.tokens + tokens, parallel: load.parallel + 1 };
-        let left = |limit: Option<u64>, used| limit.map_or(u64::MAX, |limit| limit.saturating_sub(used));
-        let left = Left {
-            requests: left(terms.rpm, state.load.requests),
-            tokens: left(terms.tpm, state.load.tokens),
-        };
-        Ok((RateHold { generation: state.generation, tokens }, left))
+        Ok(())
     }
 
     /// The request is over and took `tokens`, which count if its window still runs.

@@ -1,18 +1,19 @@
 //! May this call be made: whose is it, what may they call, and is there room and money for it.
 
 use super::Gateway;
+use super::head;
 use super::stage::{Admitted, PassedHeaders};
 use crate::auth::{self, Claim, Origin};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, ErrorKind, unix_ms};
-use crate::limits::{self, Ask, Permit, Refusal, Share, Unpriced};
-use crate::runtime::{GateList, Group, Resolution, Snapshot, Standing, Tags};
+use crate::limits::{self, Ask, Permit, Refusal, Share};
+use crate::runtime::{GateList, Snapshot, Standing, Tags};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;
 use pingora_proxy::Session;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 /// A refusal with the headers that explain it.
 pub(super) type Denied = (ApiError, PassedHeaders);
@@ -69,38 +70,6 @@ fn address(session: &Session, headers: &HeaderMap, forwarded: bool) -> Option<Ip
     list.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).or_else(peer)
 }
 
-/// Whether the lists of models let the caller have this one, which may be unknown.
-pub(super) fn may_call(
-    standing: &Standing,
-    requested: &str,
-    resolution: Option<&Resolution>,
-) -> Result<(), ApiError> {
-    standing.may_call(&Group::asked(requested, resolution.map(|resolution| &*resolution.group)))
-}
-
-/// Names the end user of a call, whose limits then count too.
-pub(super) async fn serve_customer(
-    gateway: &Gateway,
-    snapshot: &Snapshot,
-    visitor: &mut Visitor,
-    request: &openai::Request,
-) -> Result<Option<Arc<str>>, ApiError> {
-    let Some(customer) = request.user() else {
-        if snapshot.house.needs_customer {
-            let words = "BadRequestError please pass param 'user' with the end user of this call";
-            return Err(ApiError::new(ErrorKind::InvalidRequest, words).with_param("user"));
-        }
-        return Ok(None);
-    };
-    let found = gateway.directory.customer(&customer).await?;
-    if found.as_ref().is_some_and(|found| found.blocked) {
-        let words = format!("User blocked from making LLM API Calls. User={customer}");
-        return Err(ApiError::new(ErrorKind::BlockedKey, words));
-    }
-    visitor.standing.serve(found);
-    Ok(Some(customer))
-}
-
 /// Takes what the call will about need, of everybody whom it touches.
 pub(super) fn permit(admitted: &Admitted, now: i64) -> Result<(Permit, PassedHeaders), Denied> {
     let Admitted { snapshot, standing, request, requested, resolution, .. } = admitted;
@@ -108,13 +77,7 @@ pub(super) fn permit(admitted: &Admitted, now: i64) -> Result<(Permit, PassedHea
     let mut gates = standing.gates(&[&**requested, &*group.name]);
     gates.extend(&snapshot.house.global);
     let expected = group.expected(request.prompt_estimate(), request.max_tokens());
-    if expected.unpriced && snapshot.house.unpriced == Unpriced::Deny && Standing::has_budget(&gates) {
-        let words = format!(
-            "The price of model {requested} is unknown, and a budget applies. Set its prices, or \
-             tollgate.unpriced_models: allow."
-        );
-        return Err((ApiError::new(ErrorKind::InvalidRequest, words).with_param("model"), Vec::new()));
-    }
+    snapshot.house.check_priced(&expected, &gates, requested).map_err(|error| (error, Vec::new()))?;
     let ask = Ask { tokens: expected.tokens, cost: expected.cost };
     match limits::admit(now, gates.iter().copied(), ask) {
         Ok(permit) => {
@@ -127,12 +90,8 @@ pub(super) fn permit(admitted: &Admitted, now: i64) -> Result<(Permit, PassedHea
 
 /// A limit that is reached, as the client is told.
 pub(super) fn refused(refusal: &Refusal) -> Denied {
-    let words = refusal.to_string();
-    let Refusal::Rate { kind, resets_in_ms, .. } = refusal else {
-        return (ApiError::new(ErrorKind::BudgetExceeded, words), Vec::new());
-    };
-    let wait = Duration::from_millis(u64::try_from(*resets_in_ms).unwrap_or_default());
-    let error = ApiError::new(ErrorKind::RateLimited, words).with_retry_after(Some(wait));
+    let error = refusal.to_error();
+    let Refusal::Rate { kind, .. } = refusal else { return (error, Vec::new()) };
     let mut headers = vec![(RATE_LIMIT_TYPE, HeaderValue::from_static(kind.as_str()))];
     let reset = refusal.reset_at().and_then(|moment| HeaderValue::try_from(moment).ok());
     headers.extend(reset.map(|moment| (RESET_AT, moment)));
@@ -160,14 +119,17 @@ static NAMES: Lazy<Vec<(limits::Descriptor, Names)>> = Lazy::new(|| {
     limits::Descriptor::ALL.into_iter().filter_map(names).collect()
 });
 
+/// Room for what most calls say of their limits, and an upstream of itself.
+const MOST_STANDING: usize = 32;
+
 /// How the caller stands, for the answer's head.
 fn standing_headers(permit: &Permit, gates: &GateList<'_>) -> PassedHeaders {
-    let mut headers = PassedHeaders::new();
+    let mut headers = PassedHeaders::with_capacity(MOST_STANDING);
     let key = gates.first().filter(|gate| gate.descriptor() == limits::Descriptor::ApiKey);
     if let Some(key) = key {
         let rates = key.rates().map(|(_, terms)| *terms).unwrap_or_default();
-        headers.extend(rates.rpm.map(|limit| (KEY_RPM, HeaderValue::from(limit))));
-        headers.extend(rates.tpm.map(|limit| (KEY_TPM, HeaderValue::from(limit))));
+        headers.extend(rates.rpm.map(|limit| (KEY_RPM, head::number(limit))));
+        headers.extend(rates.tpm.map(|limit| (KEY_TPM, head::number(limit))));
         let max = key.purses().first().and_then(|purse| purse.terms().max);
         let max = max.and_then(|max| HeaderValue::try_from(max.to_string()).ok());
         headers.extend(max.map(|max| (KEY_BUDGET, max)));
@@ -179,8 +141,8 @@ fn standing_headers(permit: &Permit, gates: &GateList<'_>) -> PassedHeaders {
         let [limit_requests, requests, limit_tokens, tokens] = names;
         let mut put = |share: Option<Share>, limit: &HeaderName, rest: &HeaderName| {
             if let Some(share) = share {
-                headers.push((limit.clone(), HeaderValue::from(share.limit)));
-                headers.push((rest.clone(), HeaderValue::from(share.remaining)));
+                headers.push((limit.clone(), head::number(share.limit)));
+                headers.push((rest.clone(), head::number(share.remaining)));
             }
         };
         put(standing.requests, limit_requests, requests);

@@ -1,7 +1,9 @@
 //! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
 
+use super::shape;
 use super::stage::{Attempt, Caller, Hold, PassedHeaders, Relay};
-use crate::domain::{LITELLM_VERSION, Money, Secret};
+use super::trace::ROUTE;
+use crate::domain::{Decimal, LITELLM_VERSION, Money, Secret};
 use crate::providers::Target;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -201,38 +203,40 @@ fn template(names: &[&[HeaderName]]) -> HeaderMap {
     head
 }
 
-/// A copy of a template with these values, in the order of its names.
-fn filled(template: &HeaderMap, values: impl Iterator<Item = HeaderValue>) -> HeaderMap {
-    let mut head = template.clone();
-    head.values_mut().zip(values).for_each(|(slot, value)| *slot = value);
-    head
-}
-
 /// The head of an answer that is sent as it comes.
 pub(super) fn relayed(session: &Session, relay: &mut Relay) -> ResponseHeader {
     let common = common(&relay.attempt, relay.content_type.take());
     let stream = ["no-cache", "no", "chunked"].map(HeaderValue::from_static);
-    let head = filled(&TEMPLATES.stream, common.into_iter().chain(stream));
-    answer(head, session, &relay.attempt, std::mem::take(&mut relay.passed))
+    let more = more(&mut relay.attempt, std::mem::take(&mut relay.passed));
+    let head = shape::head(&TEMPLATES.stream, common.into_iter().chain(stream), more);
+    answer(head, session, &relay.attempt)
 }
 
 /// The head of a whole answer.
 pub(super) fn held(session: &Session, hold: &mut Hold, weighed: &Weighed) -> ResponseHeader {
     let common = common(&hold.attempt, hold.content_type.take());
     let whole = [
-        HeaderValue::from(weighed.length),
+        number(weighed.length as u64),
         money(weighed.key_spend),
         milliseconds(weighed.total),
         milliseconds(weighed.total.saturating_sub(weighed.upstream)),
     ];
     let values = common.into_iter().chain(whole);
+    let more = more(&mut hold.attempt, std::mem::take(&mut hold.passed));
     let head = if weighed.cost.is_zero() {
-        filled(&TEMPLATES.whole, values)
+        shape::head(&TEMPLATES.whole, values, more)
     } else {
         let cost = money(weighed.cost);
-        filled(&TEMPLATES.priced, values.chain([cost.clone(), cost, ZERO, ZERO, ZERO]))
+        shape::head(&TEMPLATES.priced, values.chain([cost.clone(), cost, ZERO, ZERO, ZERO]), more)
     };
-    answer(head, session, &hold.attempt, std::mem::take(&mut hold.passed))
+    answer(head, session, &hold.attempt)
+}
+
+/// What is said of the caller's limits, and what is passed on.
+fn more(attempt: &mut Attempt, passed: PassedHeaders) -> PassedHeaders {
+    let mut more = std::mem::take(&mut attempt.admitted.limits);
+    more.extend(passed);
+    more
 }
 
 fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue; 8] {
@@ -249,22 +253,17 @@ fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue;
     ]
 }
 
-/// Completes a head: what only some answers say, and what is passed on.
-fn answer(
-    mut head: HeaderMap,
-    session: &Session,
-    attempt: &Attempt,
-    passed: PassedHeaders,
-) -> ResponseHeader {
+/// Completes a head with what only some answers say.
+fn answer(mut head: HeaderMap, session: &Session, attempt: &Attempt) -> ResponseHeader {
     let admitted = &attempt.admitted;
     if admitted.progress.retries > 0 {
         head.insert(MAX_RETRIES, HeaderValue::from(admitted.max_retries()));
     }
+    if let Some(trace) = &admitted.progress.trace {
+        head.insert(ROUTE, trace.value());
+    }
     if is_cross_origin(session) {
         head.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    }
-    for (name, value) in admitted.limits.iter().cloned().chain(passed) {
-        head.append(name, value);
     }
     let (mut parts, ()) = http::Response::new(()).into_parts();
     parts.headers = head;
@@ -346,24 +345,18 @@ pub(super) fn money(amount: Money) -> HeaderValue {
 }
 
 fn count(number: u32) -> HeaderValue {
-    if number == 0 { HeaderValue::from_static("0") } else { HeaderValue::from(number) }
+    if number == 0 { HeaderValue::from_static("0") } else { self::number(number.into()) }
 }
 
 /// With three decimals.
 fn milliseconds(duration: Duration) -> HeaderValue {
-    let mut digits = [b'0'; 24];
-    let mut at = digits.len();
-    let mut rest = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    while rest > 0 || at > digits.len() - 5 {
-        at -= 1;
-        if at == digits.len() - 4 {
-            digits[at] = b'.';
-            continue;
-        }
-        digits[at] += (rest % 10) as u8;
-        rest /= 10;
-    }
-    HeaderValue::from_bytes(&digits[at..]).unwrap_or(ZERO)
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    text(Decimal::new(micros, 3).as_str())
+}
+
+/// A plain number.
+pub(super) fn number(number: u64) -> HeaderValue {
+    text(Decimal::new(number, 0).as_str())
 }
 
 fn text(value: &str) -> HeaderValue {
@@ -377,7 +370,7 @@ mod tests {
     #[test]
     fn a_template_takes_its_values_in_the_order_of_its_names() {
         let names = || COMMON.into_iter().chain(WHOLE).chain(PRICED);
-        let head = filled(&TEMPLATES.priced, names().map(|name| text(name.as_str())));
+        let head = shape::head(&TEMPLATES.priced, names().map(|name| text(name.as_str())), Vec::new());
         assert_eq!(head.len(), names().count());
         assert!(head.iter().all(|(name, value)| name.as_str() == value));
     }

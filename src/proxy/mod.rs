@@ -12,7 +12,9 @@ mod phases;
 mod quota;
 mod respond;
 mod settle;
+mod shape;
 mod stage;
+mod trace;
 
 use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};

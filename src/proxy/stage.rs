@@ -1,6 +1,7 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
 use super::passing::Passing;
+use super::trace::{self, ROUTE};
 use crate::dialects::openai::Request;
 use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
@@ -146,6 +147,8 @@ pub(super) struct Progress {
     /// The client has the head of a stream already: it was kept alive while it waited.
     pub(super) begun: bool,
     pub(super) last: Option<Failure>,
+    /// Why it went where it went, if the client asks.
+    pub(super) trace: Option<Box<trace::Trace>>,
 }
 
 /// One upstream call.
@@ -285,7 +288,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: PassedHeaders::new(),
+            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),

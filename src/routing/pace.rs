@@ -6,8 +6,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-const MINUTE_MS: u64 = 60_000;
-
 /// What is counted of one deployment.
 #[derive(Debug, Default)]
 pub struct Pace {
@@ -23,81 +21,76 @@ pub struct Pace {
     pub left: Told,
 }
 
-/// An amount over the last sixty seconds: this minute's, and of the minute before the part that is still within
-/// them. It has no edge at which everything is forgotten.
+/// A minute is counted in parts of so many milliseconds.
+const PART_MS: u64 = 5_000;
+/// The parts that a minute can touch.
+const SLOTS: usize = 13;
+const PARTS: u64 = SLOTS as u64;
+
+/// An amount over the last sixty seconds, in parts of five: each leaves the sum when all of it is older than that, so
+/// that a limit on the sum holds in every minute, wherever one begins to count.
 #[derive(Debug, Default)]
 pub struct Flow {
-    /// By the minute's parity: its number in the upper half, the amount in the lower.
-    minutes: [AtomicU64; 2],
+    /// Each part's number in the upper half, its amount in the lower.
+    parts: [AtomicU64; SLOTS],
 }
 
 impl Flow {
     /// Adds an amount.
     pub fn add(&self, now_ms: u64, amount: u64) {
-        let _ = self.take(now_ms, amount, |_| true);
+        let _ = self.try_add(now_ms, amount, u64::MAX);
     }
 
     /// Adds an amount unless that would exceed `limit`; whether it was added.
     pub fn try_add(&self, now_ms: u64, amount: u64, limit: u64) -> bool {
-        let before = self.before(now_ms);
-        #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^52")]
-        self.take(now_ms, amount, |this| before + (this + amount) as f64 <= limit as f64)
+        let part = now_ms / PART_MS;
+        let before: u64 = self.seen(now_ms).filter(|(seen, _)| *seen != part).map(|(_, amount)| amount).sum();
+        let more = |packed: u64| {
+            let this = amount_in(packed, part).saturating_add(amount).min(u64::from(u32::MAX));
+            (before.saturating_add(this) <= limit).then_some((part << 32) | this)
+        };
+        self.slot(part).fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
     /// The amount of the last sixty seconds.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "a u32 fits")]
-    pub fn last_minute(&self, now_ms: u64) -> f64 {
-        self.of(now_ms / MINUTE_MS) as f64 + self.before(now_ms)
+    pub fn last_minute(&self, now_ms: u64) -> u64 {
+        self.seen(now_ms).map(|(_, amount)| amount).sum()
     }
 
-    /// How long until `amount` more fits under `limit`; `None` if it fits now, a minute at most if it never does.
+    /// How long until `amount` more fits under `limit`; `None` if it fits now. What never fits waits until all has
+    /// passed.
     #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "limits are far below 2^52")]
     pub fn wait(&self, now_ms: u64, amount: u64, limit: u64) -> Option<Duration> {
-        let room = limit as f64 - amount as f64;
-        if self.last_minute(now_ms) <= room {
+        let mut sum = self.last_minute(now_ms);
+        if sum.saturating_add(amount) <= limit {
             return None;
         }
-        let minute = now_ms / MINUTE_MS;
-        let (this, last) = (self.of(minute) as f64, self.of(minute.wrapping_sub(1)) as f64);
-        let gone = now_ms % MINUTE_MS;
-        // While this minute lasts only the one before fades; after it, this one does.
-        let within = if this <= room && last > 0.0 {
-            MINUTE_MS as f64 * (1.0 - (room - this) / last) - gone as f64
-        } else {
-            let share = if this > 0.0 { (1.0 - room / this).clamp(0.0, 1.0) } else { 1.0 };
-            (MINUTE_MS - gone) as f64 + MINUTE_MS as f64 * share
-        };
-        Some(Duration::from_secs_f64(within.max(1.0) / 1000.0))
+        let mut until = now_ms;
+        for (part, gone) in self.seen(now_ms).filter(|(_, amount)| *amount > 0) {
+            until = (part + PARTS) * PART_MS;
+            sum = sum.saturating_sub(gone);
+            if sum.saturating_add(amount) <= limit {
+                break;
+            }
+        }
+        Some(Duration::from_millis(until.saturating_sub(now_ms).max(1)))
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "a u32 and a part of a minute fit")]
-    fn before(&self, now_ms: u64) -> f64 {
-        let part = (MINUTE_MS - now_ms % MINUTE_MS) as f64 / MINUTE_MS as f64;
-        self.of((now_ms / MINUTE_MS).wrapping_sub(1)) as f64 * part
+    /// The parts in sight with their amounts, the oldest first.
+    fn seen(&self, now_ms: u64) -> impl Iterator<Item = (u64, u64)> {
+        let now = now_ms / PART_MS;
+        let parts = now.saturating_sub(PARTS - 1)..=now;
+        parts.map(|part| (part, amount_in(self.slot(part).load(Ordering::Relaxed), part)))
     }
 
-    fn slot(&self, minute: u64) -> &AtomicU64 {
-        &self.minutes[usize::from(minute & 1 == 1)]
-    }
-
-    fn of(&self, minute: u64) -> u64 {
-        amount_in(self.slot(minute).load(Ordering::Relaxed), minute)
-    }
-
-    fn take(&self, now_ms: u64, amount: u64, fits: impl Fn(u64) -> bool) -> bool {
-        let minute = now_ms / MINUTE_MS;
-        let more = |packed: u64| {
-            let this = amount_in(packed, minute);
-            fits(this).then(|| (minute << 32) | this.saturating_add(amount).min(u64::from(u32::MAX)))
-        };
-        self.slot(minute).fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    fn slot(&self, part: u64) -> &AtomicU64 {
+        &self.parts[(part % PARTS) as usize]
     }
 }
 
-fn amount_in(packed: u64, minute: u64) -> u64 {
-    if packed >> 32 == minute & u64::from(u32::MAX) { packed & u64::from(u32::MAX) } else { 0 }
+fn amount_in(packed: u64, part: u64) -> u64 {
+    if packed >> 32 == part & u64::from(u32::MAX) { packed & u64::from(u32::MAX) } else { 0 }
 }
 
 /// A moving average: each sample weighs as in an average over the last so many.
@@ -164,33 +157,55 @@ fn unpacked(packed: u64) -> Option<(u64, f64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
 
     #[test]
-    fn a_flow_fades_over_a_minute() {
+    fn a_flow_passes_out_of_sight_after_a_minute() {
         let flow = Flow::default();
-        flow.add(30_000, 60);
-        assert!((flow.last_minute(59_999) - 60.0).abs() < 1e-9);
-        assert!((flow.last_minute(90_000) - 30.0).abs() < 1e-9, "half of its minute is out of sight");
-        assert!(flow.last_minute(120_000).abs() < 1e-9);
-        flow.add(240_000, 1);
-        assert!(
-            (flow.last_minute(240_000) - 1.0).abs() < 1e-9,
-            "an old minute of the same parity is not counted"
+        flow.add(34_999, 60);
+        assert_eq!(
+            (flow.last_minute(34_999), flow.last_minute(94_999), flow.last_minute(95_000)),
+            (60, 60, 0)
         );
+        flow.add(30_000 + 13 * 5_000, 1);
+        assert_eq!(flow.last_minute(30_000 + 13 * 5_000), 1, "the slot's old part is not counted");
+        flow.add(1, u64::MAX);
+        assert_eq!(flow.last_minute(1), u64::from(u32::MAX));
     }
 
     #[test]
     fn no_more_than_the_limit_gets_in_and_the_wait_is_true() {
         let flow = Flow::default();
-        assert!((0..3).all(|_| flow.try_add(50_000, 1, 3)));
-        assert!(!flow.try_add(50_001, 1, 3) && !flow.try_add(60_001, 1, 3));
-        for now in [50_001, 60_001, 70_000] {
-            let wait = flow.wait(now, 1, 3).unwrap();
-            let then = now + u64::try_from(wait.as_millis()).unwrap();
-            assert!(flow.wait(then - 20, 1, 3).is_some(), "too long a wait at {now}: {wait:?}");
-            assert_eq!(flow.wait(then + 20, 1, 3), None, "too short a wait at {now}: {wait:?}");
+        assert!(flow.try_add(50_000, 1, 3) && flow.try_add(53_000, 1, 3) && flow.try_add(71_000, 1, 3));
+        for now in [71_001, 90_000, 109_999, 114_999] {
+            assert!(!flow.try_add(now, 1, 3));
+            assert_eq!(flow.wait(now, 1, 3), Some(Duration::from_millis(115_000 - now)));
+            assert_eq!(flow.wait(now, 3, 3), Some(Duration::from_millis(135_000 - now)));
+            assert_eq!(flow.wait(now, 5, 3), flow.wait(now, 3, 3), "never fits");
         }
-        assert!(flow.wait(50_001, 5, 3).unwrap() <= Duration::from_secs(120), "never fits");
+        assert_eq!(flow.wait(115_000, 1, 3), None);
+        assert_eq!(Flow::default().wait(0, 2, 1), Some(Duration::from_millis(1)), "nothing has to pass");
+    }
+
+    proptest! {
+        /// Whatever comes when: no minute has more than the limit, and nothing is refused that is within it for
+        /// five seconds more.
+        #[test]
+        fn a_limit_holds_in_every_minute(gaps in prop::collection::vec(0u64..20_000, 1..200), limit in 1u64..9) {
+            let flow = Flow::default();
+            let (mut now, mut taken): (u64, Vec<u64>) = (0, Vec::new());
+            for gap in gaps {
+                now += gap;
+                let within = |ms| taken.iter().filter(|at| now - **at < ms).count() as u64;
+                let (minute, more) = (within(60_000), within(65_000));
+                let fits = flow.wait(now, 1, limit).is_none();
+                prop_assert_eq!(flow.try_add(now, 1, limit), fits);
+                prop_assert!(if fits { minute < limit } else { more >= limit }, "{} {} of {}", minute, more, limit);
+                if fits {
+                    taken.push(now);
+                }
+            }
+        }
     }
 
     #[test]

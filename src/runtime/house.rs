@@ -2,6 +2,7 @@
 
 use super::directory::Directory;
 use super::known::Counters;
+use super::{Estimate, GateList, Standing};
 use crate::config::Config;
 use crate::domain::{ApiError, BudgetTerms, Charge, ErrorKind, Money, RateTerms, Scope};
 use crate::limits::{Descriptor, Expected, Gate, Purse, Unpriced};
@@ -90,6 +91,26 @@ impl House {
             return Err(ApiError::new(ErrorKind::Forbidden, "Access forbidden: IP address not allowed."));
         }
         Ok(())
+    }
+
+    /// Refuses a call whose price nobody knows to whoever has a budget, if that is how it is to be.
+    ///
+    /// # Errors
+    /// The price is unknown, and a budget applies.
+    pub fn check_priced(
+        &self,
+        estimate: &Estimate,
+        gates: &GateList<'_>,
+        requested: &str,
+    ) -> Result<(), ApiError> {
+        if !estimate.unpriced || self.unpriced != Unpriced::Deny || !Standing::has_budget(gates) {
+            return Ok(());
+        }
+        let words = format!(
+            "The price of model {requested} is unknown, and a budget applies. Set its prices, or \
+             tollgate.unpriced_models: allow."
+        );
+        Err(ApiError::new(ErrorKind::InvalidRequest, words).with_param("model"))
     }
 
     /// Whether a provider's budget is used up at `now` (unix milliseconds).

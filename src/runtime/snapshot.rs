@@ -2,10 +2,10 @@
 
 use super::names::Names;
 use super::queue::{self, Queues};
-use super::{CustomerTerms, Directory, Group, House, Resolution, Terms};
+use super::{CustomerTerms, Directory, Group, House, Resolution, Standing, Terms};
 use crate::auth::Verifier;
 use crate::config::{Config, GroupConfig};
-use crate::domain::HostPort;
+use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort};
 use crate::limits::Zone;
 use crate::providers::Passage;
 use crate::upstream::{Deployment, Endpoint, Uncallable, Upstreams};
@@ -93,6 +93,21 @@ impl Snapshot {
         self.passages.iter().find_map(|(passage, endpoint)| Some((passage, endpoint, passage.below(path)?)))
     }
 
+    /// The group that a name stands for when this caller says it, if the lists of models let it through.
+    ///
+    /// # Errors
+    /// The first list that does not, or that nothing has this name, in LiteLLM's words.
+    pub fn resolve_for(
+        &self,
+        standing: &Standing,
+        kind: EndpointKind,
+        requested: &str,
+    ) -> Result<Resolution, ApiError> {
+        let resolution = self.resolve(standing.alias(requested)).filter(|_| !requested.is_empty());
+        standing.may_call(&Group::asked(requested, resolution.as_ref().map(|found| &*found.group)))?;
+        resolution.ok_or_else(|| unknown_model(self, kind, requested))
+    }
+
     /// Whether some public name has a star: an unknown name is then told apart differently.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {
@@ -138,6 +153,23 @@ impl Snapshot {
         let terms = terms(&self.config, &first);
         Some(Resolution::of(Group::new(&first, found, &terms).with_queue(queue)))
     }
+}
+
+fn unknown_model(snapshot: &Snapshot, kind: EndpointKind, requested: &str) -> ApiError {
+    let name = if requested.is_empty() { "None" } else { requested };
+    let words = if snapshot.has_wildcard() {
+        format!(
+            "litellm.BadRequestError: You passed in model={name}. There are no healthy deployments for this \
+             model. Received Model Group={name}\nAvailable Model Group Fallbacks=None"
+        )
+    } else {
+        format!(
+            "{}: Invalid model name passed in model={name}. Call `/v1/models` to view available models for \
+             your key.",
+            kind.upstream_path()
+        )
+    };
+    ApiError::new(ErrorKind::UnknownModel, words)
 }
 
 /// Unknown names were refused with the configuration.

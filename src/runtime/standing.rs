@@ -1,11 +1,12 @@
 //! Whose call it is, with everybody whose limits it touches: the key, its owner, team and organization.
 
+use super::House;
 use super::directory::Directory;
 use super::known::Known;
 use crate::auth::{self, Asked, Candidate, Principal};
 use crate::domain::{
-    ApiError, Attribution, CustomerFacts, ErrorKind, KeyFacts, MemberFacts, Money, OrganizationFacts,
-    QueueTerms, TeamFacts, UserFacts,
+    ApiError, Attribution, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, MemberFacts, Money,
+    OrganizationFacts, QueueTerms, TeamFacts, UserFacts,
 };
 use crate::limits::Gate;
 use smallvec::SmallVec;
@@ -37,7 +38,15 @@ impl Directory {
     /// # Errors
     /// Nobody knows the key, or the database cannot be asked.
     pub async fn standing(&self, candidate: &Candidate) -> Result<Standing, ApiError> {
-        let Some(key) = self.key(&candidate.digest).await? else { return Err(candidate.unknown()) };
+        self.standing_of(&candidate.digest).await?.ok_or_else(|| candidate.unknown())
+    }
+
+    /// Everybody who stands behind the key of this digest; `None` if there is no such key.
+    ///
+    /// # Errors
+    /// The database cannot be asked.
+    pub async fn standing_of(&self, digest: &KeyDigest) -> Result<Option<Standing>, ApiError> {
+        let Some(key) = self.key(digest).await? else { return Ok(None) };
         let mut standing = Standing::empty(Arc::clone(key.gate.id()));
         if let Some(user) = &key.user_id {
             standing.user = self.user(user).await?;
@@ -53,7 +62,7 @@ impl Directory {
             standing.organization = self.organization(&organization).await?;
         }
         standing.key = Some(key);
-        Ok(standing)
+        Ok(Some(standing))
     }
 }
 
@@ -69,9 +78,30 @@ impl Standing {
         Self { bare: gate, ..Self::empty(principal.key_hash) }
     }
 
-    /// Names the end user, if its limits are known.
-    pub fn serve(&mut self, customer: Option<Arc<Known<CustomerFacts>>>) {
-        self.customer = customer;
+    /// Names the end user of a call, whose limits then count too.
+    ///
+    /// # Errors
+    /// The end user was switched off, or none is named where one must be, or the database cannot be asked.
+    pub async fn name_customer(
+        &mut self,
+        user: Option<&Arc<str>>,
+        house: &House,
+        directory: &Directory,
+    ) -> Result<(), ApiError> {
+        let Some(user) = user else {
+            if house.needs_customer {
+                let words = "BadRequestError please pass param 'user' with the end user of this call";
+                return Err(ApiError::new(ErrorKind::InvalidRequest, words).with_param("user"));
+            }
+            return Ok(());
+        };
+        let found = directory.customer(user).await?;
+        if found.as_ref().is_some_and(|found| found.blocked) {
+            let words = format!("User blocked from making LLM API Calls. User={user}");
+            return Err(ApiError::new(ErrorKind::BlockedKey, words));
+        }
+        self.customer = found;
+        Ok(())
     }
 
     /// Whether the key may be used now, from there, on this path.

@@ -340,7 +340,7 @@ impl Store {
 /// The id of a user within a team.
 #[must_use]
 pub fn member_id(user: &str, team: &str) -> String {
-    format!("{user}\n{team}")
+    [user, "\n", team].concat()
 }
 
 const BUDGET_FIELDS: [&str; 8] = [

@@ -63,6 +63,37 @@ fn every_file_that_is_mounted_and_every_volume_is_there() {
     }
 }
 
+/// What the files of `observability/` say of other containers is so in the stack.
+#[test]
+fn monitoring_finds_what_it_names() {
+    let folder = root().join("observability");
+    if !folder.exists() {
+        return;
+    }
+    let all = compose();
+    let yaml = |path: &str| -> Value {
+        serde_yaml::from_str(&fs::read_to_string(folder.join(path)).unwrap()).unwrap()
+    };
+    let prometheus = yaml("prometheus.yml");
+    for job in prometheus["scrape_configs"].as_sequence().unwrap() {
+        for target in texts(&job["static_configs"][0]["targets"]) {
+            let (name, port) = target.split_once(':').unwrap();
+            let ports = texts(&all["services"][name]["ports"]);
+            assert!(ports.iter().any(|known| known.ends_with(&format!(":{port}"))), "{target}");
+        }
+    }
+    for rules in texts(&prometheus["rule_files"]) {
+        assert!(folder.join(&rules).exists(), "{rules}, below the folder that is mounted");
+    }
+    let mounts = texts(&all["services"]["grafana"]["volumes"]);
+    let provider =
+        yaml("grafana/provisioning/dashboards/dashboards.yml")["providers"][0]["options"]["path"].clone();
+    let place = format!(":{}:ro", provider.as_str().unwrap());
+    assert!(mounts.iter().any(|mount| mount.ends_with(&place)), "{place} is not among {mounts:?}");
+    let source = yaml("grafana/provisioning/datasources/prometheus.yml")["datasources"][0]["url"].clone();
+    assert_eq!(source, "http://prometheus:9090");
+}
+
 #[test]
 fn ports_are_the_usual_ones_and_the_database_has_none() {
     let all = compose();

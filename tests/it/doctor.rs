@@ -1,12 +1,13 @@
 //! `tollgate doctor`, `health`, `top` and `backup` against gateways that are well, ill and absent.
 
-use crate::harness::{Config, Gateway, Launch, MASTER_KEY, free_address, upstream, upstream_of};
-use crate::support::{CHAT, Ended, answer, bearer, canned, chat, post, run, tollgate};
+use crate::harness::{Config, Gateway, Launch, MASTER_KEY, eventually, free_address, upstream, upstream_of};
+use crate::support::{CHAT, Ended, Running, answer, bearer, canned, chat, post, run, tollgate};
 use serde_json::{Value, json};
 use sqlx::{Connection, SqliteConnection};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use tollgate::simulator::Simulator;
 
 const KEYS: [&str; 2] = ["maas-canary-first-key", "maas-canary-second-key"];
@@ -211,6 +212,68 @@ async fn a_health_check_is_one_question() {
     assert_eq!(ask(&["--timeout", "0"], "1").await.code, 2);
 }
 
+/// Over TLS the machine's own authorities count, and a server that none of them vouches for is not asked.
+#[tokio::test]
+async fn a_gateway_behind_tls_is_asked_if_its_certificate_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut make = Command::new("openssl");
+    make.args([
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+    ]);
+    make.args([
+        "-keyout",
+        "key.pem",
+        "-out",
+        "cert.pem",
+        "-subj",
+        "/CN=localhost",
+        "-addext",
+        "subjectAltName=DNS:localhost",
+    ]);
+    make.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
+    make.current_dir(folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+    if !make.status().is_ok_and(|status| status.success()) {
+        eprintln!("left out, for want of openssl: run tests/run needs");
+        return;
+    }
+    let port = free_address().port().to_string();
+    let mut server = Command::new("openssl");
+    server.args([
+        "s_server",
+        "-quiet",
+        "-www",
+        "-accept",
+        &format!("127.0.0.1:{port}"),
+        "-key",
+        "key.pem",
+        "-cert",
+        "cert.pem",
+    ]);
+    server.current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let _server = Running(server.spawn().unwrap());
+    let url = format!("https://localhost:{port}");
+    let ask = async |trusted: bool| {
+        let mut command = tollgate(folder.path());
+        command.args(["health", &url]);
+        if trusted {
+            command.env("SSL_CERT_FILE", folder.path().join("cert.pem"));
+        }
+        run(command).await
+    };
+    let well = eventually("it answers", async || Some(ask(true).await).filter(|ended| ended.code == 0)).await;
+    assert_eq!(well.stdout, "it answers\n");
+    let ended = ask(false).await;
+    assert!(ended.code == 1 && ended.stderr.contains("certificate"), "{ended:?}");
+}
+
 #[tokio::test]
 async fn a_frame_of_top_shows_what_was_called() {
     let upstream = upstream("ok").await;
@@ -298,7 +361,7 @@ async fn shells_complete_and_the_manual_has_every_command() {
         );
         if shell == "bash" {
             fs::write(folder.path().join("c"), &ended.stdout).unwrap();
-            let mut bash = std::process::Command::new("bash");
+            let mut bash = Command::new("bash");
             bash.args(["-n", "c"]).current_dir(folder.path());
             assert_eq!(run(bash).await.code, 0);
         }

@@ -136,7 +136,7 @@ impl Place {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
         }
         symlink(at("bin/tollgate"), at("target/release/tollgate")).unwrap();
-        for name in ["conf", "docker"] {
+        for name in ["conf", "docker", "observability"] {
             symlink(root().join(name), at(name)).unwrap();
         }
         let budgets = "budget_id,max_budget,created_by,updated_by\nsmall,5,admin,admin\n";
@@ -180,6 +180,7 @@ impl Place {
         tokio::time::timeout(PATIENCE, shell.output()).await.expect("the commands end").unwrap()
     }
 
+    /// What all gateways wrote.
     fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
     }
@@ -263,4 +264,18 @@ async fn every_command_about_the_stack_works() {
     assert!(said.contains("and it is sound") && said.contains("\"glm-5.1\""), "{said}");
     let env = fs::read_to_string(place.folder.path().join(".env")).unwrap();
     assert!(env.contains(KEYS[1]) && !env.contains(KEYS[0]), "the keys were rotated");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_command_about_monitoring_works() {
+    let paths = std::env::var_os("PATH").unwrap_or_default();
+    let Ok(text) = fs::read_to_string(root().join("observability/README.md")) else { return };
+    if !std::env::split_paths(&paths).any(|folder| folder.join("promtool").exists()) {
+        eprintln!("left out, for want of promtool: run tests/run needs");
+        return;
+    }
+    let upstream = upstream_of(&[]).await;
+    let place = Place::make(&upstream.base_url()).await;
+    let ended = place.run(blocks(&text)).await;
+    assert!(ended.status.success(), "{}", told(&place, &ended));
 }

@@ -1,7 +1,7 @@
 //! `tollgate init` as scripts and containers use it: what it writes, what it says, what it leaves alone.
 
 use crate::harness::{Launch, MASTER_KEY, eventually, upstream_of};
-use crate::support::{CHAT, Ended, chat, post, run, tollgate};
+use crate::support::{CHAT, Ended, Running, chat, post, run, tollgate};
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -176,4 +176,32 @@ async fn a_key_that_is_added_serves_after_a_hangup_and_one_that_is_removed_does_
     assert!(env_of(gate.folder()).starts_with("# ours\n"));
     let last = init(gate.folder(), &["remove-key", "0"], &[], "").await;
     assert!(last.code == 1 && last.stderr.contains("only key"), "{last:?}");
+}
+
+#[tokio::test]
+async fn keys_that_are_added_at_once_are_all_there() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(init(folder.path(), &["--stdin"], &[], &format!("{KEY}\n")).await.code, 0);
+    let added: Vec<_> = (0..6)
+        .map(|n| {
+            let input = folder.path().join(format!("key{n}"));
+            fs::write(&input, format!("maas-key-added-{n}\n")).unwrap();
+            let mut command = tollgate(folder.path());
+            command
+                .args(["init", "add-key"])
+                .stdin(File::open(input).unwrap())
+                .stdout(std::process::Stdio::null());
+            Running(command.spawn().unwrap())
+        })
+        .collect();
+    for mut child in added {
+        let status = eventually("it ends", async || child.0.try_wait().unwrap()).await;
+        assert!(status.success());
+    }
+    let text = env_of(folder.path());
+    assert!(text.contains("HUAWEI_MAAS_API_KEY_COUNT=\"7\"\n"), "{text}");
+    for n in 0..6 {
+        assert_eq!(text.matches(&format!("maas-key-added-{n}\"")).count(), 1, "{text}");
+        assert_eq!(text.matches(&format!("\nHUAWEI_MAAS_API_KEY_{n}=")).count(), 1, "{text}");
+    }
 }

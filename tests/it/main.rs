@@ -21,6 +21,7 @@ mod docker;
 mod doctor;
 mod documents;
 mod errors;
+mod explain;
 mod first_run;
 mod harness;
 mod held;

@@ -11,6 +11,7 @@ use tollgate::simulator::Simulator;
 
 const RELOAD: &str = "/config/reload";
 const GENERATION: &str = "tollgate_config_generation";
+const RELOADS: &str = "tollgate_config_reloads_total";
 
 async fn generation(gateway: &Gateway) -> f64 {
     gateway.metric(GENERATION, &[]).await
@@ -83,7 +84,7 @@ async fn a_refused_file_is_told_everywhere_and_changes_nothing() {
     let bad = "model_list:\n  - model_name: m\nrouter_settings: {routing_strategy: simple-shufle}\n";
     for by_signal in [false, true] {
         write(&gateway, bad);
-        let failures = gateway.metric("tollgate_config_reload_failure_total", &[]).await;
+        let failures = gateway.metric(RELOADS, &[("result", "failure")]).await;
         if by_signal {
             gateway.signal("HUP");
         } else {
@@ -98,7 +99,7 @@ async fn a_refused_file_is_told_everywhere_and_changes_nothing() {
             assert!(faults[0]["file"].as_str().unwrap().ends_with("config.yaml"), "{faults}");
             assert_eq!((&error["code"], error["type"].is_string()), (&json!("400"), true), "{error}");
         }
-        gateway.metric_is("tollgate_config_reload_failure_total", &[], failures + 1.0).await;
+        gateway.metric_is(RELOADS, &[("result", "failure")], failures + 1.0).await;
         gateway.metric_is("tollgate_config_reload_successful", &[], 0.0).await;
         let ready = gateway.get("/health/readiness").await;
         assert_eq!(ready.status(), 200, "what was served is served: {}", ready.text());
@@ -274,11 +275,10 @@ async fn reloads_under_load_fail_no_call_and_refused_ones_have_no_effect() {
         write(&gateway, if refuse { broken(turn, &base) } else { changing(turn, &base).text() });
         let before = gateway.get("/v1/models").await.json();
         if turn % 3 == 0 {
-            let outcome = if refuse { "failure" } else { "success" };
-            let counter = format!("tollgate_config_reload_{outcome}_total");
-            let count = gateway.metric(&counter, &[]).await;
+            let result = [("result", if refuse { "failure" } else { "success" })];
+            let count = gateway.metric(RELOADS, &result).await;
             gateway.signal("HUP");
-            gateway.metric_is(&counter, &[], count + 1.0).await;
+            gateway.metric_is(RELOADS, &result, count + 1.0).await;
         } else {
             let answer = gateway.post(RELOAD, &json!({})).await;
             assert_eq!(answer.status(), if refuse { 400 } else { 200 }, "{turn}: {}", answer.text());

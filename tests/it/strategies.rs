@@ -64,7 +64,11 @@ fn most_at_once(seen: &[Seen], key: &str) -> usize {
 
 #[tokio::test]
 async fn with_open_streams_the_next_call_goes_where_none_is() {
-    let rows = [("a", "stall=2", json!({})), ("b", "stall=2", json!({})), ("c", "stall=2", json!({}))];
+    let rows = [
+        ("a", "stall=2", json!({ "weight": 8 })),
+        ("b", "stall=2", json!({ "weight": 1 })),
+        ("c", "stall=2", json!({ "weight": 1 })),
+    ];
     let (simulator, gateway) = gateway(&rows, by("least-busy")).await;
     let mut open = Vec::new();
     for round in 1..=3 {
@@ -136,7 +140,7 @@ async fn with_usage_rpm_is_a_limit_and_the_client_is_told_when_there_is_room() {
     assert_eq!(answer.status(), 429, "{}", answer.text());
     assert!(answer.text().contains("No deployments available for selected model"), "{}", answer.text());
     let after: u64 = answer.header("retry-after").unwrap().parse().unwrap();
-    assert!((1..=120).contains(&after), "{after}");
+    assert!((1..=65).contains(&after), "{after}");
     assert_eq!((count(&simulator, "a"), count(&simulator, "b")), (2, 3));
 }
 
@@ -165,11 +169,8 @@ async fn the_cheapest_gets_the_calls_and_the_next_one_when_it_is_out() {
 
 #[tokio::test]
 async fn keys_of_any_size_run_dry_together() {
-    let rows = [
-        ("ten", "ok", json!({ "rpm": 10 })),
-        ("twenty", "ok", json!({ "rpm": 20 })),
-        ("thirty", "ok", json!({ "rpm": 30 })),
-    ];
+    let row = |id, rpm: u32| (id, "ok", json!({ "rpm": rpm, "weight": 1 }));
+    let rows = [row("ten", 10), row("twenty", 20), row("thirty", 30)];
     let (simulator, gateway) = gateway(&rows, by("headroom")).await;
     for calls in [30, 60] {
         while simulator.counts_by_key().values().sum::<u64>() < calls {

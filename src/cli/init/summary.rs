@@ -7,8 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 pub(super) fn made(style: Style, file: &Path, values: &Values, copy: Option<&Path>) -> String {
-    let mut out =
-        format!("{}, for your eyes only (0600)\n\n", done(style, &format!("{} is written", file.display())));
+    let mut out = format!("{}, closed to others\n\n", done(style, &format!("{} is written", file.display())));
     for (variable, (_, from)) in VARIABLES.iter().zip(&values.values) {
         _ = writeln!(out, "  {:22}{}", variable.name, source(*from));
     }

@@ -189,6 +189,11 @@ fn files_are_replaced_whole_for_their_owner_alone_and_through_links() {
     for file in [&real, &copy] {
         assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
     }
+    // What a service's group may read it may read afterwards.
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).unwrap();
+    assert!(!write::is_open_to_others(&real).unwrap());
+    write::replace(&link, "newer", &lock).unwrap();
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o640);
     assert_ne!(write::back_up(&link, &lock).unwrap(), copy);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "no half-written file is left");
 }

@@ -2,11 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 /// The file's owner alone may read and write it.
 const MODE: u32 = 0o600;
+/// What nobody but the owner may: others anything, the group more than reading, as a service's user does.
+const TOO_MUCH: u32 = 0o037;
 
 /// Keeps others from changing files of the folder in the same way while it lives.
 #[derive(Debug)]
@@ -18,8 +20,11 @@ impl Lock {
     /// Waits for whoever is at it.
     pub(super) fn beside(file: &Path) -> io::Result<Self> {
         let folder = File::open(folder(file))?;
-        folder.lock()?;
-        Ok(Self { _folder: folder })
+        match folder.lock() {
+            // A file system without locks has no two writers either, as a rule.
+            Err(error) if error.kind() != io::ErrorKind::Unsupported => Err(error),
+            _ => Ok(Self { _folder: folder }),
+        }
     }
 }
 
@@ -32,6 +37,8 @@ pub(super) fn replace(file: &Path, text: &str, _lock: &Lock) -> io::Result<()> {
         if let Ok(held) = fs::metadata(&file) {
             // An administrator does not take the file away from the service's user.
             chown(&new, Some(held.uid()), Some(held.gid()))?;
+            let mode = if held.mode() & TOO_MUCH == 0 { held.mode() & 0o777 } else { MODE };
+            fs::set_permissions(&new, fs::Permissions::from_mode(mode))?;
         }
         fs::rename(&new, &file)
     });
@@ -59,9 +66,9 @@ fn write(file: &Path, text: &str) -> io::Result<()> {
     out.sync_all()
 }
 
-/// Whether others than the owner may look at the file or change it.
+/// Whether others than the owner, and its group for reading, may look at the file or change it.
 pub(in crate::cli) fn is_open_to_others(file: &Path) -> io::Result<bool> {
-    Ok(fs::metadata(file)?.mode() & 0o077 != 0)
+    Ok(fs::metadata(file)?.mode() & TOO_MUCH != 0)
 }
 
 fn named_beside(file: &Path, end: &str) -> PathBuf {

@@ -1,28 +1,31 @@
 //! `tollgate.groups: {<model_name>: {…}}`.
 
 use super::super::did_you_mean;
-use super::super::field::{Report, Section};
+use super::super::field::Report;
 use super::super::groups::{GroupConfig, Groups};
-use super::{queue, strategy};
+use super::{Sections, queue, strategy};
 use crate::config::{Alias, RouterConfig};
 use crate::providers::Target;
 use std::sync::Arc;
 
 /// The groups' settings, in file order. A name that nothing has is a mistake, unless the database may have it.
 pub(super) fn compile(
-    own: &Section<'_>,
+    sections: &Sections<'_>,
     router: &RouterConfig,
     (targets, aliases): (&[Arc<Target>], &[Alias]),
     report: &mut Report,
 ) -> Groups {
-    let Some(section) = own.field("groups").and_then(|f| f.map(report)) else { return Groups::default() };
+    let Some(section) = sections.tollgate.field("groups").and_then(|f| f.map(report)) else {
+        return Groups::default();
+    };
     let known = || {
         let groups = targets.iter().map(|target| target.group.as_str());
         groups.chain(aliases.iter().map(|alias| alias.name.as_str()))
     };
+    let stored = sections.general.field("store_model_in_db").and_then(|f| f.bool(report)).unwrap_or_default();
     let mut groups = Vec::new();
     for field in section.fields() {
-        if !known().any(|name| name == field.key()) {
+        if !stored && !known().any(|name| name == field.key()) {
             let meant = did_you_mean(field.key(), known()).map(|name| format!("; did you mean \"{name}\"?"));
             let words = format!("no entry of model_list has this name{}", meant.unwrap_or_default());
             report.warn(field.place(), words);

@@ -87,7 +87,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
     let passages = passages::compile(&sections.general, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
-    let groups = groups::compile(&sections.tollgate, &router, (&targets, &aliases), &mut report);
+    let groups = groups::compile(&sections, &router, (&targets, &aliases), &mut report);
     let stored = stored::compile(&sections, &env, &file.catalog, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));

@@ -3,6 +3,7 @@
 pub(super) mod budgets;
 pub(super) mod config;
 pub(super) mod customers;
+pub(super) mod explain;
 pub(super) mod health;
 pub(super) mod keyrows;
 pub(super) mod keys;

@@ -38,6 +38,11 @@ impl<S: Sync> FromRequest<S> for Input {
 }
 
 impl Input {
+    /// All members, as they came.
+    pub(in crate::control) fn whole(self) -> Doc {
+        self.0
+    }
+
     /// The members that `fields` name, with the types they want.
     pub(in crate::control) fn read(&self, fields: &[&[Field]]) -> Result<Doc, Refusal> {
         read(&self.0, fields)

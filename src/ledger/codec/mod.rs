@@ -56,7 +56,8 @@ impl Serialize for LongText<'_> {
 }
 
 fn clean<S: Serializer>(text: &str, longest: usize, serializer: S) -> Result<S::Ok, S::Error> {
-    let cut = text.get(..text.floor_char_boundary(longest)).unwrap_or(text);
+    let is_short = text.len() <= longest;
+    let cut = if is_short { text } else { text.get(..text.floor_char_boundary(longest)).unwrap_or(text) };
     if memchr::memchr(0, cut.as_bytes()).is_some() {
         return serializer.serialize_str(&cut.replace('\0', " "));
     }

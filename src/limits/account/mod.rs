@@ -107,21 +107,27 @@ impl Account {
     ) -> Result<MoneyHold, Overspent> {
         let mut state = self.state();
         state.enter(now, period_end);
-        let mut amount = 0;
-        if let Expected::About(cost) = expected {
-            amount = cost.pico().clamp(0, i64::MAX - state.reserved);
-            if let Some(max) = terms.max {
-                let increase = terms.increase.filter(|(_, until)| now < *until);
-                let max = max.saturating_add(increase.map_or(Money::ZERO, |(more, _)| more));
-                if !state.affords(max.pico(), refuses, amount) {
-                    let balance = state.balance();
-                    return Err(Overspent { spent: balance.spent(), reserved: balance.reserved, max });
-                }
-            }
-        }
+        let amount = room(&state, now, terms, refuses, expected)?;
         state.reserved += amount;
         state.used_at = now;
         Ok(MoneyHold { epoch: state.epoch, period_end: state.period_end, amount })
+    }
+
+    /// Whether a call would be promised `expected`; nothing is taken.
+    ///
+    /// # Errors
+    /// As [`Account::reserve`].
+    pub fn check(
+        &self,
+        now: i64,
+        period_end: i64,
+        terms: &BudgetTerms,
+        refuses: Refuses,
+        expected: Expected,
+    ) -> Result<(), Overspent> {
+        let mut state = self.state();
+        state.enter(now, period_end);
+        room(&state, now, terms, refuses, expected).map(drop)
     }
 
     /// Raises what a call holds to what it cost so far. Never refuses: the money is spent already.
@@ -179,4 +185,25 @@ impl Account {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What would be promised to a call, in pico-dollars.
+fn room(
+    state: &State,
+    now: i64,
+    terms: &BudgetTerms,
+    refuses: Refuses,
+    expected: Expected,
+) -> Result<i64, Overspent> {
+    let Expected::About(cost) = expected else { return Ok(0) };
+    let amount = cost.pico().clamp(0, i64::MAX - state.reserved);
+    if let Some(max) = terms.max {
+        let increase = terms.increase.filter(|(_, until)| now < *until);
+        let max = max.saturating_add(increase.map_or(Money::ZERO, |(more, _)| more));
+        if !state.affords(max.pico(), refuses, amount) {
+            let balance = state.balance();
+            return Err(Overspent { spent: balance.spent(), reserved: balance.reserved, max });
+        }
+    }
+    Ok(amount)
 }

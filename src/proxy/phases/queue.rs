@@ -73,7 +73,9 @@ pub(super) async fn take(
         Ok(turned) => return Ok(Ok(turned)),
         // Time does not help.
         Err(bar) if !waits(admitted, bar) => {
-            return Ok(Err(bar.map_or_else(internal, |bar| upstream_peer::barred(admitted, bar))));
+            return Ok(Err(
+                bar.map_or_else(internal, |bar| group.refusal(bar, &admitted.requested, &admitted.wish()))
+            ));
         }
         Err(_) => {}
     }
@@ -131,7 +133,7 @@ async fn kept_alive<T>(
 
 /// By the group's own strategy, while nobody waits; or what bars the call.
 fn at_once(
-    admitted: &Admitted,
+    admitted: &mut Admitted,
     group: &Group,
     queue: &GroupQueue,
     tokens: u64,
@@ -139,7 +141,7 @@ fn at_once(
     if queue.is_busy() {
         return Err(None);
     }
-    match group.pick(&admitted.wish()) {
+    match upstream_peer::pick(admitted) {
         Pick::None(bar) => Err(Some(bar)),
         Pick::Deployment(index) => {
             // Another call may have been faster.

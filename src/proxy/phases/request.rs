@@ -7,6 +7,7 @@ use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
+use crate::proxy::trace::Trace;
 use crate::proxy::{Gateway, passing, respond};
 use crate::runtime::{self, Resolution, Snapshot};
 use http::{HeaderMap, HeaderName, Method};
@@ -167,9 +168,9 @@ async fn admit(
         controls,
         turn,
         leanings: Leanings { tags, affinity },
-        progress: Progress::default(),
+        progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
     });
-    if let Some(error) = upstream_peer::nobody(gateway, &admitted) {
+    if let Some(error) = upstream_peer::nobody(gateway, &mut admitted) {
         return Err(Box::new(admitted.refuse(error, None)));
     }
     match admission::permit(&admitted, visitor.now) {
@@ -191,11 +192,9 @@ async fn identify(
     requested: &str,
     request: &openai::Request,
 ) -> std::result::Result<(Resolution, Option<Arc<str>>), ApiError> {
-    let meant = visitor.standing.alias(requested);
-    let resolution = snapshot.resolve(meant).filter(|_| !requested.is_empty());
-    admission::may_call(&visitor.standing, requested, resolution.as_ref())?;
-    let resolution = resolution.ok_or_else(|| unknown_model(snapshot, kind, requested))?;
-    let customer = admission::serve_customer(gateway, snapshot, visitor, request).await?;
+    let resolution = snapshot.resolve_for(&visitor.standing, kind, requested)?;
+    let customer = request.user();
+    visitor.standing.name_customer(customer.as_ref(), &snapshot.house, &gateway.directory).await?;
     Ok((resolution, customer))
 }
 
@@ -213,23 +212,6 @@ pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refus
 
 fn too_large(limit: usize) -> String {
     format!("Request body is too large: the limit is {limit} bytes.")
-}
-
-fn unknown_model(snapshot: &Snapshot, kind: EndpointKind, requested: &str) -> ApiError {
-    let name = if requested.is_empty() { "None" } else { requested };
-    let words = if snapshot.has_wildcard() {
-        format!(
-            "litellm.BadRequestError: You passed in model={name}. There are no healthy deployments for this \
-             model. Received Model Group={name}\nAvailable Model Group Fallbacks=None"
-        )
-    } else {
-        format!(
-            "{}: Invalid model name passed in model={name}. Call `/v1/models` to view available models for \
-             your key.",
-            kind.upstream_path()
-        )
-    };
-    ApiError::new(ErrorKind::UnknownModel, words)
 }
 
 fn call_id(headers: &HeaderMap) -> CallId {

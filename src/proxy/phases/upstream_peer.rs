@@ -2,10 +2,10 @@
 
 use super::queue::{self, Turned};
 use super::{asking, failure};
-use crate::domain::{ApiError, ErrorKind, UpstreamClass};
+use crate::domain::{ApiError, ErrorKind};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Stage};
 use crate::proxy::{Gateway, passing};
-use crate::runtime::{Bar, Pick};
+use crate::runtime::Pick;
 use crate::upstream::{Deployment, Patience};
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -39,7 +39,7 @@ pub(in crate::proxy) async fn run(
         return Err(gone);
     }
     let chosen = match admitted.turn {
-        None => choose(&admitted),
+        None => choose(&mut admitted),
         Some(turn) => match queue::take(gateway, session, &mut admitted, turn).await {
             Ok(turned) => turned,
             Err(gone) => {
@@ -86,73 +86,43 @@ const SMALL_BODY: usize = 16 * 1024;
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &Admitted) -> Option<ApiError> {
-    let bar = admitted.resolution.group.nobody(&admitted.wish());
-    match admitted.turn {
-        Some(turn) if queue::waits(admitted, bar) => queue::hopeless(gateway, admitted, turn),
-        _ => bar.map(|bar| barred(admitted, bar)),
+pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &mut Admitted) -> Option<ApiError> {
+    let group = Arc::clone(&admitted.resolution.group);
+    let wish = admitted.wish();
+    let bar = group.nobody(&wish);
+    let error = match admitted.turn {
+        Some(turn) if queue::waits(admitted, bar) => queue::hopeless(gateway, admitted, turn)?,
+        _ => group.refusal(bar?, &admitted.requested, &wish),
+    };
+    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
+    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
+        trace.note(&group, &seen, None);
     }
+    Some(error)
 }
 
-fn choose(admitted: &Admitted) -> std::result::Result<Turned, ApiError> {
-    let group = &admitted.resolution.group;
-    match group.pick(&admitted.wish()) {
+fn choose(admitted: &mut Admitted) -> std::result::Result<Turned, ApiError> {
+    let group = Arc::clone(&admitted.resolution.group);
+    match pick(admitted) {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]), None)),
-        Pick::None(bar) => Err(barred(admitted, bar)),
+        Pick::None(bar) => Err(group.refusal(bar, &admitted.requested, &admitted.wish())),
     }
 }
 
-/// What the client is told when all deployments are barred.
-pub(super) fn barred(admitted: &Admitted, bar: Bar) -> ApiError {
-    let group = &admitted.resolution.group;
-    let requested = &admitted.requested;
-    match bar {
-        Bar::Cooled(left) | Bar::Quota(left) => none_available(admitted, left),
-        Bar::Budget => provider_exhausted(admitted),
-        Bar::Unserved => {
-            let reason = group.deployments.iter().find_map(|d| d.target.unserved.as_deref());
-            let words = format!("litellm.BadRequestError: {}", reason.unwrap_or("this model is not served"));
-            ApiError::new(ErrorKind::UnservedProvider, words)
-        }
-        Bar::Context(most) => {
-            let words = format!(
-                "litellm.ContextWindowExceededError: litellm.BadRequestError: litellm._pre_call_checks: Context \
-                 Window exceeded for given call. No models have context window large enough for this call.\n\
-                 Model={requested}, Max Input Tokens={most}, Got={}",
-                admitted.request.prompt_estimate()
-            );
-            ApiError::new(ErrorKind::Upstream(UpstreamClass::ContextWindow), words)
-        }
-        Bar::Tags => {
-            let tags = admitted.wish().tags;
-            let words = format!(
-                "litellm.AuthenticationError: Not allowed to access model due to tags configuration. Passed \
-                 model={requested} and tags={tags:?}"
-            );
-            ApiError::new(ErrorKind::TagsDenied, words)
-        }
+/// The group's choice, and how things stood before it, if that is to be told.
+pub(super) fn pick(admitted: &mut Admitted) -> Pick {
+    let group = Arc::clone(&admitted.resolution.group);
+    let wish = admitted.wish();
+    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
+    let pick = group.pick(&wish);
+    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
+        let chosen = match pick {
+            Pick::Deployment(index) => Some(index),
+            Pick::None(_) => None,
+        };
+        trace.note(&group, &seen, chosen);
     }
-}
-
-fn provider_exhausted(admitted: &Admitted) -> ApiError {
-    let providers = admitted.resolution.group.deployments.iter().map(|d| d.target.provider.as_str());
-    let words = format!(
-        "No deployments available - crossed budget: Exceeded budget for provider {}. Passed model={}",
-        providers.collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", "),
-        admitted.requested
-    );
-    ApiError::new(ErrorKind::BudgetExceeded, words)
-}
-
-fn none_available(admitted: &Admitted, left: Duration) -> ApiError {
-    let seconds = left.as_millis().div_ceil(1000).max(1);
-    let checks = if admitted.snapshot.config.router.filters.context { "True" } else { "False" };
-    let words = format!(
-        "No deployments available for selected model, Try again in {seconds} seconds. Passed model={}. \
-         pre-call-checks={checks}",
-        admitted.requested
-    );
-    ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(Some(left))
+    pick
 }
 
 /// Ends the call. What the last attempt said is more use to a client than that nobody is left.

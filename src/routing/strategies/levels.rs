@@ -11,7 +11,7 @@ pub struct Chooser {
 }
 
 struct Level {
-    /// The members' indices in the group; empty when they are all there are.
+    /// The members' indices in the group, rising; empty when they are all there are.
     members: Vec<usize>,
     strategy: Box<dyn Strategy>,
 }
@@ -59,7 +59,7 @@ impl Chooser {
                 return Some(level.strategy.score(look, at));
             }
             let part = Part { members: &level.members, whole: look.sight };
-            let own = level.members.iter().position(|member| *member == at)?;
+            let own = level.members.binary_search(&at).ok()?;
             Some(level.strategy.score(&Look { sight: &part, ..*look }, own))
         };
         self.levels.iter().find_map(scored).unwrap_or_default()

@@ -8,7 +8,7 @@ use super::{Candidate, Look, Strategy};
 /// How often a draw that hits an unusable deployment is tried again before all are looked at.
 const REDRAWS: u32 = 8;
 
-/// Some deployments with running sums of their weights.
+/// Some deployments, by rising index, with running sums of their weights.
 #[derive(Clone, Debug)]
 pub(super) struct SimpleShuffle {
     members: Vec<usize>,
@@ -73,7 +73,7 @@ impl Strategy for SimpleShuffle {
     }
 
     fn score(&self, _: &Look<'_>, at: usize) -> f64 {
-        let own = self.members.iter().position(|member| *member == at);
+        let own = self.members.binary_search(&at).ok();
         let weight = own.and_then(|own| self.weights.get(own)).copied().unwrap_or_default();
         weight / self.sums.last().copied().unwrap_or(1.0)
     }

@@ -4,9 +4,11 @@
 //! know why. A call is first offered what it has not tried and what is ready, then what it has not tried, then
 //! what it tried before.
 
+mod refusal;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use super::{Group, House};
 use crate::domain::Prices;
@@ -106,6 +108,12 @@ impl Group {
             view.denied.push(found);
         }
         Pick::None(self.bars(wish))
+    }
+
+    /// What a choice would give now; nothing is counted.
+    #[must_use]
+    pub fn preview(&self, wish: &Wish<'_>) -> Option<usize> {
+        View::new(self, wish).choose(self.draw())
     }
 
     /// Why nobody can be asked at all, if so.
@@ -303,13 +311,12 @@ impl Sight for View<'_> {
     fn tokens(&self, at: usize) -> f64 {
         let Some(deployment) = self.deployment(at) else { return 0.0 };
         let pace = &deployment.state.pace;
-        let (tokens, requests) =
-            (pace.tokens.last_minute(self.now_ms), pace.requests.last_minute(self.now_ms));
-        let under_way = deployment.in_flight() as f64;
-        let answered = requests - under_way;
+        let tokens = pace.tokens.last_minute(self.now_ms) as f64;
+        let under_way = deployment.in_flight();
+        let answered = pace.requests.last_minute(self.now_ms).saturating_sub(under_way);
         // What is under way is expected to take what the others took.
-        let each = if answered >= 1.0 { tokens / answered } else { self.wish.prompt as f64 };
-        tokens + under_way * each
+        let each = if answered > 0 { tokens / answered as f64 } else { self.wish.prompt as f64 };
+        tokens + under_way as f64 * each
     }
 
     #[expect(clippy::cast_precision_loss, reason = "an estimate needs no more")]
@@ -321,7 +328,7 @@ impl Sight for View<'_> {
         let (pace, weights) = (&deployment.state.pace, &deployment.target.weights);
         let left =
             |used: f64, limit: Option<u64>| limit.map_or(1.0, |limit| 1.0 - used / (limit.max(1) as f64));
-        left(pace.requests.last_minute(self.now_ms), weights.rpm)
+        left(pace.requests.last_minute(self.now_ms) as f64, weights.rpm)
             .min(left(self.tokens(at), weights.tpm))
             .min(pace.left.get(self.now_ms).unwrap_or(1.0))
             .max(0.0)

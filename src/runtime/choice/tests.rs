@@ -114,7 +114,7 @@ fn rpm_is_a_limit_with_the_strategies_that_say_so() {
         let sent = picks.iter().filter(|pick| matches!(pick, Pick::Deployment(_))).count();
         assert_eq!(sent, if entry.limits { 6 } else { 7 }, "{entry:?}: {picks:?}");
         if entry.limits {
-            assert!(matches!(picks[6], Pick::None(Bar::Quota(left)) if left <= Duration::from_secs(120)));
+            assert!(matches!(picks[6], Pick::None(Bar::Quota(left)) if left <= Duration::from_secs(65)));
             assert_eq!(
                 group.considered(&wish(&house, &[], &[])).iter().filter(|row| row.bar.is_some()).count(),
                 2

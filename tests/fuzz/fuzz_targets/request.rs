@@ -18,6 +18,7 @@ fuzz_target!(|input: &[u8]| {
     let kinds = [EndpointKind::ChatCompletions, EndpointKind::Completions, EndpointKind::Embeddings];
     let kind = kinds[usize::from(flags >> 4) % kinds.len()];
     let Ok(read) = request::read(kind, Bytes::copy_from_slice(body)) else { return };
+    assert!(read.opening().len() <= 1024 && read.tags().len() <= 32);
     let defaults = map(flags & 1 != 0, &json!({"temperature": 0.5, "a\"b": [1]}));
     let extra_body = map(flags & 2 != 0, &json!({"top_k": 1, "stream_options": {"x": 1}}));
     let params = ShapeParams {

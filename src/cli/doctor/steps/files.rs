@@ -60,9 +60,7 @@ pub(super) fn dotenv(_visit: &mut Visit<'_>) -> Finding {
         return Finding::fail(Trouble::EnvUnfit, warning.to_string());
     }
     match is_open_to_others(file) {
-        Ok(false) => {
-            Finding::pass(format!("{}, readable by its owner alone", counted(names.len(), "variable")))
-        }
+        Ok(false) => Finding::pass(format!("{}, closed to others", counted(names.len(), "variable"))),
         Ok(true) => Finding::fail(Trouble::EnvOpen, "others can read .env"),
         Err(error) => Finding::fail(Trouble::EnvUnfit, error.to_string()),
     }
