@@ -26,7 +26,8 @@
 //! `Arrived` → [`auth`] says who calls, [`runtime::Directory`] whose key it is and whose limits that touches, [`dialects`]
 //! what is asked, [`runtime`] which group it means → [`limits::admit`] takes what the call will likely need, in requests,
 //! tokens, slots and money, from everybody concerned or from nobody → `Admitted`, which holds the [`limits::Permit`] →
-//! the group picks a deployment, [`upstream`] gives its peer → `Attempting` → the upstream's head decides:
+//! the group picks a deployment (where keys have limits, after the call's turn in a [`upstream::Queue`]), [`upstream`]
+//! gives its peer → `Attempting` → the upstream's head decides:
 //! an error is captured (and retried, or told), a whole answer is held until its cost is known, a stream is
 //! relayed → the permit is settled with what was used → one [`domain::UsageRecord`], in the journal of the [`ledger`]
 //! before the client has the end of its answer, then for [`telemetry`]. The snapshot is loaded once for all of it.

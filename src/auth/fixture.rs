@@ -1,7 +1,7 @@
 //! Principals and keys for tests.
 
 use super::{Principal, Role};
-use crate::domain::{BudgetTerms, KeyDigest, KeyFacts, RateTerms};
+use crate::domain::{BudgetTerms, KeyDigest, KeyFacts, QueueTerms, RateTerms};
 use std::sync::Arc;
 
 /// A key without any limit.
@@ -26,6 +26,7 @@ pub(super) fn key() -> KeyFacts {
         reads_spend: false,
         allowed_ips: Vec::new(),
         tags: Vec::new(),
+        queue: QueueTerms::default(),
         client_tags: false,
     }
 }

@@ -1,12 +1,15 @@
 //! `tollgate.groups`: what one group does differently from the others.
 
 use crate::routing::Choice;
+use std::time::Duration;
 
 /// The settings of one group; what it does not say is as everywhere.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct GroupConfig {
     /// How its next deployment is chosen.
     pub strategy: Option<Choice>,
+    /// How long its calls may wait for quota; its deployments' `rpm` and `tpm` are limits then.
+    pub max_wait: Option<Duration>,
 }
 
 /// The groups that have settings of their own, by `model_name` or alias.

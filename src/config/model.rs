@@ -25,6 +25,8 @@ pub struct Config {
     pub spending: SpendingConfig,
     /// Retries, timeouts and cooldown.
     pub router: RouterConfig,
+    /// Whether `rpm` and `tpm` are limits, and how calls wait for them.
+    pub queue: QueueConfig,
     /// What single groups do differently.
     pub groups: Groups,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
@@ -37,6 +39,32 @@ pub struct Config {
     pub stored: StoredModels,
     /// What the sections of the file say, to be compared with another configuration.
     pub settings: Settings,
+}
+
+/// Limits of upstream keys, and waiting for them.
+#[derive(Clone, Debug)]
+pub struct QueueConfig {
+    /// Whether the `rpm` and `tpm` of deployments are limits (`tollgate.queue`, or `enforce_model_rate_limits`).
+    pub is_on: bool,
+    /// How long a call may wait where nobody says another time; zero is not at all.
+    pub max_wait: Duration,
+    /// Most calls that wait for one group.
+    pub max_depth: usize,
+    /// The best priority that a call may have, and has if it says nothing; lower is sooner.
+    pub priority: u8,
+    /// The window that upstreams count in.
+    pub window: Duration,
+    /// How often a stream that waits is sent a comment; its head is sent with the first. `None` is never.
+    pub keep_alive: Option<Duration>,
+}
+
+impl Config {
+    /// How long calls of a group may wait; `None` if its deployments' limits are none.
+    #[must_use]
+    pub fn max_wait_of(&self, group: &str) -> Option<Duration> {
+        let own = self.groups.of(group).and_then(|group| group.max_wait);
+        own.or_else(|| self.queue.is_on.then_some(self.queue.max_wait))
+    }
 }
 
 /// Process-wide settings.

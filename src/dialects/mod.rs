@@ -33,13 +33,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every dialect that upstreams speak.
-pub static ALL: &[&dyn Dialect] = &[
-    &openai::OpenAi,
-    &anthropic::Anthropic,
-    &gemini::Gemini,
-    &ollama::Ollama,
-    &cohere::Cohere,
-];
+pub static ALL: &[&dyn Dialect] =
+    &[&openai::OpenAi, &anthropic::Anthropic, &gemini::Gemini, &ollama::Ollama, &cohere::Cohere];
 
 /// The dialect of this name.
 #[must_use]

@@ -3,6 +3,7 @@
 use super::{KeyDigest, Money, Period};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Limits on speed; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,17 @@ pub struct BudgetTerms {
     pub anchor: Option<i64>,
     /// Added to `max` until a time, in unix milliseconds.
     pub increase: Option<(Money, i64)>,
+}
+
+/// How the calls of a key or a team wait for scarce quota; what is `None` is as for everybody.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueTerms {
+    /// Its share among those who wait, in thousandths (`queue_weight`); 1000 if nobody says another.
+    pub weight: Option<u32>,
+    /// How long its calls may wait (`max_wait`).
+    pub max_wait: Option<Duration>,
+    /// The best priority that its calls may have, and have if they say nothing (`queue_priority`); lower is sooner.
+    pub priority: Option<u8>,
 }
 
 /// A virtual key.
@@ -71,6 +83,8 @@ pub struct KeyFacts {
     pub allowed_ips: Vec<IpAddr>,
     /// Labels for spend, and for routing by tags (`metadata.tags`).
     pub tags: Vec<Arc<str>>,
+    /// How its calls wait.
+    pub queue: QueueTerms,
     /// Whether the tags that calls bring along decide about their route (`metadata.allow_client_tags`).
     pub client_tags: bool,
 }
@@ -154,6 +168,8 @@ pub struct TeamFacts {
     pub member_budget: BudgetTerms,
     /// Labels for spend, and for routing by tags.
     pub tags: Vec<Arc<str>>,
+    /// How its keys' calls wait.
+    pub queue: QueueTerms,
     /// Whether the tags that calls bring along decide about their route.
     pub client_tags: bool,
 }

@@ -24,8 +24,8 @@ pub use charge::{Charge, CounterId, Scope};
 pub use decimal::Decimal;
 pub use digest::KeyDigest;
 pub use entity::{
-    BudgetTerms, CustomerFacts, KeyFacts, MemberFacts, OrganizationFacts, RateTerms, TeamFacts, UserFacts,
-    UserRole,
+    BudgetTerms, CustomerFacts, KeyFacts, MemberFacts, OrganizationFacts, QueueTerms, RateTerms, TeamFacts,
+    UserFacts, UserRole,
 };
 pub use error::{ApiError, ErrorKind};
 pub use failure::{Failure, FaultClass, UpstreamClass};

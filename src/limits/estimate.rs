@@ -42,6 +42,17 @@ impl Learned {
         let longest = self.answers.iter().map(|answer| answer.load(Ordering::Relaxed)).max();
         longest.and_then(|tokens| tokens.checked_sub(1))
     }
+
+    /// The mean completion tokens of the remembered answers; `None` before the first. Of many calls together it
+    /// promises neither too much nor too little.
+    #[must_use]
+    pub fn mean(&self) -> Option<u32> {
+        let answers = self.answers.iter().map(|answer| u64::from(answer.load(Ordering::Relaxed)));
+        let (count, sum) =
+            answers.filter(|answer| *answer > 0).fold((0, 0), |(n, sum), answer| (n + 1, sum + answer - 1));
+        let mean = u64::checked_div(sum, count)?;
+        u32::try_from(mean).ok()
+    }
 }
 
 /// The completion tokens to reserve for: what is learned, or else the model's limit (4096 if it has none), but

@@ -271,6 +271,19 @@ fn answer(mut head: HeaderMap, session: &Session, attempt: &Attempt) -> Response
     parts.into()
 }
 
+/// The head of a stream of which nothing is known yet: who will answer it, and what is left of which limit.
+pub(super) fn begun(session: &Session, caller: &Caller) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build_no_case(200, Some(8))?;
+    head.insert_header(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))?;
+    head.insert_header(CALL_ID, text(caller.call_id.as_str()))?;
+    head.insert_header(VERSION, HeaderValue::from_static(LITELLM_VERSION))?;
+    head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
+    head.insert_header(ACCEL, HeaderValue::from_static("no"))?;
+    head.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    allow_origin(&mut head, session)?;
+    Ok(head)
+}
+
 /// The head of an answer that costs nothing and asked nobody.
 pub(super) fn counted(session: &Session, caller: &Caller, length: usize) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build_no_case(http::StatusCode::OK, Some(8))?;

@@ -29,8 +29,22 @@ pub(super) async fn refusal(session: &mut Session, refused: &Refused) -> Result<
 
 /// The same as the last thing on this connection, which is announced.
 pub(super) async fn last_refusal(session: &mut Session, refused: &Refused) -> Result<()> {
+    if refused.begun {
+        let event = refused.caller.inbound().error_event(&refused.error);
+        return session.write_response_body(Some(event), true).await;
+    }
     session.set_keepalive(None);
     refusal(session, refused).await
+}
+
+/// Sends the head of a stream that still waits, if it has none, and a comment, so that nobody in between gives up.
+pub(super) async fn keep_alive(session: &mut Session, admitted: &mut Admitted) -> Result<()> {
+    if !admitted.progress.begun {
+        let head = head::begun(session, &admitted.caller)?;
+        session.write_response_header(Box::new(head), false).await?;
+        admitted.progress.begun = true;
+    }
+    session.write_response_body(Some(Bytes::from_static(b": waiting\n\n")), false).await
 }
 
 /// Sends a held answer, which is written down, with its cost in the head.

@@ -138,6 +138,9 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     if let Some(permit) = permit {
         attribution.charges = close(gateway, permit, usage.total().saturating_sub(usage.cached), cost);
     }
+    if let Some(ticket) = attempt.quota.take() {
+        ticket.settle(usage.total());
+    }
     let group = &admitted.resolution.group;
     // A count of tokens says nothing of how long answers get.
     if admitted.caller.kind != EndpointKind::CountTokens {

@@ -10,9 +10,9 @@ use crate::domain::{
     Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
-use crate::runtime::{Resolution, Snapshot, Standing, Wish};
+use crate::runtime::{Resolution, Snapshot, Standing, Turn, TurnWish, Wish};
 use crate::telemetry::{InFlightGuard, Trace};
-use crate::upstream::{Deployment, InFlight, Leave};
+use crate::upstream::{Deployment, InFlight, Leave, Ticket};
 use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
 use smallvec::SmallVec;
@@ -106,6 +106,10 @@ pub(super) struct Admitted {
     pub(super) controls: Controls,
     /// What the client says of its fallbacks.
     pub(super) wishes: Option<Box<Wishes>>,
+    /// What the client says of its waiting.
+    pub(super) turns: TurnWish,
+    /// What it may do to get its turn; `None` where its group's keys have no limits.
+    pub(super) turn: Option<Turn>,
     pub(super) leanings: Leanings,
     pub(super) progress: Progress,
 }
@@ -150,6 +154,8 @@ pub(super) struct Progress {
     /// Pooled connections that turned out to be dead; they cost no retry.
     pub(super) stale: u32,
     pub(super) wait: Duration,
+    /// The client has the head of a stream already: it was kept alive while it waited.
+    pub(super) begun: bool,
     pub(super) last: Option<Failure>,
     /// The deployment of the present group that is asked next although it is out of rotation.
     pub(super) last_resort: Option<usize>,
@@ -166,6 +172,8 @@ pub(super) struct Attempt {
     pub(super) deployment: Arc<Deployment>,
     pub(super) slot: InFlight,
     pub(super) leave: Leave,
+    /// What is taken of the key's quota, where that is counted; it comes back however the attempt ends.
+    pub(super) quota: Option<Ticket>,
     pub(super) body: Bytes,
     pub(super) form: Form,
     pub(super) started: Instant,
@@ -256,6 +264,8 @@ pub(super) struct Refused {
     pub(super) deployment: Option<Arc<Deployment>>,
     pub(super) timeout: Option<Duration>,
     pub(super) client_gone: bool,
+    /// The client has the head of a stream already, so the error is an event of it.
+    pub(super) begun: bool,
 }
 
 impl Caller {
@@ -274,7 +284,8 @@ impl Progress {
     /// Begins at another group.
     pub(super) fn begin_again(&mut self, detour: Box<Detour>) {
         let (attempts, trace) = (std::mem::take(&mut self.attempts), self.trace.take());
-        *self = Self { attempts, trace, stale: self.stale, detour: Some(detour), ..Self::default() };
+        let Self { stale, begun, .. } = *self;
+        *self = Self { attempts, trace, stale, begun, detour: Some(detour), ..Self::default() };
     }
 }
 
@@ -302,6 +313,7 @@ impl Admitted {
             now: unix_ms(self.caller.arrived_at),
             tags: self.attribution.tags.get(..self.leanings.tags).unwrap_or_default(),
             prompt: self.request.prompt_estimate(),
+            tokens: self.turn.map_or(0, |turn| turn.tokens()),
             stream: self.request.stream(),
             affinity: self.leanings.affinity,
             tried: &self.progress.tried,
@@ -328,6 +340,7 @@ impl Admitted {
             deployment,
             timeout: Some(timeout),
             client_gone: false,
+            begun: self.progress.begun,
         }
     }
 }
@@ -351,6 +364,7 @@ impl Refused {
             deployment: None,
             timeout: None,
             client_gone: false,
+            begun: false,
         }
     }
 

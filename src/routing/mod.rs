@@ -9,6 +9,7 @@ mod by_class;
 mod fallback;
 mod origin;
 mod pace;
+pub mod queue;
 pub mod strategies;
 
 pub use backoff::{backoff, jitter};

@@ -1,6 +1,7 @@
 //! A group: the deployments behind one public name, and what is remembered of its calls. The choice among them
 //! is in `choice`.
 
+use super::GroupQueue;
 use super::choice::candidate;
 use crate::auth::Asked;
 use crate::config::Filters;
@@ -29,6 +30,8 @@ pub struct Group {
     pub access_groups: Vec<String>,
     /// How long its answers are.
     pub learned: Learned,
+    /// How calls wait for quota; `None` where limits are none.
+    pub queue: Option<GroupQueue>,
     /// The prices of its deployments, each once; `None` where nobody knows.
     prices: SmallVec<[Option<Prices>; 1]>,
     max_output: Option<u64>,
@@ -81,6 +84,7 @@ impl Group {
                 .flat_map(|d| d.target.info.access_groups.iter().cloned())
                 .collect(),
             learned: Learned::default(),
+            queue: None,
             prices: prices(&deployments),
             max_output: deployments.iter().filter_map(|d| d.target.info.max_output_tokens).max(),
             upstream_name: deployments.first().map(|d| format!("{}/{}", d.target.provider, d.target.model)),
@@ -92,6 +96,19 @@ impl Group {
             deployments,
             cursor: AtomicU64::new(fastrand::u64(..)),
         }
+    }
+
+    /// Makes its deployments' limits hold.
+    #[must_use]
+    pub fn with_queue(mut self, queue: Option<GroupQueue>) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// The longest answer that one of its models gives, in tokens, as far as that is known.
+    #[must_use]
+    pub const fn max_output(&self) -> Option<u64> {
+        self.max_output
     }
 
     /// How the next deployment is chosen.

@@ -1,6 +1,7 @@
 //! One configuration made ready to serve.
 
 use super::names::Names;
+use super::queue::{self, Queues};
 use super::{CustomerTerms, Directory, Group, House, Resolution, Standing, Terms};
 use crate::auth::Verifier;
 use crate::config::{Config, GroupConfig};
@@ -27,6 +28,8 @@ pub struct Snapshot {
     pub groups: Vec<Arc<Group>>,
     /// Whether any group wants to know what calls have in common.
     pub wants_affinity: bool,
+    /// Whether calls of some group may have to wait for their turn.
+    pub has_queues: bool,
     names: Names,
     /// The longest paths first.
     passages: Vec<(Arc<Passage>, Arc<Endpoint>)>,
@@ -54,7 +57,9 @@ impl Snapshot {
         let origins: Vec<&HostPort> = config.passages.iter().map(|passage| &passage.origin).collect();
         let (deployments, endpoints) = upstreams.prepare(&config.targets, &origins).await?;
         let passages = config.passages.iter().cloned().zip(endpoints).collect();
-        let groups = groups(&deployments, &config);
+        queue::configure(&deployments, &config);
+        let mut queues = Queues::new(&config, upstreams);
+        let groups = groups(&deployments, &config, &mut queues);
         let by_name: HashMap<&str, &Arc<Group>> = groups.iter().map(|g| (&*g.name, g)).collect();
         let aliases = config.aliases.iter().filter_map(|alias| {
             let members: Vec<&Arc<Group>> =
@@ -62,7 +67,7 @@ impl Snapshot {
             let group = match members.as_slice() {
                 [] => return None,
                 [one] => Arc::clone(one),
-                many => Arc::new(union(&alias.name, many, &config)),
+                many => Arc::new(union(&alias.name, many, &config, &mut queues)),
             };
             Some((alias.name.clone(), group))
         });
@@ -74,8 +79,20 @@ impl Snapshot {
             budget_id: config.spending.customer_budget_id.clone(),
         });
         let house = House::prepare(&config, directory, verifier.bare_hash()).await;
+        let has_queues = groups.iter().any(|group| group.queue.is_some());
         let wants_affinity = groups.iter().any(|group| group.choice().entry.by_affinity);
-        Ok(Self { config, generation, verifier, house, deployments, groups, wants_affinity, names, passages })
+        Ok(Self {
+            config,
+            generation,
+            verifier,
+            house,
+            deployments,
+            groups,
+            wants_affinity,
+            has_queues,
+            names,
+            passages,
+        })
     }
 
     /// Finds the group that a name stands for.
@@ -145,8 +162,10 @@ impl Snapshot {
             .cloned()
             .collect();
         let first = found.first()?.target.group.clone();
+        let whole = self.groups.iter().find(|group| *group.name == *first);
+        let queue = whole.and_then(|group| Some(group.queue.as_ref()?.among(&found)));
         let terms = terms(&self.config, &first);
-        Some(Resolution::of(Group::new(&first, found, &terms)))
+        Some(Resolution::of(Group::new(&first, found, &terms).with_queue(queue)))
     }
 }
 
@@ -185,7 +204,7 @@ fn terms(config: &Config, name: &str) -> Terms {
     }
 }
 
-fn groups(deployments: &[Arc<Deployment>], config: &Config) -> Vec<Arc<Group>> {
+fn groups(deployments: &[Arc<Deployment>], config: &Config, queues: &mut Queues<'_>) -> Vec<Arc<Group>> {
     let mut order: Vec<&str> = Vec::new();
     let mut members: HashMap<&str, Vec<Arc<Deployment>>> = HashMap::new();
     for deployment in deployments {
@@ -201,13 +220,15 @@ fn groups(deployments: &[Arc<Deployment>], config: &Config) -> Vec<Arc<Group>> {
     let mut groups = Vec::with_capacity(order.len());
     for name in order {
         let list = members.remove(name).unwrap_or_default();
-        groups.push(Arc::new(Group::new(name, list, &terms(config, name))));
+        let queue = queues.of(name, &list);
+        groups.push(Arc::new(Group::new(name, list, &terms(config, name)).with_queue(queue)));
     }
     groups
 }
 
-fn union(name: &str, groups: &[&Arc<Group>], config: &Config) -> Group {
-    let deployments = groups.iter().flat_map(|group| group.deployments.iter().cloned()).collect();
+fn union(name: &str, groups: &[&Arc<Group>], config: &Config, queues: &mut Queues<'_>) -> Group {
+    let deployments: Vec<_> = groups.iter().flat_map(|group| group.deployments.iter().cloned()).collect();
     let num_retries = groups.iter().map(|group| group.num_retries).max().unwrap_or_default();
-    Group::new(name, deployments, &Terms { num_retries, ..terms(config, name) })
+    let queue = queues.of(name, &deployments);
+    Group::new(name, deployments, &Terms { num_retries, ..terms(config, name) }).with_queue(queue)
 }

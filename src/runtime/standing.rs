@@ -6,7 +6,7 @@ use super::known::Known;
 use crate::auth::{self, Asked, Candidate, Principal};
 use crate::domain::{
     ApiError, Attribution, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, MemberFacts, Money,
-    OrganizationFacts, TeamFacts, UserFacts,
+    OrganizationFacts, QueueTerms, TeamFacts, UserFacts,
 };
 use crate::limits::Gate;
 use smallvec::SmallVec;
@@ -166,6 +166,18 @@ impl Standing {
                 check(ErrorKind::OrganizationModelDenied, "org", "org", &organization.models)
             }
             None => Ok(()),
+        }
+    }
+
+    /// How its calls wait for scarce quota: as the key says, or else its team.
+    #[must_use]
+    pub fn queue(&self) -> QueueTerms {
+        let own = self.key.as_ref().map(|key| key.queue).unwrap_or_default();
+        let team = self.team.as_ref().map(|team| team.queue).unwrap_or_default();
+        QueueTerms {
+            weight: own.weight.or(team.weight),
+            max_wait: own.max_wait.or(team.max_wait),
+            priority: own.priority.or(team.priority),
         }
     }
 

@@ -181,6 +181,7 @@ impl Facts<'_> {
             reads_spend: permissions.is_some_and(|own| own.truth("get_spend_routes")),
             allowed_ips: ips.iter().filter_map(|ip| ip.parse().ok()).collect(),
             tags: self.tags(),
+            queue: self.queue(),
             client_tags: self.client_tags(),
         }
     }
@@ -216,6 +217,7 @@ impl Facts<'_> {
             member_rates: member.as_ref().map(Facts::rates).unwrap_or_default(),
             member_budget: member.map(|own| own.budget(false)).unwrap_or_default(),
             tags: self.tags(),
+            queue: self.queue(),
             client_tags: self.client_tags(),
         }
     }

@@ -21,6 +21,7 @@ mod table;
 pub(crate) mod tests;
 mod usage;
 mod vault;
+mod waiting;
 mod writer;
 
 pub use changes::Change;

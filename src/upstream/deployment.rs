@@ -1,7 +1,7 @@
 //! A deployment at work: its compiled target, its endpoint and its state.
 
 use super::head::Heads;
-use super::{Endpoint, TargetState};
+use super::{Endpoint, QuotaLane, TargetState};
 use crate::dialects::translate::Translated;
 use crate::domain::{EndpointKind, Prices, TargetId};
 use crate::providers::Target;
@@ -19,6 +19,8 @@ pub struct Deployment {
     pub endpoint: Arc<Endpoint>,
     /// How it has been doing.
     pub state: Arc<TargetState>,
+    /// The quota of its key for its model.
+    pub quota: Arc<QuotaLane>,
     /// What answers and records say of it.
     pub labels: Labels,
     heads: Heads,
@@ -88,10 +90,11 @@ impl Deployment {
         target: Arc<Target>,
         endpoint: Arc<Endpoint>,
         state: Arc<TargetState>,
+        quota: Arc<QuotaLane>,
     ) -> Result<Self, Uncallable> {
         let heads = heads(&target)?;
         let labels = Labels::new(&target);
-        Ok(Self { target, endpoint, state, labels, heads })
+        Ok(Self { target, endpoint, state, quota, labels, heads })
     }
 
     /// Whether the upstream takes requests of this API as clients wrote them.
@@ -153,6 +156,12 @@ impl Deployment {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.state.slots.as_ref().is_none_or(|slots| slots.available_permits() > 0)
+    }
+
+    /// The share of its key's quota that is left now, from 0 to 1; 1 where none is counted.
+    #[must_use]
+    pub fn headroom(&self) -> f64 {
+        self.quota.headroom()
     }
 
     /// Calls under way.

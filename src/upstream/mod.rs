@@ -13,6 +13,8 @@ mod discovery;
 mod endpoint;
 mod head;
 mod outbox;
+mod queue;
+mod quota;
 mod registry;
 
 pub use ask::{Asked, ask_for_models};
@@ -21,4 +23,6 @@ pub use cooldown::{Fault, KeyLane, Leave, TargetState};
 pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe};
 pub use outbox::{NotPosted, Outbox};
+pub use queue::{Ask, Granted, NoTurn, Queue, Ticket};
+pub use quota::QuotaLane;
 pub use registry::Upstreams;

@@ -1,6 +1,6 @@
 //! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
 
-use super::{Deployment, Endpoint, KeyLane, Probe, TargetState, Uncallable, callable};
+use super::{Deployment, Endpoint, KeyLane, Probe, Queue, QuotaLane, TargetState, Uncallable, callable};
 use crate::domain::{HostPort, Secret, TargetId};
 use crate::providers::Target;
 use futures::future::join_all;
@@ -29,7 +29,14 @@ struct Kept {
     endpoints: HashMap<HostPort, Arc<Endpoint>>,
     states: HashMap<TargetId, Weak<TargetState>>,
     lanes: HashMap<(HostPort, Option<Secret>), Weak<KeyLane>>,
+    quotas: HashMap<QuotaName, Weak<QuotaLane>>,
+    /// Numbers the quotas.
+    next_quota: u64,
+    queues: HashMap<String, Weak<Queue>>,
 }
+
+/// What a quota is of: an origin, a key there, and the upstream's model.
+type QuotaName = (HostPort, Option<Secret>, String);
 
 impl Upstreams {
     /// An empty registry; `since` is where the clocks of its cooldowns start.
@@ -60,7 +67,8 @@ impl Upstreams {
             let endpoint = self.endpoint(&mut kept, &target.origin);
             let lane = self.lane(&mut kept, target);
             let state = self.state(&mut kept, target, lane);
-            deployments.push(Arc::new(Deployment::new(Arc::clone(target), endpoint, state)?));
+            let quota = self.quota(&mut kept, target);
+            deployments.push(Arc::new(Deployment::new(Arc::clone(target), endpoint, state, quota)?));
         }
         let other_endpoints = others.iter().map(|origin| self.endpoint(&mut kept, origin)).collect();
         kept.endpoints.retain(|origin, _| {
@@ -68,6 +76,8 @@ impl Upstreams {
         });
         kept.states.retain(|_, state| state.strong_count() > 0);
         kept.lanes.retain(|_, lane| lane.strong_count() > 0);
+        kept.quotas.retain(|_, quota| quota.strong_count() > 0);
+        kept.queues.retain(|_, queue| queue.strong_count() > 0);
         Ok((deployments, other_endpoints))
     }
 
@@ -82,6 +92,31 @@ impl Upstreams {
             let lane = Arc::new(KeyLane::default());
             *slot = Arc::downgrade(&lane);
             lane
+        })
+    }
+
+    fn quota(&self, kept: &mut Kept, target: &Target) -> Arc<QuotaLane> {
+        let name = (target.origin.clone(), target.api_key.clone(), target.model.clone());
+        let number = kept.next_quota;
+        let slot = kept.quotas.entry(name).or_default();
+        if let Some(quota) = slot.upgrade() {
+            return quota;
+        }
+        let quota = Arc::new(QuotaLane::new(self.since, number));
+        *slot = Arc::downgrade(&quota);
+        kept.next_quota += 1;
+        quota
+    }
+
+    /// The queue of that name, the same one for as long as somebody keeps it.
+    #[must_use]
+    pub fn queue(&self, name: &str) -> Arc<Queue> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = kept.queues.entry(name.to_owned()).or_default();
+        slot.upgrade().unwrap_or_else(|| {
+            let queue = Arc::new(Queue::new(self.since));
+            *slot = Arc::downgrade(&queue);
+            queue
         })
     }
 

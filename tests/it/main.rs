@@ -45,6 +45,7 @@ mod parallel;
 mod passing;
 mod people;
 mod pooler;
+mod queue;
 mod reload;
 mod retries;
 mod seeds;

@@ -4,7 +4,7 @@
 
 use super::{Grantor, Place, Standing, may_change, may_read};
 use crate::auth::{Principal, Role, fixture, route_allowed};
-use crate::domain::{BudgetTerms, KeyFacts, Money, RateTerms, TeamFacts, UserFacts, UserRole};
+use crate::domain::{BudgetTerms, KeyFacts, Money, QueueTerms, RateTerms, TeamFacts, UserFacts, UserRole};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
@@ -114,6 +114,7 @@ fn team() -> impl Strategy<Value = TeamFacts> {
             member_rates: RateTerms::default(),
             member_budget: BudgetTerms::default(),
             tags: Vec::new(),
+            queue: QueueTerms::default(),
             client_tags: false,
         },
     )

@@ -106,8 +106,27 @@ impl Rows {
                 "tollgate.health_check" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::HEALTH_CHECK);
                 }
+                "tollgate.queue" if !entry.node.entries().is_empty() => {
+                    self.section(&entry.node, &below, keys::QUEUE);
+                }
+                "router_settings.optional_pre_call_checks" => self.checks(entry, &below),
                 _ => self.by_table(entry, path, table),
             }
+        }
+    }
+
+    fn checks(&mut self, entry: &Entry, path: &str) {
+        if entry.node.is_empty() {
+            return self.push(entry, path, Status::Honoured, "asks for nothing");
+        }
+        for node in entry.node.items() {
+            let name = node.text().unwrap_or_default();
+            let (status, note) = match name {
+                "enforce_model_rate_limits" => (Status::Honoured, "rpm and tpm are limits"),
+                _ => (Status::Unsupported, keys::LATER),
+            };
+            let place = node.mark.place(&format!("{path}: {name}"));
+            self.0.push(AuditRow { place, status, note: note.to_owned() });
         }
     }
 

@@ -90,7 +90,11 @@ pub(crate) static ROUTER: &[Key] = &[
     yes("content_policy_fallbacks"),
     yes("max_fallbacks"),
     noted("enable_pre_call_checks", "the prompt is compared with max_input_tokens"),
-    later("optional_pre_call_checks"),
+    yes("optional_pre_call_checks"),
+    noted(
+        "enforce_model_rate_limits",
+        "rpm and tpm are limits; LiteLLM reads it in optional_pre_call_checks only",
+    ),
     yes("enable_tag_filtering"),
     yes("tag_filtering_match_any"),
     later("redis_url"),
@@ -130,7 +134,7 @@ pub(crate) static STRATEGY_ARGS: &[Key] = &[
 ];
 
 /// `tollgate.groups.<name>`.
-pub(crate) static GROUP: &[Key] = &[yes("routing_strategy"), yes("routing_strategy_args")];
+pub(crate) static GROUP: &[Key] = &[yes("routing_strategy"), yes("routing_strategy_args"), yes("max_wait")];
 
 /// `router_settings.retry_policy`.
 pub(crate) static RETRY_POLICY: &[Key] = &[
@@ -199,6 +203,10 @@ pub(crate) static GENERAL: &[Key] = &[
     later("always_include_stream_usage"),
     later("infer_model_from_keys"),
     yes("use_x_forwarded_for"),
+    noted(
+        "enforce_model_rate_limits",
+        "rpm and tpm are limits; LiteLLM reads it in optional_pre_call_checks only",
+    ),
     later("use_azure_key_vault"),
     later("use_google_kms"),
     later("forward_client_headers_to_llm_api"),
@@ -259,8 +267,13 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("blocked_ips"),
     yes("limits"),
     yes("journal"),
+    yes("queue"),
     yes("groups"),
 ];
+
+/// `tollgate.queue`.
+pub(crate) static QUEUE: &[Key] =
+    &[yes("max_wait"), yes("max_depth"), yes("priority"), yes("window_seconds"), yes("keep_alive")];
 
 /// `tollgate.health_check`.
 pub(crate) static HEALTH_CHECK: &[Key] = &[yes("kind"), yes("path"), yes("interval_seconds")];

@@ -3,7 +3,7 @@
 use super::super::did_you_mean;
 use super::super::field::Report;
 use super::super::groups::{GroupConfig, Groups};
-use super::{Sections, strategy};
+use super::{Sections, queue, strategy};
 use crate::config::{Alias, RouterConfig};
 use crate::providers::Target;
 use std::sync::Arc;
@@ -31,8 +31,9 @@ pub(super) fn compile(
             report.warn(field.place(), words);
         }
         let Some(group) = field.map(report) else { continue };
+        let max_wait = group.field("max_wait").and_then(|f| queue::wait(&f, report));
         let strategy = strategy::of(&group, router.strategy, report);
-        groups.push((field.key().to_owned(), GroupConfig { strategy }));
+        groups.push((field.key().to_owned(), GroupConfig { strategy, max_wait }));
     }
     Groups(groups)
 }

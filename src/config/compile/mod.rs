@@ -13,6 +13,7 @@ mod policies;
 mod pool;
 mod prices;
 mod provider;
+mod queue;
 mod router;
 mod server;
 mod shown;
@@ -84,6 +85,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let telemetry = telemetry::compile(&sections, &env, &mut report);
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
+    let queue = queue::compile(&sections, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
     let passages = passages::compile(&sections.general, &env, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
@@ -95,8 +97,19 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         return Err(report.errors);
     }
     let settings = Settings::of(&root);
-    let config =
-        Config { server, telemetry, spending, router, groups, targets, passages, aliases, stored, settings };
+    let config = Config {
+        server,
+        telemetry,
+        spending,
+        router,
+        queue,
+        groups,
+        targets,
+        passages,
+        aliases,
+        stored,
+        settings,
+    };
     Ok(Compiled { config, warnings: report.warnings, audit: audit::audit(file) })
 }
 

@@ -13,7 +13,7 @@ use crate::domain::{ApiError, KeyDigest, Usage};
 use crate::endpoints;
 use crate::limits::{self, Ask, Gate};
 use crate::metering;
-use crate::runtime::{self, Considered, Estimate, Group, Snapshot, Standing, Tags, Wish};
+use crate::runtime::{self, Considered, Estimate, Group, GroupQueue, Snapshot, Standing, Tags, Wish};
 use crate::store::Doc;
 use axum::Json;
 use axum::body::Bytes;
@@ -135,7 +135,8 @@ async fn judge(
     standing.name_customer(request.user().as_ref(), &snapshot.house, &control.directory).await?;
     let group = &resolution.group;
     let tags = Tags::of(standing.attribution().tags, standing, &request, &question.headers);
-    let wish = wish(snapshot, &request, &question.headers, &tags, now);
+    let tokens = GroupQueue::tokens(group, request.prompt_estimate(), request.max_tokens());
+    let wish = Wish { tokens, ..wish(snapshot, &request, &question.headers, &tags, now) };
     let expected = group.expected(request.prompt_estimate(), request.max_tokens());
     let mut gates = standing.gates(&[requested, &*group.name]);
     gates.extend(&snapshot.house.global);
@@ -171,6 +172,7 @@ fn wish<'a>(
         now,
         tags: tags.all.get(..tags.decisive).unwrap_or_default(),
         prompt: request.prompt_estimate(),
+        tokens: 0,
         stream: request.stream(),
         affinity: snapshot.wants_affinity.then(|| runtime::affinity(request, headers)),
         tried: &[],
@@ -179,7 +181,7 @@ fn wish<'a>(
 
 fn strategy(group: &Group) -> Value {
     let entry = group.choice().entry;
-    json!({ "name": entry.name(), "score": entry.score, "rpm_and_tpm_are_limits": entry.limits })
+    json!({ "name": entry.name(), "score": entry.score, "rpm_and_tpm_are_limits": entry.limits || group.queue.is_some() })
 }
 
 fn estimate(expected: &Estimate, request: &Request) -> Value {

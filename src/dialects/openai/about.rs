@@ -28,6 +28,16 @@ impl Request {
         read("max_completion_tokens").or_else(|| read("max_tokens"))
     }
 
+    /// How soon it is to be served where calls wait (`priority`, `metadata.priority`); lower is sooner.
+    #[must_use]
+    pub fn priority(&self) -> Option<u8> {
+        let value = self.value("priority").or_else(|| self.inner("metadata", "priority"))?;
+        let number: f64 = std::str::from_utf8(value).ok()?.parse().ok()?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is clamped")]
+        let level = number.clamp(0.0, 255.0) as u8;
+        Some(level)
+    }
+
     /// Labels of the call (`metadata.tags`, `tags`).
     #[must_use]
     pub fn tags(&self) -> Vec<Arc<str>> {
@@ -101,12 +111,13 @@ mod tests {
     #[test]
     fn a_request_says_who_it_is_for_and_how_long_it_may_get() {
         let body = r#"{"model":"m","messages":[],"user":"u-1","max_tokens":9,"max_completion_tokens":7,
-            "metadata":{"tags":["a","b"],"session_id":"s"},"tags":["c"]}"#;
+            "metadata":{"tags":["a","b"],"session_id":"s","priority":900},"tags":["c"]}"#;
         let request = read(EndpointKind::ChatCompletions, Bytes::from(body)).unwrap();
         assert_eq!(request.user().as_deref(), Some("u-1"));
         assert_eq!(request.max_tokens(), Some(7));
         assert_eq!(request.tags().iter().map(|t| &**t).collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(request.session().as_deref(), Some("s"));
+        assert_eq!(request.priority(), Some(255));
     }
 
     #[test]

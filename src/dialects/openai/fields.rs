@@ -73,7 +73,7 @@ impl Field {
             "api_base" | "base_url" | "api_key" | "user_config" | "vertex_credentials" => Self::Banned,
             // Anthropic's own, who is told of the end user by it.
             "metadata" if is_anthropics(kind) => Self::Other,
-            "user" | "metadata" | "store" => Self::KeptBackUnlessAllowed,
+            "user" | "metadata" | "store" | "priority" => Self::KeptBackUnlessAllowed,
             "tags"
             | "litellm_metadata"
             | "cache"

@@ -22,7 +22,7 @@ pub use chat::OpenAi;
 pub use encode::encode;
 pub(super) use encode::unsupported;
 pub use request::{Controls, Request};
-pub use stream::{StreamOptions, StreamRelay, error_event};
+pub use stream::{StreamOptions, StreamRelay, error_event, whole_event};
 pub use tail::usage_in_tail;
 pub use upstream_error::read_failure;
 pub use wishes::{Wanted, Wish, Wishes};

@@ -350,3 +350,10 @@ impl Output<'_> {
 pub fn error_event(error: &ApiError) -> Bytes {
     Bytes::from(format!("data: {}\n\n", error.to_json()))
 }
+
+/// A whole answer as the only event of a stream. Line ends in JSON are blanks between its words.
+#[must_use]
+pub fn whole_event(answer: &[u8]) -> Bytes {
+    let line = answer.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte });
+    b"data: ".iter().copied().chain(line).chain(*b"\n\ndata: [DONE]\n\n").collect()
+}

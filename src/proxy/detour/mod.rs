@@ -7,8 +7,9 @@ mod lists;
 
 pub(super) use lists::wishes;
 
+use super::Gateway;
 use super::admission;
-use super::phases::upstream_peer;
+use super::phases::{queue, upstream_peer};
 use super::stage::{Admitted, Books, MOST_ATTEMPTS};
 use crate::dialects::openai::Request;
 use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
@@ -83,6 +84,7 @@ impl Detour {
 /// # Errors
 /// No other group may be asked.
 pub(super) fn leave(
+    gateway: &Gateway,
     admitted: &mut Admitted,
     error: ApiError,
     deployment: Option<Arc<Deployment>>,
@@ -90,7 +92,7 @@ pub(super) fn leave(
     let is_first = admitted.progress.detour.is_none();
     let next = next(admitted, &names(admitted), Reason::of(error.kind), is_first);
     if is_first && next.is_empty() {
-        return if resort(admitted, None, &error) { Ok(()) } else { Err((error, deployment)) };
+        return if resort(gateway, admitted, None, &error) { Ok(()) } else { Err((error, deployment)) };
     }
     let mut detour = match admitted.progress.detour.take() {
         Some(detour) => detour,
@@ -98,7 +100,7 @@ pub(super) fn leave(
     };
     detour.trail.branch(next);
     while let Some(step) = detour.trail.advance() {
-        match enter(admitted, &mut detour, &step, false) {
+        match enter(gateway, admitted, &mut detour, &step, false) {
             Entry::Taken => {
                 detour.groups.push(step.name);
                 admitted.progress.begin_again(detour);
@@ -111,7 +113,7 @@ pub(super) fn leave(
             Entry::Closed => {}
         }
     }
-    if resort(admitted, Some(&mut detour), &error) {
+    if resort(gateway, admitted, Some(&mut detour), &error) {
         admitted.progress.detour = Some(detour);
         return Ok(());
     }
@@ -122,7 +124,7 @@ pub(super) fn leave(
 
 /// Before a client is told that nobody is there, what is out of rotation for faults that may be over is asked, each
 /// deployment once; whether there is one.
-fn resort(admitted: &mut Admitted, detour: Option<&mut Detour>, error: &ApiError) -> bool {
+fn resort(gateway: &Gateway, admitted: &mut Admitted, detour: Option<&mut Detour>, error: &ApiError) -> bool {
     let first = detour.as_deref().map_or(error, |detour| &detour.error);
     let may_pass = match first.kind {
         ErrorKind::NoDeployments => true,
@@ -143,7 +145,7 @@ fn resort(admitted: &mut Admitted, detour: Option<&mut Detour>, error: &ApiError
     for name in detour.trail.visited().to_vec() {
         let resolution = admitted.snapshot.resolve(admitted.standing.alias(&name));
         let Some(index) = resolution.and_then(|found| doubtful(admitted, &found.group)) else { continue };
-        if matches!(enter(admitted, detour, &Step::to(Arc::clone(&name)), true), Entry::Taken) {
+        if matches!(enter(gateway, admitted, detour, &Step::to(Arc::clone(&name)), true), Entry::Taken) {
             if *name != *admitted.requested {
                 detour.groups.push(name);
             }
@@ -185,7 +187,13 @@ enum Entry {
 }
 
 /// Moves a call to a group, though all of it may be out of rotation if it is `unready`.
-fn enter(admitted: &mut Admitted, detour: &mut Detour, step: &Step, unready: bool) -> Entry {
+fn enter(
+    gateway: &Gateway,
+    admitted: &mut Admitted,
+    detour: &mut Detour,
+    step: &Step,
+    unready: bool,
+) -> Entry {
     let Some(resolution) = admitted.snapshot.resolve(&step.name) else { return Entry::Closed };
     let same = Arc::ptr_eq(&resolution.group, &admitted.resolution.group);
     let asked = Group::asked(&step.name, Some(&resolution.group));
@@ -193,15 +201,19 @@ fn enter(admitted: &mut Admitted, detour: &mut Detour, step: &Step, unready: boo
         return Entry::Closed;
     }
     let name = Arc::clone(&step.name);
-    let before =
-        (mem::replace(&mut admitted.resolution, resolution), mem::replace(&mut admitted.called, name));
-    let entry = if !unready && upstream_peer::nobody(admitted).is_some() {
+    let turn = queue::turn(&resolution.group, &admitted.standing, &admitted.request, admitted.turns);
+    let before = (
+        mem::replace(&mut admitted.resolution, resolution),
+        mem::replace(&mut admitted.called, name),
+        mem::replace(&mut admitted.turn, turn),
+    );
+    let entry = if !unready && upstream_peer::nobody(gateway, admitted).is_some() {
         Entry::Down(Arc::clone(&admitted.resolution.group.name))
     } else {
         settle_in(admitted, detour, step)
     };
     if !matches!(entry, Entry::Taken) {
-        (admitted.resolution, admitted.called) = before;
+        (admitted.resolution, admitted.called, admitted.turn) = before;
     }
     entry
 }

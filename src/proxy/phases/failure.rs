@@ -1,6 +1,7 @@
 //! An attempt failed: is the deployment benched, and does another one get the call.
 
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
+use crate::proxy::phases::queue;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Extra, MOST_ATTEMPTS, Refused, Stage};
 use crate::proxy::{Gateway, detour, passing, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
@@ -95,17 +96,23 @@ pub(in crate::proxy) fn decide(
     let extra = admitted.retries_after(fault.class, deployment.target.params.num_retries);
     admitted.progress.max_retries = extra.most;
     let fresh = admitted.resolution.group.has_fresh(&admitted.progress.tried);
-    if !is_tried_again(&admitted, fault.class, extra, fresh) {
-        return elsewhere(admitted, &fault, deployment);
+    let turns_again =
+        admitted.progress.attempts.len() < MOST_ATTEMPTS && queue::again(&admitted, fault.class.fault());
+    if !turns_again && !is_tried_again(&admitted, fault.class, extra, fresh) {
+        return elsewhere(gateway, admitted, &fault, deployment);
     }
     // Rather than the same once more, one that is out for faults that may be over.
-    if !fresh && !detour::has_next(&admitted) {
+    if !turns_again && !fresh && !detour::has_next(&admitted) {
         admitted.progress.last_resort = detour::doubtful(&admitted, &admitted.resolution.group);
     }
     let another = fresh || admitted.progress.last_resort.is_some();
     let least = admitted.snapshot.config.router.retry_after;
-    let wait = backoff(admitted.progress.retries, another, fault.retry_after, least);
-    admitted.progress.wait = jitter(wait, fastrand::f64());
+    // Who waits for a turn waits in the queue.
+    admitted.progress.wait = if turns_again {
+        Duration::ZERO
+    } else {
+        jitter(backoff(admitted.progress.retries, another, fault.retry_after, least), fastrand::f64())
+    };
     admitted.progress.retries += 1;
     admitted.progress.last = Some(fault);
     (Stage::Admitted(admitted), true)
@@ -131,13 +138,19 @@ fn is_tried_again(admitted: &Admitted, class: UpstreamClass, extra: Extra, fresh
 }
 
 /// The present group has answered with a failure: another one may be asked.
-fn elsewhere(mut admitted: Box<Admitted>, fault: &Failure, deployment: Arc<Deployment>) -> (Stage, bool) {
+fn elsewhere(
+    gateway: &Gateway,
+    mut admitted: Box<Admitted>,
+    fault: &Failure,
+    deployment: Arc<Deployment>,
+) -> (Stage, bool) {
     let mut error = ApiError::upstream(fault, &deployment.target.provider);
     // While all are out, what this one said of itself is not when the group is back.
     let back = admitted.resolution.group.cooled().filter(|_| fault.class.is_retryable());
+    let back = queue::back(&admitted, fault.class.fault()).or(back);
     error.retry_after = back.or(error.retry_after);
     let ended = if admitted.progress.attempts.len() < MOST_ATTEMPTS {
-        detour::leave(&mut admitted, error, Some(deployment))
+        detour::leave(gateway, &mut admitted, error, Some(deployment))
     } else {
         Err((error, Some(deployment)))
     };
@@ -234,9 +247,8 @@ pub(in crate::proxy) async fn last(
         Stage::Relaying(relay) if !left => respond::cut(gateway, session, relay).await,
         Stage::Refused(refused) if !refused.client_gone => {
             told.error_code = refused.error.status();
-            if !respond::is_answered(session)
-                && let Err(error) = respond::last_refusal(session, refused).await
-            {
+            let is_open = refused.begun || !respond::is_answered(session);
+            if is_open && let Err(error) = respond::last_refusal(session, refused).await {
                 log::debug!("the client did not take the error: {error}");
             }
         }

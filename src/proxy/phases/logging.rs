@@ -9,6 +9,8 @@ use pingora_proxy::Session;
 /// head can still be written.
 pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx) {
     let delivered = match &mut ctx.stage {
+        // It went out as an event.
+        Stage::Holding(hold) if hold.attempt.admitted.progress.begun => hold.answer.is_some(),
         Stage::Holding(hold) if hold.answer.is_some() => {
             settle::book_held(gateway, hold);
             respond::held(session, hold).await.is_ok()

@@ -3,6 +3,7 @@
 mod asking;
 pub(super) mod failure;
 pub(super) mod logging;
+pub(super) mod queue;
 pub(super) mod request;
 pub(super) mod response_body;
 pub(super) mod upstream_peer;

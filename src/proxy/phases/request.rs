@@ -5,7 +5,7 @@ use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
-use crate::proxy::phases::upstream_peer;
+use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
 use crate::proxy::{Gateway, detour, passing, respond};
@@ -154,6 +154,8 @@ async fn admit(
     let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
     let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
+    let turns = snapshot.has_queues.then(|| queue::wish(headers, &request)).unwrap_or_default();
+    let turn = queue::turn(&resolution.group, &visitor.standing, &request, turns);
     let mut admitted = Box::new(Admitted {
         caller,
         snapshot: Arc::clone(&snapshot),
@@ -166,12 +168,14 @@ async fn admit(
         requested,
         resolution,
         controls,
+        turns,
+        turn,
         wishes,
         leanings: Leanings { tags, affinity },
         progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
     });
-    if let Some(error) = upstream_peer::nobody(&mut admitted)
-        && let Err((error, _)) = detour::leave(&mut admitted, error, None)
+    if let Some(error) = upstream_peer::nobody(gateway, &mut admitted)
+        && let Err((error, _)) = detour::leave(gateway, &mut admitted, error, None)
     {
         return Err(Box::new(admitted.refuse(error, None)));
     }

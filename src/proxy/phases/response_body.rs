@@ -50,7 +50,11 @@ pub(in crate::proxy) fn run(
         }
         Stage::Holding(hold) => {
             hold.keep(body.take())?;
-            if end { complete(gateway, ctx) } else { Ok(()) }
+            if end {
+                complete(gateway, ctx)?;
+                *body = as_event(gateway, ctx);
+            }
+            Ok(())
         }
         Stage::Passing(passing) => {
             if end {
@@ -86,6 +90,16 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
     }
 }
 
+/// A whole answer to a client that has the head of a stream already: written down, and sent as one event.
+fn as_event(gateway: &Gateway, ctx: &mut Ctx) -> Option<Bytes> {
+    let Stage::Holding(hold) = &mut ctx.stage else { return None };
+    if !hold.attempt.admitted.progress.begun || hold.answer.is_none() {
+        return None;
+    }
+    settle::book_held(gateway, hold);
+    hold.answer.as_ref().map(|answer| openai::whole_event(&answer.body))
+}
+
 fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
     let fault = if (200..300).contains(&capture.status) {
         not_json()
@@ -96,15 +110,17 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
     give_up(gateway, ctx, capture.attempt, fault)
 }
 
-/// A retry needs an error to make Pingora ask again; a refusal does not, and keeps the connection.
+/// A retry needs an error to make Pingora ask again; a refusal does not, and keeps the connection, unless a stream has
+/// to be ended by it.
 fn give_up(gateway: &Gateway, ctx: &mut Ctx, attempt: Box<Attempt>, fault: Failure) -> Result<()> {
     let (stage, retry) = failure::decide(gateway, attempt, fault);
+    let begun = matches!(&stage, Stage::Refused(refused) if refused.begun);
     ctx.stage = stage;
-    if !retry {
+    if !retry && !begun {
         return Ok(());
     }
     let mut error = Error::new_up(ErrorType::Custom("retry"));
-    error.set_retry(true);
+    error.set_retry(retry);
     Err(error)
 }
 

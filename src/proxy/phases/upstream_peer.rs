@@ -1,11 +1,12 @@
 //! Which deployment is asked next, after what wait.
 
+use super::queue::{self, Turned};
 use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, detour, passing};
 use crate::runtime::Pick;
-use crate::upstream::{Deployment, InFlight, Leave, Patience};
+use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -38,8 +39,8 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let Ready { index, deployment, slot, leave, body, form } = loop {
-        let error = match prepare(session, &mut admitted).await {
+    let Ready { index, deployment, slot, leave, quota, body, form } = loop {
+        let error = match prepare(gateway, session, &mut admitted).await {
             Ok(ready) => break ready,
             Err(Stop::Gone(gone)) => {
                 ctx.stage = Stage::Admitted(admitted);
@@ -47,7 +48,7 @@ pub(in crate::proxy) async fn run(
             }
             Err(Stop::Cannot(error)) => told(&mut admitted, error),
         };
-        if let Err((error, deployment)) = detour::leave(&mut admitted, error, None) {
+        if let Err((error, deployment)) = detour::leave(gateway, &mut admitted, error, None) {
             ctx.stage = Stage::Refused(Box::new(admitted.refuse(error, deployment)));
             return Error::e_explain(ErrorType::InternalError, "refused");
         }
@@ -59,8 +60,8 @@ pub(in crate::proxy) async fn run(
         read: patience,
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
-    let attempt =
-        Attempt { admitted, index, deployment, slot, leave, body, form, started: Instant::now(), patience };
+    let started = Instant::now();
+    let attempt = Attempt { admitted, index, deployment, slot, leave, quota, body, form, started, patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
     peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
@@ -72,6 +73,7 @@ struct Ready {
     deployment: Arc<Deployment>,
     slot: InFlight,
     leave: Leave,
+    quota: Option<Ticket>,
     body: Bytes,
     form: Form,
 }
@@ -84,15 +86,24 @@ enum Stop {
     Cannot(ApiError),
 }
 
-async fn prepare(session: &mut Session, admitted: &mut Admitted) -> std::result::Result<Ready, Stop> {
+async fn prepare(
+    gateway: &Gateway,
+    session: &mut Session,
+    admitted: &mut Admitted,
+) -> std::result::Result<Ready, Stop> {
     if let Some(class) = admitted.wishes.as_mut().and_then(|wishes| wishes.mock.take()) {
         return Err(Stop::Cannot(pretended(class, admitted)));
     }
-    let (index, deployment, leave) = loop {
-        let (index, deployment) = choose(admitted).map_err(Stop::Cannot)?;
+    let (index, deployment, quota, leave) = loop {
+        let (index, deployment, quota) = turned(gateway, session, admitted).await?;
         // Another call may find out about it at this moment; the next choice then passes it over.
         if let Some(leave) = deployment.state.probe() {
-            break (index, deployment, leave);
+            break (index, deployment, quota, leave);
+        }
+        // A queue would give the same turn again at once.
+        if quota.is_some() {
+            drop(quota);
+            while_client_stays(session, tokio::time::sleep(PROBED)).await.map_err(Stop::Gone)?;
         }
     };
     let slot = match deployment.try_enter() {
@@ -100,8 +111,25 @@ async fn prepare(session: &mut Session, admitted: &mut Admitted) -> std::result:
         None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
     };
     let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
-    Ok(Ready { index, deployment, slot, leave, body, form })
+    Ok(Ready { index, deployment, slot, leave, quota, body, form })
 }
+
+/// The next deployment, with what is taken of its quota where that is counted.
+async fn turned(
+    gateway: &Gateway,
+    session: &mut Session,
+    admitted: &mut Admitted,
+) -> std::result::Result<Turned, Stop> {
+    match admitted.turn {
+        None => choose(admitted).map_err(Stop::Cannot),
+        Some(turn) => {
+            queue::take(gateway, session, admitted, turn).await.map_err(Stop::Gone)?.map_err(Stop::Cannot)
+        }
+    }
+}
+
+/// Another call's probe is waited for so long before its deployment is looked at again.
+const PROBED: Duration = Duration::from_millis(20);
 
 /// The failure that a client asked for, to see its fallbacks at work.
 fn pretended(class: UpstreamClass, admitted: &Admitted) -> ApiError {
@@ -115,36 +143,48 @@ const SMALL_BODY: usize = 16 * 1024;
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(admitted: &mut Admitted) -> Option<ApiError> {
-    let group = &admitted.resolution.group;
+pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &mut Admitted) -> Option<ApiError> {
+    let group = Arc::clone(&admitted.resolution.group);
     let wish = admitted.wish();
-    let error = group.nobody(&wish).map(|bar| group.refusal(bar, &admitted.called, &wish))?;
+    let bar = group.nobody(&wish);
+    let error = match admitted.turn {
+        Some(turn) if queue::waits(admitted, bar) => queue::hopeless(gateway, admitted, turn)?,
+        _ => group.refusal(bar?, &admitted.called, &wish),
+    };
     let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
     if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
-        trace.note(&admitted.resolution.group, &seen, None);
+        trace.note(&group, &seen, None);
     }
     Some(error)
 }
 
-fn choose(admitted: &mut Admitted) -> std::result::Result<(usize, Arc<Deployment>), ApiError> {
+fn choose(admitted: &mut Admitted) -> std::result::Result<Turned, ApiError> {
+    let group = Arc::clone(&admitted.resolution.group);
+    match pick(admitted) {
+        Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]), None)),
+        Pick::None(bar) => Err(group.refusal(bar, &admitted.called, &admitted.wish())),
+    }
+}
+
+/// The group's choice, and how things stood before it, if that is to be told.
+pub(super) fn pick(admitted: &mut Admitted) -> Pick {
     let group = Arc::clone(&admitted.resolution.group);
     if let Some(index) = admitted.progress.last_resort.take()
-        && let Some(deployment) = group.deployments.get(index)
+        && index < group.deployments.len()
     {
-        return Ok((index, Arc::clone(deployment)));
+        return Pick::Deployment(index);
     }
     let wish = admitted.wish();
-    // What is told is how things stood before the choice.
     let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
     let pick = group.pick(&wish);
-    let chosen = match pick {
-        Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]))),
-        Pick::None(bar) => Err(group.refusal(bar, &admitted.called, &wish)),
-    };
     if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
-        trace.note(&group, &seen, chosen.as_ref().ok().map(|(index, _)| *index));
+        let chosen = match pick {
+            Pick::Deployment(index) => Some(index),
+            Pick::None(_) => None,
+        };
+        trace.note(&group, &seen, chosen);
     }
-    chosen
+    pick
 }
 
 /// What the last attempt said is more use to a client than that nobody is left.
@@ -169,7 +209,7 @@ fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
 }
 
 /// Waits for something, unless the client leaves first.
-async fn while_client_stays<T>(session: &mut Session, wait: impl Future<Output = T>) -> Result<T> {
+pub(super) async fn while_client_stays<T>(session: &mut Session, wait: impl Future<Output = T>) -> Result<T> {
     tokio::pin!(wait);
     tokio::select! {
         biased;

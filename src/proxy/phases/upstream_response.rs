@@ -4,6 +4,7 @@ use crate::dialects::openai::{StreamOptions, StreamRelay};
 use crate::dialects::{Flow, Translation};
 use crate::domain::EndpointKind;
 use crate::proxy::head;
+use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Meter, Relay, Stage};
 use crate::proxy::{Gateway, passing, respond};
 use crate::upstream::Leave;
@@ -28,7 +29,7 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
         passing::receive(passing, response);
         return Ok(());
     }
-    let attempt = match ctx.take() {
+    let mut attempt = match ctx.take() {
         Stage::Attempting(attempt) => attempt,
         other => {
             ctx.stage = other;
@@ -37,6 +38,10 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
     };
     respond::note_quota(gateway, &attempt, &response.headers);
     attempt.deployment.endpoint.answered();
+    if attempt.quota.is_some() {
+        let after = retry_after(&response.headers);
+        queue::hear(&mut attempt, response.status.as_u16(), &response.headers, after);
+    }
     let length = content_length(&response.headers);
     ctx.stage = next(attempt, response, length);
     // A refusal without a body has no body filter to end it.
@@ -124,6 +129,9 @@ pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, c
         return Ok(());
     }
     match &mut ctx.stage {
+        Stage::Relaying(relay) if relay.attempt.admitted.progress.begun => {
+            response.set_status(StatusCode::PROCESSING)
+        }
         Stage::Relaying(relay) => {
             *response = head::relayed(session, relay);
             Ok(())

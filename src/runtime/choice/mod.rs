@@ -30,6 +30,8 @@ pub struct Wish<'a> {
     pub tags: &'a [Arc<str>],
     /// About how many tokens the prompt has.
     pub prompt: u64,
+    /// About how many tokens the call takes of a quota, where the group's are counted.
+    pub tokens: u64,
     /// Whether the answer is streamed.
     pub stream: bool,
     /// What it has in common with calls that should meet the same deployment.
@@ -166,6 +168,11 @@ impl Group {
         if let Some(left) = deployment.state.cooled() {
             return Some(Bar::Cooled(left));
         }
+        if self.queue.is_some() {
+            let now = deployment.quota.now();
+            let wait = deployment.quota.ready_at(now, wish.tokens).saturating_sub(now);
+            return (wait > 0).then(|| Bar::Quota(Duration::from_millis(wait)));
+        }
         if self.chooser.choice.entry.limits {
             let (pace, weights) = (&deployment.state.pace, &target.weights);
             let requests = weights.rpm.and_then(|rpm| pace.requests.wait(now_ms, 1, rpm));
@@ -176,11 +183,27 @@ impl Group {
         None
     }
 
+    /// The deployments that this call may not use however long it waits, by index.
+    #[must_use]
+    pub fn ruled_out(&self, wish: &Wish<'_>) -> SmallVec<[usize; 8]> {
+        let view = View::new(self, wish);
+        let for_good = |bar: Bar| !matches!(bar, Bar::Cooled(_) | Bar::Quota(_));
+        (0..self.deployments.len()).filter(|at| view.bar(*at).is_some_and(for_good)).collect()
+    }
+
+    /// Counts a call that got its turn in the queue, if the strategy lives by that.
+    pub fn note_call(&self, deployment: &Deployment) {
+        if self.notes.usage {
+            deployment.state.pace.requests.add(deployment.state.now_ms(), 1);
+        }
+    }
+
     /// Counts a call that is about to be sent; false if its deployment is used up meanwhile.
     fn take(&self, at: usize, now_ms: u64) -> bool {
         let Some(deployment) = self.deployments.get(at).filter(|_| self.notes.usage) else { return true };
         let requests = &deployment.state.pace.requests;
-        match deployment.target.weights.rpm.filter(|_| self.chooser.choice.entry.limits) {
+        let limits = self.chooser.choice.entry.limits && self.queue.is_none();
+        match deployment.target.weights.rpm.filter(|_| limits) {
             Some(rpm) => requests.try_add(now_ms, 1, rpm),
             None => {
                 requests.add(now_ms, 1);
@@ -299,6 +322,9 @@ impl Sight for View<'_> {
     #[expect(clippy::cast_precision_loss, reason = "an estimate needs no more")]
     fn headroom(&self, at: usize) -> f64 {
         let Some(deployment) = self.deployment(at) else { return 0.0 };
+        if self.group.queue.is_some() {
+            return deployment.headroom();
+        }
         let (pace, weights) = (&deployment.state.pace, &deployment.target.weights);
         let left =
             |used: f64, limit: Option<u64>| limit.map_or(1.0, |limit| 1.0 - used / (limit.max(1) as f64));

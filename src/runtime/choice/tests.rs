@@ -6,7 +6,7 @@ use crate::domain::{HostPort, Scheme, UpstreamClass};
 use crate::providers::Target;
 use crate::routing::{BreakerRules, ByClass, Choice, strategies::ALL};
 use crate::runtime::Terms;
-use crate::upstream::{Endpoint, Fault, InFlight, Probe, TargetState};
+use crate::upstream::{Endpoint, Fault, InFlight, Probe, QuotaLane, TargetState};
 use once_cell::sync::Lazy;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use std::time::Instant;
@@ -35,7 +35,8 @@ fn group_of(targets: Vec<Arc<Target>>, terms: &Terms) -> Group {
     let since = Instant::now();
     let deployment = |target: Arc<Target>| {
         let state = TargetState::new(since, Arc::default(), target.params.max_parallel_requests);
-        Arc::new(Deployment::new(target, Arc::clone(&ENDPOINT), Arc::new(state)).unwrap())
+        let quota = Arc::new(QuotaLane::new(since, 0));
+        Arc::new(Deployment::new(target, Arc::clone(&ENDPOINT), Arc::new(state), quota).unwrap())
     };
     Group::new("g", targets.into_iter().map(deployment).collect(), terms)
 }
@@ -49,7 +50,7 @@ fn plain(count: usize, terms: &Terms) -> Group {
 }
 
 fn wish<'a>(house: &'a House, tags: &'a [Arc<str>], tried: &'a [usize]) -> Wish<'a> {
-    Wish { house, now: 0, tags, prompt: 10, stream: false, affinity: Some(7), tried }
+    Wish { house, now: 0, tags, prompt: 10, tokens: 10, stream: false, affinity: Some(7), tried }
 }
 
 fn cool(group: &Group, at: usize) {

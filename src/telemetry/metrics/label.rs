@@ -31,6 +31,7 @@ pub(super) enum Label {
     OrgId,
     /// Also called `model`, but with the provider's prefix (`openai/glm-5.1`).
     PrefixedModel,
+    Reason,
     RequestedModel,
     Result,
     Route,
@@ -77,6 +78,7 @@ impl Label {
             Self::ModelId => "model_id",
             Self::OrgAlias => "org_alias",
             Self::OrgId => "org_id",
+            Self::Reason => "reason",
             Self::RequestedModel => "requested_model",
             Self::Result => "result",
             Self::Route => "route",

@@ -20,6 +20,7 @@ mod latency;
 mod ledger;
 mod names;
 mod process;
+mod queue;
 mod render;
 mod requests;
 mod select;
@@ -33,6 +34,7 @@ pub use deployments::DeploymentState;
 pub use genai::Point;
 pub use ledger::LedgerGauges;
 pub use names::{Configured, TargetLabels};
+pub use queue::WaitGuard;
 pub use select::Selection;
 pub use sinks::SinkCounters;
 
@@ -74,6 +76,7 @@ struct Areas {
     fallbacks: fallbacks::Fallbacks,
     gateway: gateway::Gateway,
     ledger: ledger::Ledger,
+    queue: queue::Queue,
     sinks: sinks::Sinks,
 }
 
@@ -105,6 +108,7 @@ impl Metrics {
             fallbacks: fallbacks::Fallbacks::register(&mut to)?,
             gateway: gateway::Gateway::register(&mut to)?,
             ledger: ledger::Ledger::register(&mut to)?,
+            queue: queue::Queue::register(&mut to)?,
             sinks: sinks::Sinks::register(&mut to)?,
         };
         let names = ArcSwap::from_pointee(Names::new(Configured::default(), limit));
@@ -230,6 +234,22 @@ impl Metrics {
     /// The number of the configuration that is in use.
     pub fn config_generation(&self, generation: u64) {
         self.areas.gateway.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a call of a group as waiting for quota until the guard is dropped.
+    #[must_use]
+    pub fn waits_in_queue(&self, group: &str) -> WaitGuard {
+        self.areas.queue.enter(group)
+    }
+
+    /// A call got its turn after so long.
+    pub fn left_queue(&self, group: &str, waited: Duration) {
+        self.areas.queue.leave(group, waited);
+    }
+
+    /// A call got no turn; `reason` is a word from a table.
+    pub fn refused_in_queue(&self, group: &str, reason: &'static str) {
+        self.areas.queue.refuse(group, reason);
     }
 
     /// How the ledger is now.

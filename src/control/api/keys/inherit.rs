@@ -34,7 +34,7 @@ const HELD: [&str; 8] = [
     "project_id",
 ];
 /// The same, within the metadata.
-const HELD_METADATA: [&str; 9] = [
+const HELD_METADATA: [&str; 12] = [
     "guardrails",
     "prompts",
     "enforced_params",
@@ -44,6 +44,9 @@ const HELD_METADATA: [&str; 9] = [
     "tpm_limit_type",
     "logging",
     "service_account_id",
+    "queue_weight",
+    "queue_priority",
+    "max_wait",
 ];
 
 /// Completes the fields of a new key by those of the caller's.

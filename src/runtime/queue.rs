@@ -1,0 +1,216 @@
+//! A group's way to scarce quota: who waits in which queue, for how long, and what a call takes.
+
+use super::{Group, Standing};
+use crate::config::Config;
+use crate::domain::QueueTerms;
+use crate::limits::output_estimate;
+use crate::routing::queue::{Demand, Limits, Rank};
+use crate::upstream::{Ask, Deployment, Granted, NoTurn, Queue, Ticket, Upstreams};
+use smallvec::SmallVec;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Completion tokens of a model that was never asked, unless its limit is lower. What is taken too much
+/// keeps others waiting until the call ends, so this is what most answers have at the most.
+const UNKNOWN_ANSWER: u64 = 1024;
+/// The weight of those of whom nobody says another, in thousandths.
+const WEIGHT: u32 = 1000;
+
+/// A group whose deployments' `rpm` and `tpm` are limits.
+pub struct GroupQueue {
+    queue: Arc<Queue>,
+    candidates: Arc<[Arc<Deployment>]>,
+    /// How long a call may wait where nobody says another time; zero is not at all.
+    pub max_wait: Duration,
+    /// How often a stream that waits is sent a comment; `None` is never.
+    pub keep_alive: Option<Duration>,
+    max_depth: usize,
+    priority: u8,
+    /// A request is worth so many tokens: those of a window divided by its requests.
+    tokens_per_request: Option<u64>,
+}
+
+/// What a client says of its waiting.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TurnWish {
+    /// How long it wants to wait at the most.
+    pub max_wait: Option<Duration>,
+    /// Lower is sooner.
+    pub priority: Option<u8>,
+}
+
+/// What a call does until it has its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    /// How long it may wait in all.
+    pub patience: Duration,
+    rank: Rank,
+}
+
+impl Turn {
+    /// About how many tokens the call takes.
+    #[must_use]
+    pub const fn tokens(&self) -> u64 {
+        self.rank.demand.tokens
+    }
+}
+
+impl GroupQueue {
+    /// The queue of a group, if its limits hold. Groups that share a quota share the queue of the first of them.
+    pub(super) fn of(
+        group: &str,
+        deployments: &[Arc<Deployment>],
+        config: &Config,
+        queue: Arc<Queue>,
+    ) -> Option<Self> {
+        let max_wait = config.max_wait_of(group)?;
+        // Limits may have been raised.
+        queue.changed();
+        let sum = |limit: fn(Limits) -> Option<u64>| -> u64 {
+            deployments.iter().filter_map(|d| limit(d.quota.limits())).sum()
+        };
+        Some(Self {
+            queue,
+            candidates: deployments.into(),
+            max_wait,
+            keep_alive: config.queue.keep_alive,
+            max_depth: config.queue.max_depth,
+            priority: config.queue.priority,
+            tokens_per_request: sum(|l| l.tokens).checked_div(sum(|l| l.requests)).filter(|n| *n > 0),
+        })
+    }
+
+    /// The same for some of the group's deployments.
+    #[must_use]
+    pub(super) fn among(&self, deployments: &[Arc<Deployment>]) -> Self {
+        Self { queue: Arc::clone(&self.queue), candidates: deployments.into(), ..*self }
+    }
+
+    /// About how many tokens a call takes of a quota.
+    #[must_use]
+    pub fn tokens(group: &Group, prompt: u64, max_tokens: Option<u64>) -> u64 {
+        let small = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
+        let unknown = group.max_output().unwrap_or(UNKNOWN_ANSWER).min(UNKNOWN_ANSWER);
+        let output = output_estimate(max_tokens.map(small), group.learned.mean(), Some(small(unknown)));
+        prompt.saturating_add(u64::from(output))
+    }
+
+    /// Whether somebody waits.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.queue.depth() > 0
+    }
+
+    /// Takes a turn at once, unless others wait or there is no room.
+    #[must_use]
+    pub fn take(&self, index: usize, tokens: u64) -> Option<Ticket> {
+        if self.is_busy() {
+            return None;
+        }
+        self.queue.take(&self.candidates.get(index)?.quota, tokens)
+    }
+
+    /// What a caller's call may do here: its own terms bound what its client wishes.
+    #[must_use]
+    pub fn turn(&self, standing: &Standing, wish: TurnWish, tokens: u64) -> Turn {
+        let QueueTerms { weight, max_wait, priority } = standing.queue();
+        let bound = max_wait.unwrap_or(self.max_wait);
+        let best = priority.unwrap_or(self.priority);
+        // A call costs what it takes of the scarcer limit.
+        let cost = self.tokens_per_request.map_or(1000, |worth| tokens.saturating_mul(1000) / worth);
+        let rank = Rank {
+            flow: flow_of(&standing.key_hash),
+            weight: weight.unwrap_or(WEIGHT),
+            priority: wish.priority.unwrap_or(best).max(best),
+            demand: Demand { requests: 1, tokens },
+            cost: cost.max(1000),
+            again: false,
+        };
+        Turn { patience: wish.max_wait.map_or(bound, |wish| wish.min(bound)), rank }
+    }
+
+    fn ask(&self, turn: Turn, barred: SmallVec<[usize; 8]>, tried: SmallVec<[usize; 8]>) -> Ask {
+        Ask { candidates: Arc::clone(&self.candidates), barred, tried, rank: turn.rank }
+    }
+
+    /// How long a call would wait if it came now; `None` if that is more than a day.
+    #[must_use]
+    pub fn estimate(&self, turn: Turn, barred: SmallVec<[usize; 8]>) -> Option<Duration> {
+        self.queue.estimate(&self.ask(turn, barred, SmallVec::new()))
+    }
+
+    /// Why a call cannot get its turn in time, if so.
+    #[must_use]
+    pub fn hopeless(&self, turn: Turn, barred: SmallVec<[usize; 8]>) -> Option<NoTurn> {
+        let estimate = self.estimate(turn, barred);
+        if estimate.is_none_or(|wait| wait > turn.patience) {
+            return Some(NoTurn::TooLate(estimate));
+        }
+        let full = self.queue.depth() >= self.max_depth && estimate.is_some_and(|wait| !wait.is_zero());
+        full.then_some(NoTurn::Full(estimate))
+    }
+
+    /// Waits for a turn, up to `patience`. A call that had one goes first.
+    ///
+    /// # Errors
+    /// [`NoTurn`]; nothing is taken then.
+    pub async fn wait(
+        &self,
+        mut turn: Turn,
+        barred: SmallVec<[usize; 8]>,
+        tried: SmallVec<[usize; 8]>,
+    ) -> Result<Granted, NoTurn> {
+        turn.rank.again = !tried.is_empty();
+        self.queue.wait(self.ask(turn, barred, tried), turn.patience, self.max_depth).await
+    }
+}
+
+/// The same number for a key wherever it waits.
+fn flow_of(key_hash: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key_hash.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Tells each quota its limits: the least of those of the deployments that share it. Where nothing is limited it has
+/// none.
+pub(super) fn configure(deployments: &[Arc<Deployment>], config: &Config) {
+    let mut limits: HashMap<u64, Limits> = HashMap::new();
+    let limited = |d: &&Arc<Deployment>| config.max_wait_of(&d.target.group).is_some();
+    for deployment in deployments.iter().filter(limited) {
+        let weights = &deployment.target.weights;
+        let own = Limits { requests: weights.rpm, tokens: weights.tpm };
+        let all = limits.entry(deployment.quota.number()).or_default();
+        *all = all.least(own);
+    }
+    for deployment in deployments {
+        let of_lane = limits.get(&deployment.quota.number()).copied().unwrap_or_default();
+        deployment.quota.configure(of_lane, config.queue.window);
+    }
+}
+
+/// Gives each group its queue; those that share a quota share one.
+pub(super) struct Queues<'a> {
+    config: &'a Config,
+    upstreams: &'a Upstreams,
+    /// The queue in which each quota's calls wait.
+    by_quota: HashMap<u64, Arc<Queue>>,
+}
+
+impl<'a> Queues<'a> {
+    pub(super) fn new(config: &'a Config, upstreams: &'a Upstreams) -> Self {
+        Self { config, upstreams, by_quota: HashMap::new() }
+    }
+
+    pub(super) fn of(&mut self, group: &str, deployments: &[Arc<Deployment>]) -> Option<GroupQueue> {
+        self.config.max_wait_of(group)?;
+        let shared = deployments.iter().find_map(|d| self.by_quota.get(&d.quota.number()).cloned());
+        let queue = shared.unwrap_or_else(|| self.upstreams.queue(group));
+        for deployment in deployments {
+            self.by_quota.entry(deployment.quota.number()).or_insert_with(|| Arc::clone(&queue));
+        }
+        GroupQueue::of(group, deployments, self.config, queue)
+    }
+}
