@@ -1,4 +1,4 @@
-//! Numbers as text without the formatter, which costs several times as much; an answer's head has twenty.
+//! Numbers with decimals as text, without the formatter, which costs several times as much.
 
 /// Room for the longest number and its point.
 const LONGEST: usize = 24;

@@ -1,7 +1,6 @@
 //! May this call be made: whose is it, what may they call, and is there room and money for it.
 
 use super::Gateway;
-use super::head;
 use super::stage::{Admitted, PassedHeaders};
 use crate::auth::{self, Claim, Origin};
 use crate::dialects::openai;
@@ -161,8 +160,8 @@ fn standing_headers(permit: &Permit, gates: &GateList<'_>) -> PassedHeaders {
     let key = gates.first().filter(|gate| gate.descriptor() == limits::Descriptor::ApiKey);
     if let Some(key) = key {
         let rates = key.rates().map(|(_, terms)| *terms).unwrap_or_default();
-        headers.extend(rates.rpm.map(|limit| (KEY_RPM, head::number(limit))));
-        headers.extend(rates.tpm.map(|limit| (KEY_TPM, head::number(limit))));
+        headers.extend(rates.rpm.map(|limit| (KEY_RPM, HeaderValue::from(limit))));
+        headers.extend(rates.tpm.map(|limit| (KEY_TPM, HeaderValue::from(limit))));
         let max = key.purses().first().and_then(|purse| purse.terms().max);
         let max = max.and_then(|max| HeaderValue::try_from(max.to_string()).ok());
         headers.extend(max.map(|max| (KEY_BUDGET, max)));
@@ -174,8 +173,8 @@ fn standing_headers(permit: &Permit, gates: &GateList<'_>) -> PassedHeaders {
         let [limit_requests, requests, limit_tokens, tokens] = names;
         let mut put = |share: Option<Share>, limit: &HeaderName, rest: &HeaderName| {
             if let Some(share) = share {
-                headers.push((limit.clone(), head::number(share.limit)));
-                headers.push((rest.clone(), head::number(share.remaining)));
+                headers.push((limit.clone(), HeaderValue::from(share.limit)));
+                headers.push((rest.clone(), HeaderValue::from(share.remaining)));
             }
         };
         put(standing.requests, limit_requests, requests);

@@ -216,7 +216,7 @@ pub(super) fn relayed(session: &Session, relay: &mut Relay) -> ResponseHeader {
 pub(super) fn held(session: &Session, hold: &mut Hold, weighed: &Weighed) -> ResponseHeader {
     let common = common(&hold.attempt, hold.content_type.take());
     let whole = [
-        number(weighed.length as u64),
+        HeaderValue::from(weighed.length),
         money(weighed.key_spend),
         milliseconds(weighed.total),
         milliseconds(weighed.total.saturating_sub(weighed.upstream)),
@@ -348,18 +348,13 @@ pub(super) fn money(amount: Money) -> HeaderValue {
 }
 
 fn count(number: u32) -> HeaderValue {
-    if number == 0 { HeaderValue::from_static("0") } else { self::number(number.into()) }
+    if number == 0 { HeaderValue::from_static("0") } else { HeaderValue::from(number) }
 }
 
 /// With three decimals.
 fn milliseconds(duration: Duration) -> HeaderValue {
     let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
     text(Decimal::new(micros, 3).as_str())
-}
-
-/// A plain number.
-pub(super) fn number(number: u64) -> HeaderValue {
-    text(Decimal::new(number, 0).as_str())
 }
 
 fn text(value: &str) -> HeaderValue {
