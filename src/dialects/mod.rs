@@ -9,6 +9,7 @@
 
 pub mod anthropic;
 pub mod cohere;
+pub mod converse;
 mod flow;
 pub mod gemini;
 pub mod hub;
@@ -39,6 +40,7 @@ pub static ALL: &[&dyn Dialect] = &[
     &gemini::Gemini,
     &ollama::Ollama,
     &cohere::Cohere,
+    &converse::Converse,
 ];
 
 /// The dialect of this name.
@@ -126,6 +128,16 @@ pub enum Auth {
     Header(&'static str),
     /// Each request is signed.
     Signed(&'static dyn Signer),
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bearer => "bearer",
+            Self::Header(name) => name,
+            Self::Signed(_) => "signed",
+        })
+    }
 }
 
 /// Signs requests.
