@@ -127,7 +127,7 @@ fn providers_are_found_by_prefix() {
 fn what_cannot_be_served_is_listed_and_refused() {
     for params in [
         "model: azure/x, api_base: 'https://a/b?c=d'",
-        "model: bedrock/x",
+        "model: bedrock/x, aws_role_name: r",
         "model: hosted_vllm/x",
         "model: opnai/x",
         "model: openai/x, api_base: os.environ/NOPE",
