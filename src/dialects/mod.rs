@@ -9,6 +9,7 @@
 
 pub mod anthropic;
 pub mod cohere;
+pub mod converse;
 mod flow;
 pub mod gemini;
 pub mod hub;
@@ -33,8 +34,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Every dialect that upstreams speak.
-pub static ALL: &[&dyn Dialect] =
-    &[&openai::OpenAi, &anthropic::Anthropic, &gemini::Gemini, &ollama::Ollama, &cohere::Cohere];
+pub static ALL: &[&dyn Dialect] = &[
+    &openai::OpenAi,
+    &anthropic::Anthropic,
+    &gemini::Gemini,
+    &ollama::Ollama,
+    &cohere::Cohere,
+    &converse::Converse,
+];
 
 /// The dialect of this name.
 #[must_use]
@@ -121,6 +128,16 @@ pub enum Auth {
     Header(&'static str),
     /// Each request is signed.
     Signed(&'static dyn Signer),
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Bearer => "bearer",
+            Self::Header(name) => name,
+            Self::Signed(_) => "signed",
+        })
+    }
 }
 
 /// Signs requests.

@@ -1,8 +1,12 @@
 //! Providers that are reached by a known dialect with a key. One is a row here and nothing else.
 
+use super::azure::{Azure, Foundry};
+use super::bedrock::Bedrock;
+use super::site::Site;
 use crate::dialects::Dialect;
 use crate::dialects::anthropic::Anthropic;
 use crate::dialects::cohere::Cohere;
+use crate::dialects::converse::Converse;
 use crate::dialects::gemini::Gemini;
 use crate::dialects::ollama::Ollama;
 use crate::dialects::openai::OpenAi;
@@ -26,6 +30,8 @@ pub struct Row {
     pub takes_stream_options: bool,
     /// What it speaks.
     pub dialect: &'static dyn Dialect,
+    /// Who finds out where it is, if that takes more than a base and a key.
+    pub site: Option<&'static dyn Site>,
 }
 
 const fn row(
@@ -43,6 +49,7 @@ const fn row(
         cut: &[],
         takes_stream_options: true,
         dialect: &OpenAi,
+        site: None,
     }
 }
 
@@ -320,16 +327,16 @@ pub static ALL: &[Row] = &[
     cohere("cohere_chat"),
     ollama("ollama"),
     ollama("ollama_chat"),
+    placed("azure", &OpenAi, &Azure),
+    placed("azure_ai", &OpenAi, &Foundry),
+    placed("bedrock", &Converse, &Bedrock),
+    placed("bedrock_converse", &Converse, &Bedrock),
 ];
 
 /// Prefixes whose APIs need a dialect or a signature that is not there yet, whatever `api_base` says.
 pub static UNSERVED: &[&str] = &[
     "aleph_alpha",
-    "azure",
-    "azure_ai",
     "azure_text",
-    "bedrock",
-    "bedrock_converse",
     "github_copilot",
     "nlp_cloud",
     "oci",
@@ -360,6 +367,10 @@ pub static OTHERS: &[&str] = &[
 #[must_use]
 pub fn find(prefix: &str) -> Option<&'static Row> {
     ALL.iter().find(|row| row.prefix == prefix)
+}
+
+const fn placed(prefix: &'static str, dialect: &'static dyn Dialect, site: &'static dyn Site) -> Row {
+    Row { dialect, site: Some(site), ..row(prefix, None, &[], &[]) }
 }
 
 const fn cohere(prefix: &'static str) -> Row {

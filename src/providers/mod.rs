@@ -3,10 +3,13 @@
 //! A provider that speaks OpenAI's format is a row in `compatible.rs`; one with a dialect or a
 //! signature of its own is a folder here and a line in `ALL`.
 
+pub mod azure;
 pub mod base;
+pub mod bedrock;
 pub mod catalog;
 pub mod compatible;
 pub mod passage;
+pub mod site;
 pub mod target;
 
 pub use base::Base;

@@ -1,6 +1,6 @@
 //! One deployment, compiled: everything an attempt needs to know, and nothing it must look up.
 
-use crate::dialects::Dialect;
+use crate::dialects::{Auth, Dialect};
 use crate::domain::{HostPort, Prices, Secret, TargetId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -23,9 +23,13 @@ pub struct Target {
     pub origin: HostPort,
     /// The path before what the dialect appends (`/chat/completions`), without a trailing slash (`/openai/v1`).
     pub base_path: String,
+    /// What follows every path (`?api-version=…`); empty for most.
+    pub query: String,
+    /// How the key is shown.
+    pub auth: Auth,
     /// `api_base` as configured, for headers and labels. It holds no credentials.
     pub api_base: String,
-    /// The upstream key, shown as the dialect has it; `None` shows none.
+    /// The upstream key, shown as `auth` has it; `None` shows none.
     pub api_key: Option<Secret>,
     /// How much of the traffic it takes.
     pub weights: Weights,

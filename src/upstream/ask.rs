@@ -56,7 +56,8 @@ async fn ask(deployment: &Deployment) -> pingora::Result<StatusCode> {
     let (mut session, _) = connector.get_http_session(&*peer).await?;
     let Some(models) = deployment.target.dialect.models() else { return Ok(StatusCode::OK) };
     let mut head = deployment.bare_head();
-    let path = format!("{}{models}", deployment.target.base_path);
+    let target = &deployment.target;
+    let path = format!("{}{models}{}", target.base_path, target.query);
     head.set_method(Method::GET);
     head.set_raw_path(path.as_bytes())?;
     session.write_request_header(Box::new(head)).await?;

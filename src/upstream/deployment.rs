@@ -108,7 +108,7 @@ impl Deployment {
     /// # Errors
     /// When its path or one of its headers cannot stand in a request.
     pub fn translated_head(&self, sent: &Translated) -> pingora::Result<RequestHeader> {
-        self.heads.translated(&self.target.base_path, sent)
+        self.heads.translated(&self.target, sent)
     }
 
     /// Whether the configuration sets this header.

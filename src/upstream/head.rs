@@ -53,9 +53,9 @@ impl Heads {
     ///
     /// # Errors
     /// When its path or one of its own headers cannot stand in a request.
-    pub(super) fn translated(&self, base_path: &str, sent: &Translated) -> Result<RequestHeader> {
+    pub(super) fn translated(&self, target: &Target, sent: &Translated) -> Result<RequestHeader> {
         let mut head = self.translated.clone();
-        let path = format!("{base_path}{}", sent.path);
+        let path = format!("{}{}{}", target.base_path, sent.path, target.query);
         head.uri = path.parse().map_err(|_| bad("a path"))?;
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(sent.body.len()));
         for (name, value) in &sent.headers {
@@ -67,7 +67,7 @@ impl Heads {
 }
 
 fn head(target: &Target, path: &str) -> Result<RequestHeader> {
-    let path = format!("{}{path}", target.base_path);
+    let path = format!("{}{path}{}", target.base_path, target.query);
     let mut head = RequestHeader::build_no_case(Method::POST, path.as_bytes(), Some(8))?;
     head.insert_header(header::HOST, target.origin.to_string())?;
     head.insert_header(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))?;
@@ -76,7 +76,7 @@ fn head(target: &Target, path: &str) -> Result<RequestHeader> {
     head.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     head.insert_header(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))?;
     if let Some(key) = &target.api_key {
-        match target.dialect.auth() {
+        match target.auth {
             Auth::Bearer => {
                 head.insert_header(header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?)?;
             }

@@ -5,11 +5,12 @@ use super::super::tree::Node;
 use super::super::{Env, Place, python};
 use super::provider::{self, Meaning};
 use super::{is_placeholder, params, prices, shown};
-use crate::dialects::Dialect;
 use crate::dialects::openai::OpenAi;
+use crate::dialects::{Auth, Dialect};
 use crate::domain::{HostPort, Scheme, Secret, TargetId};
 use crate::providers::catalog::Facts;
 use crate::providers::compatible::Row;
+use crate::providers::site::Placed;
 use crate::providers::{Base, Catalog, ModelInfo, Target, Weights};
 
 /// An entry with one key, its environment resolved.
@@ -33,20 +34,31 @@ impl Deployment<'_> {
             return None;
         };
         let mut meaning = self.meaning(&model, report)?;
-        let address = self.address(&mut meaning, report);
+        let placed = self.placed(&mut meaning);
+        let address = match &placed {
+            Some(placed) => self.parsed(&placed.base, self.place.clone(), meaning.row, report),
+            None => self.address(&mut meaning, report),
+        };
+        let dialect = meaning.row.map_or(&OpenAi as &dyn Dialect, |row| row.dialect);
         if let Some(why) = &meaning.unserved {
             report.warn(model.place(), format!("listed, but calls are refused: {why}"));
         } else if let Some(note) = &meaning.note {
             report.warn(model.place(), note.as_str());
         }
-        let key = if meaning.unserved.is_none() { self.key(meaning.row, report) } else { None };
+        let (key, auth, query) = match placed {
+            Some(placed) => (self.sendable(placed.key, placed.auth, report), placed.auth, placed.query),
+            None if meaning.unserved.is_some() => (None, Auth::Bearer, String::new()),
+            None => (self.key(meaning.row, report), dialect.auth(), String::new()),
+        };
         let facts = self.facts(&meaning, report);
         let stream_options = meaning.row.is_none_or(|row| row.takes_stream_options);
         Some(Target {
             id: TargetId::new(&self.model_id(report)),
             group: self.group.to_owned(),
             api_key: key,
-            dialect: meaning.row.map_or(&OpenAi as &dyn Dialect, |row| row.dialect),
+            dialect,
+            query,
+            auth,
             provider: meaning.provider,
             model: meaning.model,
             origin: address.origin,
@@ -112,17 +124,54 @@ impl Deployment<'_> {
             meaning.unserved = Some(format!("the provider \"{}\" needs an api_base", meaning.provider));
             return nowhere();
         };
-        match Base::parse(&text) {
-            Ok(base) => Address {
-                path: base_path(&base, meaning.row),
-                origin: base.origin,
-                text: text.trim().to_owned(),
-            },
+        self.parsed(&text, place, meaning.row, report)
+    }
+
+    fn parsed(&self, text: &str, place: Place, row: Option<&'static Row>, report: &mut Report) -> Address {
+        match Base::parse(text) {
+            Ok(base) => {
+                Address { path: base_path(&base, row), origin: base.origin, text: text.trim().to_owned() }
+            }
             Err(why) => {
                 report.fault(place, why);
                 nowhere()
             }
         }
+    }
+
+    /// Where it is, of a provider that finds out itself; if that fails, `meaning` says why it is not served.
+    fn placed(&self, meaning: &mut Meaning) -> Option<Placed> {
+        let site = meaning.row?.site?;
+        if self.base_is_unset {
+            return None;
+        }
+        let own = |name: &str| {
+            let field = self.params.field(name).filter(|field| !field.is_blank())?;
+            Some(python::str_of(field.node()))
+        };
+        let param = |name: &str, env: &[&str]| {
+            own(name).or_else(|| env.iter().find_map(|name| self.env.filled(name)).map(str::to_owned))
+        };
+        match site.place(&meaning.model, &param) {
+            Ok(placed) => {
+                meaning.model.clone_from(&placed.model);
+                Some(placed)
+            }
+            Err(why) => {
+                meaning.unserved = Some(why);
+                None
+            }
+        }
+    }
+
+    /// A key that stands in a header must be fit for it.
+    fn sendable(&self, key: Option<Secret>, auth: Auth, report: &mut Report) -> Option<Secret> {
+        let shown =
+            key.filter(|key| matches!(auth, Auth::Signed(_)) || params::is_header_value(key.expose()));
+        if shown.is_none() {
+            report.warn(self.place.clone(), "no key that a header can carry: asked without one");
+        }
+        shown
     }
 
     /// The upstream key: of the entry, else of the provider's variable.

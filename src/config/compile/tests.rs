@@ -135,7 +135,7 @@ fn providers_are_found_by_prefix() {
 fn what_cannot_be_served_is_listed_and_refused() {
     for params in [
         "model: azure/x, api_base: 'https://a/b?c=d'",
-        "model: bedrock/x",
+        "model: bedrock/x, aws_role_name: r",
         "model: hosted_vllm/x",
         "model: opnai/x",
         "model: openai/x, api_base: os.environ/NOPE",
@@ -439,4 +439,27 @@ fn every_vendor_of_the_table_needs_no_more_than_its_key() {
     }
     let moved = ok(&one_model("model: cerebras/m, api_key: k"), &[("CEREBRAS_API_BASE", "http://h:1/x")]);
     assert_eq!(moved.config.targets[0].origin.host, "h");
+}
+
+#[test]
+fn a_provider_finds_out_itself_where_it_is() {
+    let azure =
+        "model: azure/gpt-4o, api_base: 'https://r.openai.azure.com', api_version: '2024-10-21', api_key: k";
+    let compiled = ok(&one_model(azure), &[]);
+    let target = &compiled.config.targets[0];
+    assert_eq!((target.unserved.as_deref(), target.base_path.as_str()), (None, "/openai/deployments/gpt-4o"));
+    assert_eq!(
+        (target.query.as_str(), format!("{:?}", target.auth).as_str()),
+        ("?api-version=2024-10-21", "api-key")
+    );
+    let bedrock =
+        "model: bedrock/eu-west-1/amazon.nova-lite-v1:0, aws_access_key_id: A, aws_secret_access_key: canary";
+    let compiled = ok(&one_model(bedrock), &[]);
+    let target = &compiled.config.targets[0];
+    assert_eq!(target.origin.host, "bedrock-runtime.eu-west-1.amazonaws.com");
+    assert_eq!((target.dialect.name(), target.model.as_str()), ("converse", "amazon.nova-lite-v1:0"));
+    assert_eq!(target.api_key.as_ref().unwrap().expose(), "A\ncanary\neu-west-1");
+    assert!(!listed(&compiled.warnings).contains("canary"));
+    let bearer = ok(&one_model("model: bedrock/x"), &[("AWS_BEARER_TOKEN_BEDROCK", "t")]);
+    assert_eq!(format!("{:?}", bearer.config.targets[0].auth), "bearer");
 }

@@ -52,7 +52,7 @@ fn head(deployment: &Deployment, sent: &Translated) -> Result<RequestHeader, Api
     let fault = |what: String| ApiError::new(ErrorKind::Internal, what);
     let mut head = deployment.translated_head(sent).map_err(|error| fault(error.to_string()))?;
     let target = &deployment.target;
-    let (Auth::Signed(signer), Some(key)) = (target.dialect.auth(), &target.api_key) else { return Ok(head) };
+    let (Auth::Signed(signer), Some(key)) = (target.auth, &target.api_key) else { return Ok(head) };
     let (host, path) = (target.origin.to_string(), head.uri.to_string());
     let unsigned = Unsigned { host: &host, path: &path, body: &sent.body };
     for (name, value) in signer.sign(&unsigned, key, unix_ms(SystemTime::now()))? {
