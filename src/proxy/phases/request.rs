@@ -9,7 +9,7 @@ use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
 use crate::proxy::{Gateway, detour, passing, respond};
-use crate::runtime::{self, Resolution, Snapshot};
+use crate::runtime::{self, Resolution, Snapshot, TurnWish};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -154,7 +154,7 @@ async fn admit(
     let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
     let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
-    let turns = snapshot.has_queues.then(|| queue::wish(headers, &request)).unwrap_or_default();
+    let turns = if snapshot.has_queues { queue::wish(headers, &request) } else { TurnWish::default() };
     let turn = queue::turn(&resolution.group, &visitor.standing, &request, turns);
     let mut admitted = Box::new(Admitted {
         caller,
