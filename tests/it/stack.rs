@@ -314,18 +314,31 @@ async fn every_query_returns_data(stack: &Stack, completion: &str, stream: &str)
         "histogram_quantile(0.95, rate(litellm_custom_ttft_seconds_bucket[5m]))",
         "rate(litellm_custom_tpot_seconds_sum[5m]) / rate(litellm_custom_tpot_seconds_count[5m])",
     ];
-    eventually("every query has a number", async || {
-        for _ in 0..4 {
+    let asked = async |query: &str| -> Value {
+        let line = format!("curl -s -G http://localhost:9090/api/v1/query --data-urlencode 'query={query}'");
+        let answer: Value = serde_json::from_str(&stack.shell(&line).await).unwrap_or_default();
+        assert_eq!(answer["status"], "success", "{query}: {answer}");
+        answer["data"]["result"].clone()
+    };
+    let total = async || -> f64 {
+        let found = asked("sum(litellm_proxy_total_requests_metric)").await;
+        found[0]["value"][1].as_str().and_then(|number| number.parse().ok()).unwrap_or_default()
+    };
+    // A model with quota for all of these: others would have to wait.
+    let stream = stream.replace("deepseek-v4-flash", "deepseek-v3.2");
+    // In rounds, each seen by Prometheus before the next: a rate wants two points.
+    for _ in 0..3 {
+        let before = total().await;
+        for _ in 0..2 {
             stack.shell(completion).await;
-            stack.shell(stream).await;
+            stack.shell(&stream).await;
         }
+        eventually("the calls are scraped", async || (total().await >= before + 4.0).then_some(())).await;
+    }
+    eventually("every query has a number", async || {
         let mut left = Vec::new();
         for query in &missing {
-            let asked =
-                format!("curl -s -G http://localhost:9090/api/v1/query --data-urlencode 'query={query}'");
-            let answer: Value = serde_json::from_str(&stack.shell(&asked).await).unwrap_or_default();
-            assert_eq!(answer["status"], "success", "{query}: {answer}");
-            let rows = answer["data"]["result"].as_array().cloned().unwrap_or_default();
+            let rows = asked(query).await.as_array().cloned().unwrap_or_default();
             if !rows.iter().any(|row| row["value"][1] != "NaN") {
                 left.push(*query);
             }
