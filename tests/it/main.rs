@@ -61,3 +61,4 @@ mod surface;
 mod systemd;
 mod timeouts;
 mod upgrade;
+mod vendors;
