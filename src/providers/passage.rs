@@ -2,7 +2,7 @@
 
 use super::target::SHORTEST_SECRET;
 use crate::domain::{HostPort, Money, Secret};
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 
 /// One entry of `pass_through_endpoints`.
 #[derive(Clone, Debug)]
@@ -16,7 +16,9 @@ pub struct Passage {
     /// The target as configured, for headers. It holds no credentials.
     pub target: String,
     /// Headers that are always sent there.
-    pub headers: Vec<(String, Secret)>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// What may be a credential in their values, scheme words apart: no answer repeats it.
+    pub secrets: Vec<Secret>,
     /// Whether paths below ours lead to paths below the target's.
     pub includes_below: bool,
     /// Whether the client's headers are sent on, its credentials never among them.
@@ -30,10 +32,10 @@ pub struct Passage {
 }
 
 impl Passage {
-    /// What may be a credential in configured header values, scheme words apart: no answer repeats them.
-    pub fn secrets(&self) -> impl Iterator<Item = &str> {
-        let words = self.headers.iter().flat_map(|(_, value)| value.expose().split_ascii_whitespace());
-        words.filter(|word| word.len() >= SHORTEST_SECRET)
+    /// The words of a header's value that may be a credential.
+    pub fn secrets_of(value: &Secret) -> impl Iterator<Item = Secret> {
+        let words = value.expose().split_ascii_whitespace();
+        words.filter(|word| word.len() >= SHORTEST_SECRET).filter_map(Secret::new)
     }
 
     /// What a path leads to: what follows the target's path. `None` if this passage does not lead there.
@@ -66,6 +68,7 @@ mod tests {
             target_path: "/v1".to_owned(),
             target: "http://h:1/v1".to_owned(),
             headers: Vec::new(),
+            secrets: Vec::new(),
             includes_below,
             forwards_headers: false,
             is_open: false,

@@ -124,15 +124,6 @@ pub(super) fn repeats<'a>(value: &HeaderValue, secrets: impl Iterator<Item = &'a
     secrets.any(|secret| memchr::memmem::find(value.as_bytes(), secret.as_bytes()).is_some())
 }
 
-/// A configured header's value, which no log will show.
-pub(super) fn secret_value(text: &str) -> Result<HeaderValue> {
-    let bad =
-        |_| pingora::Error::explain(pingora::ErrorType::InvalidHTTPHeader, "a header value cannot be sent");
-    let mut value = HeaderValue::from_str(text).map_err(bad)?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// Headers that belong to one connection.
 pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     const HOP_BY_HOP: [&str; 8] = [
@@ -149,20 +140,8 @@ pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
 }
 
 fn is_private(name: &HeaderName) -> bool {
-    const PRIVATE: [&str; 11] = [
-        "set-cookie",
-        "connection",
-        "keep-alive",
-        "transfer-encoding",
-        "upgrade",
-        "trailer",
-        "te",
-        "proxy-authenticate",
-        "proxy-connection",
-        "authorization",
-        "www-authenticate",
-    ];
-    PRIVATE.contains(&name.as_str())
+    const PRIVATE: [&str; 3] = ["set-cookie", "authorization", "www-authenticate"];
+    is_hop_by_hop(name) || PRIVATE.contains(&name.as_str())
 }
 
 /// What a whole answer's head says beyond what every answer says.

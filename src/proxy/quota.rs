@@ -1,29 +1,31 @@
 //! What an upstream's head says of its quota: the smaller share of requests and tokens that is left.
 
+use crate::domain::unix_ms;
+use crate::routing::queue::{Side, Told};
 use http::HeaderMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// What is said without a time holds so long: quotas are by the minute.
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// What an answer's head says of its quota.
+pub(super) fn told(headers: &HeaderMap) -> Told {
+    let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
+    Told::read(header, unix_ms(SystemTime::now()))
+}
+
 /// The share of the quota that is left, and how long that holds at most; `None` if nothing is said of it.
 pub(super) fn left(headers: &HeaderMap) -> Option<(f64, Duration)> {
-    let kinds = ["requests", "tokens"].into_iter().filter_map(|kind| share(headers, kind));
+    let told = told(headers);
+    let kinds = [told.requests, told.tokens].into_iter().filter_map(share);
     kinds.min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
-fn share(headers: &HeaderMap, kind: &str) -> Option<(f64, Duration)> {
-    let text = |what: &str| headers.get(format!("x-ratelimit-{what}-{kind}"))?.to_str().ok().map(str::trim);
-    let number = |what| text(what)?.parse::<f64>().ok().filter(|n| n.is_finite());
-    let limit = number("limit").filter(|limit| *limit > 0.0)?;
-    let left = (number("remaining")? / limit).clamp(0.0, 1.0);
-    Some((left, text("reset").and_then(time).unwrap_or(MINUTE).min(MINUTE)))
-}
-
-/// `1s`, `6m0s`, `20ms`, or seconds.
-fn time(text: &str) -> Option<Duration> {
-    let seconds = text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    seconds.or_else(|| humantime::parse_duration(text).ok())
+#[expect(clippy::cast_precision_loss, reason = "a share need not be exact")]
+fn share(side: Side) -> Option<(f64, Duration)> {
+    let limit = side.limit.filter(|limit| *limit > 0)?;
+    let left = (side.remaining? as f64 / limit as f64).min(1.0);
+    Some((left, side.reset.map_or(MINUTE, Duration::from_millis).min(MINUTE)))
 }
 
 #[cfg(test)]

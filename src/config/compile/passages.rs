@@ -6,7 +6,7 @@ use super::super::{Env, Place};
 use super::params;
 use crate::domain::{Money, Secret};
 use crate::providers::{Base, Passage};
-use http::Method;
+use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 
 /// First parts of paths that are the gateway's own.
@@ -88,13 +88,15 @@ fn passage(node: &Node, path: String, env: &Env, report: &mut Report) -> Option<
     } else if section.field("auth").is_none() {
         report.warn(place, "wants a key; LiteLLM serves it to anybody: say auth: false for that");
     }
+    let (headers, secrets) = headers(&section, env, report);
     let (base, target) = base?;
     Some(Passage {
         path: own?,
         origin: base.origin,
         target_path: base.path,
         target,
-        headers: headers(&section, env, report),
+        headers,
+        secrets,
         includes_below: switch("include_subpath", report).unwrap_or_default(),
         forwards_headers: switch("forward_headers", report).unwrap_or_default(),
         is_open,
@@ -142,18 +144,31 @@ fn target(section: &Section<'_>, place: &Place, report: &mut Report) -> Option<(
     }
 }
 
-fn headers(section: &Section<'_>, env: &Env, report: &mut Report) -> Vec<(String, Secret)> {
+/// The headers ready to be sent, and what in them is nobody else's to see.
+fn headers(
+    section: &Section<'_>,
+    env: &Env,
+    report: &mut Report,
+) -> (Vec<(HeaderName, HeaderValue)>, Vec<Secret>) {
+    let (mut headers, mut secrets) = (Vec::new(), Vec::new());
     let Some(section) = section.field("headers").and_then(|field| field.map(report)) else {
-        return Vec::new();
+        return (headers, secrets);
     };
-    let mut headers = Vec::new();
     for field in section.fields().filter(|field| !NOT_SENT.contains(&field.key())) {
         let Some(text) = field.text(report).map(|text| with_variables(&text, env, &field, report)) else {
             continue;
         };
-        headers.extend(params::header(field.key(), &text, &field, report));
+        let Some((name, secret)) = params::header(field.key(), &text, &field, report) else { continue };
+        // Both were found fit to be sent.
+        if let (Ok(name), Ok(mut value)) =
+            (HeaderName::try_from(name), HeaderValue::from_str(secret.expose()))
+        {
+            value.set_sensitive(true);
+            headers.push((name, value));
+            secrets.extend(Passage::secrets_of(&secret));
+        }
     }
-    headers
+    (headers, secrets)
 }
 
 /// A variable may stand within the value: `Bearer os.environ/NAME`.

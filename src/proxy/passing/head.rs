@@ -1,8 +1,8 @@
 //! What is said to the target, and what of its answer's head is passed on.
 
 use super::Passing;
-use crate::domain::{LITELLM_VERSION, unix_ms};
-use crate::proxy::head::{is_hop_by_hop, money, repeats, secret_value};
+use crate::domain::{LITELLM_VERSION, Secret, unix_ms};
+use crate::proxy::head::{is_hop_by_hop, money, repeats};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -56,17 +56,10 @@ pub(in crate::proxy) fn request(passing: &Passing, head: &mut RequestHeader) -> 
         new.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
     for (name, value) in &passage.headers {
-        new.insert_header(
-            HeaderName::try_from(name.as_str()).or_else(|_| bad())?,
-            secret_value(value.expose())?,
-        )?;
+        new.insert_header(name.clone(), value.clone())?;
     }
     *head = new;
     Ok(())
-}
-
-fn bad<T>() -> Result<T> {
-    pingora::Error::e_explain(pingora::ErrorType::InvalidHTTPHeader, "a configured header cannot be sent")
 }
 
 /// HTTP/2 announces no body; a method that takes none has none.
@@ -86,7 +79,7 @@ pub(in crate::proxy) fn receive(passing: &mut Passing, response: &ResponseHeader
 /// Completes the answer's head; what repeats our credentials stays behind.
 pub(in crate::proxy) fn respond(passing: &Passing, response: &mut ResponseHeader) -> Result<()> {
     let telling: Vec<HeaderName> =
-        named(&response.headers, |value| repeats(value, passing.passage.secrets()));
+        named(&response.headers, |value| repeats(value, passing.passage.secrets.iter().map(Secret::expose)));
     for name in telling {
         response.remove_header(&name);
     }

@@ -2,17 +2,16 @@
 
 use super::upstream_peer::{self, while_client_stays};
 use crate::dialects::openai::Request;
-use crate::domain::{ApiError, EndpointKind, ErrorKind, FaultClass, unix_ms};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, FaultClass};
 use crate::proxy::stage::{Admitted, Attempt, MOST_RETRIES};
-use crate::proxy::{Gateway, respond};
-use crate::routing::queue::Told;
+use crate::proxy::{Gateway, quota, respond};
 use crate::runtime::{Bar, Group, GroupQueue, Pick, Standing, Turn, TurnWish};
 use crate::upstream::{Deployment, Granted, NoTurn, Ticket};
 use http::{HeaderMap, HeaderName};
 use pingora::Result;
 use pingora_proxy::Session;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 /// A deployment and the leave to call it.
 pub(super) type Turned = (usize, Arc<Deployment>, Option<Ticket>);
@@ -194,8 +193,7 @@ pub(super) fn back(admitted: &Admitted, fault: FaultClass) -> Option<Duration> {
 /// Takes note of what an answer's head says of the key's quota.
 pub(super) fn hear(attempt: &mut Attempt, status: u16, headers: &HeaderMap, retry_after: Option<Duration>) {
     let Some(ticket) = &mut attempt.quota else { return };
-    let header = |name: &'static str| headers.get(name).and_then(|value| value.to_str().ok());
-    let told = Told::read(header, unix_ms(SystemTime::now()));
+    let told = quota::told(headers);
     ticket.answered(&told);
     match status {
         200..=299 => ticket.served(),
