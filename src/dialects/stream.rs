@@ -35,6 +35,18 @@ pub enum StreamEnd {
     Cut,
 }
 
+/// Whose JSON comes now, in dialects that stream the arguments of calls in pieces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Of something that is not relayed.
+    #[default]
+    Nobody,
+    /// Of this call.
+    Call(u32),
+    /// The answer itself, by the function that stands for its form.
+    Answer,
+}
+
 /// Reads server-sent events one by one.
 pub trait EventReader: Send + Sync {
     /// Reads one event. What is not understood is skipped.

@@ -4,6 +4,7 @@
 use crate::harness::{
     CHAT, Config, Connection, Gateway, chat, eventually, free_address, request, streamed, upstream_of, with,
 };
+use crate::support::SEEDS_PROMQL;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -209,15 +210,7 @@ async fn look(prometheus: &Prometheus) {
 
 /// The expressions of the first seed document, as they stand there.
 async fn the_seeds_lines(prometheus: &Prometheus) {
-    for line in [
-        "rate(litellm_proxy_total_requests_metric[5m]) * 60",
-        "histogram_quantile(0.99, rate(litellm_request_total_latency_metric_bucket[5m]))",
-        "rate(litellm_spend_metric[1d])",
-        "rate(litellm_input_tokens_metric[5m])*60 + rate(litellm_output_tokens_metric[5m])*60",
-        "litellm_deployment_state == 2",
-        "histogram_quantile(0.95, rate(litellm_custom_ttft_seconds_bucket[5m]))",
-        "rate(litellm_custom_tpot_seconds_sum[5m]) / rate(litellm_custom_tpot_seconds_count[5m])",
-    ] {
+    for line in SEEDS_PROMQL {
         prometheus.says(line).await;
     }
 }

@@ -2,7 +2,7 @@
 //! what the first seed document has people check, as it stands there; only hosts are put in.
 
 use crate::harness::{eventually, free_address, script, upstream_of};
-use crate::support::{Running, run, tollgate};
+use crate::support::{Running, SEEDS_PROMQL, run, tollgate};
 use serde_json::Value;
 use serde_yaml::Value as Yaml;
 use sqlx::{Connection, Executor, PgConnection};
@@ -305,15 +305,7 @@ done"#;
 async fn every_query_returns_data(stack: &Stack, completion: &str, stream: &str) {
     // One key goes bad, so that something cools down.
     stack.upstream.set(script(&[(KEYS[0], "ok")]));
-    let mut missing = vec![
-        "rate(litellm_proxy_total_requests_metric[5m]) * 60",
-        "histogram_quantile(0.99, rate(litellm_request_total_latency_metric_bucket[5m]))",
-        "rate(litellm_spend_metric[1d])",
-        "rate(litellm_input_tokens_metric[5m])*60 + rate(litellm_output_tokens_metric[5m])*60",
-        "litellm_deployment_state == 2",
-        "histogram_quantile(0.95, rate(litellm_custom_ttft_seconds_bucket[5m]))",
-        "rate(litellm_custom_tpot_seconds_sum[5m]) / rate(litellm_custom_tpot_seconds_count[5m])",
-    ];
+    let mut missing = SEEDS_PROMQL.to_vec();
     let asked = async |query: &str| -> Value {
         let line = format!("curl -s -G http://localhost:9090/api/v1/query --data-urlencode 'query={query}'");
         let answer: Value = serde_json::from_str(&stack.shell(&line).await).unwrap_or_default();

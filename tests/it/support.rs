@@ -11,6 +11,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tollgate::simulator::{Behaviour, Kind, Script, Simulator};
 
+/// "Useful PromQL" of the first seed document, as it stands there.
+pub(crate) const SEEDS_PROMQL: [&str; 7] = [
+    "rate(litellm_proxy_total_requests_metric[5m]) * 60",
+    "histogram_quantile(0.99, rate(litellm_request_total_latency_metric_bucket[5m]))",
+    "rate(litellm_spend_metric[1d])",
+    "rate(litellm_input_tokens_metric[5m])*60 + rate(litellm_output_tokens_metric[5m])*60",
+    "litellm_deployment_state == 2",
+    "histogram_quantile(0.95, rate(litellm_custom_ttft_seconds_bucket[5m]))",
+    "rate(litellm_custom_tpot_seconds_sum[5m]) / rate(litellm_custom_tpot_seconds_count[5m])",
+];
+
 pub(crate) const CHAT: &str = "/v1/chat/completions";
 
 /// The master key as most clients send it.

@@ -1,8 +1,7 @@
 //! A whole answer, read.
 
-use super::JSON_TOOL;
 use super::tokens::Counts;
-use crate::dialects::hub::{Answer, Body, Call, Stop};
+use crate::dialects::hub::{Answer, Body, Call, JSON_TOOL, Stop};
 use crate::dialects::unreadable;
 use crate::domain::Failure;
 use serde_json::{Map, Value};

@@ -1,11 +1,10 @@
 //! A request, written.
 
-use super::JSON_TOOL;
 use super::message::{conversation, system};
 use super::model::{Abilities, abilities};
 use crate::dialects::hub::value::invalid;
 use crate::dialects::hub::{
-    Body as Said, Format, Function, Message, Param, Reasoning, Request, Role, Tool, ToolChoice,
+    Body as Said, Format, Function, JSON_TOOL, Message, Param, Reasoning, Request, Role, Tool, ToolChoice,
 };
 use crate::dialects::{Ask, Encoded};
 use crate::domain::ApiError;

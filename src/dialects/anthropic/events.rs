@@ -1,11 +1,10 @@
 //! A stream, read.
 
-use super::JSON_TOOL;
 use super::decode::{stop, taken};
 use super::error::of_event;
 use super::tokens::Counts;
-use crate::dialects::hub::Event;
-use crate::dialects::stream::EventReader;
+use crate::dialects::hub::{Event, JSON_TOOL};
+use crate::dialects::stream::{EventReader, Input};
 use serde_json::{Map, Value};
 
 /// Reads events.
@@ -16,18 +15,6 @@ pub(super) struct Events {
     calls: u32,
     /// The block that is open, and what its `input_json_delta`s are.
     open: Input,
-}
-
-/// Whose JSON comes now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Input {
-    /// Of something that is not relayed.
-    #[default]
-    Nobody,
-    /// Of this call.
-    Call(u32),
-    /// The answer itself, by the function that stands for its form.
-    Answer,
 }
 
 impl EventReader for Events {

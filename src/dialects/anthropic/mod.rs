@@ -28,9 +28,6 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Anthropic;
 
-/// The function by which a model without structured answers is made to give one; LiteLLM's name for it.
-const JSON_TOOL: &str = "json_tool_call";
-
 const TAKEN: &[Param] = &[
     Param::MaxTokens,
     Param::Temperature,

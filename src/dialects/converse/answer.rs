@@ -1,7 +1,6 @@
 //! A whole answer, read; also what it has in common with a stream.
 
-use super::JSON_TOOL;
-use crate::dialects::hub::{Answer, Body, Call, Stop};
+use crate::dialects::hub::{Answer, Body, Call, JSON_TOOL, Stop};
 use crate::dialects::unreadable;
 use crate::domain::{Failure, Usage};
 use serde_json::{Map, Value};

@@ -1,12 +1,12 @@
 //! A stream, read.
 
 use super::answer::{stop, taken, usage};
-use super::{JSON_TOOL, frame};
+use super::frame;
 use crate::dialects::StreamDecoder;
-use crate::dialects::hub::{Event, Stop};
+use crate::dialects::hub::{Event, JSON_TOOL, Stop};
 use crate::dialects::openai::read_failure;
 use crate::dialects::sse::TooLong;
-use crate::dialects::stream::Frames;
+use crate::dialects::stream::{Frames, Input};
 use crate::dialects::unreadable;
 use crate::domain::Failure;
 use serde_json::{Map, Value};
@@ -38,16 +38,6 @@ struct Reader {
     calls: u32,
     /// Whose JSON comes now.
     open: Input,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Input {
-    #[default]
-    Nobody,
-    /// Of this call.
-    Call(u32),
-    /// The answer itself, by the function that stands for its form.
-    Answer,
 }
 
 impl StreamDecoder for Decoder {

@@ -19,9 +19,6 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 pub struct Converse;
 
-/// The function by which a model is made to answer in JSON; LiteLLM's name for it.
-const JSON_TOOL: &str = "json_tool_call";
-
 /// The media type of a stream.
 const EVENT_STREAM: &str = "application/vnd.amazon.eventstream";
 

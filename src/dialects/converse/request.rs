@@ -1,8 +1,8 @@
 //! A request, written.
 
-use super::{EVENT_STREAM, JSON_TOOL, content, settings};
+use super::{EVENT_STREAM, content, settings};
 use crate::dialects::hub::value::invalid;
-use crate::dialects::hub::{Format, Function, Message, Param, Request, Role, Tool, ToolChoice};
+use crate::dialects::hub::{Format, Function, JSON_TOOL, Message, Param, Request, Role, Tool, ToolChoice};
 use crate::dialects::{Ask, Encoded};
 use crate::domain::{ApiError, ErrorKind};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};

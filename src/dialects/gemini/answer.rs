@@ -76,15 +76,11 @@ fn take(part: Value, id: &str, content: &mut Vec<Body>) {
             content.push(Body::Call(read_call(&call, id, count, proof)));
         }
         (_, _, Some(Value::Object(data))) => content.push(Body::Image(Media {
-            kind: text_of(&data, "mimeType"),
-            source: Source::Data(text_of(&data, "data")),
+            kind: text(&data, "mimeType"),
+            source: Source::Data(text(&data, "data")),
         })),
         _ => {}
     }
-}
-
-fn text_of(map: &Map<String, Value>, name: &str) -> String {
-    text(map, name)
 }
 
 /// A call; Gemini seldom names its calls, so most get a name from the answer's.

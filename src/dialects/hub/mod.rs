@@ -19,5 +19,5 @@ pub use event::Event;
 pub use message::{Body, Call, CallResult, Media, Message, Part, Role, Source};
 pub use param::Param;
 pub use reasoning::{Effort, Reasoning};
-pub use request::{Format, Request, Schema};
+pub use request::{Format, JSON_TOOL, Request, Schema};
 pub use tool::{Function, Tool, ToolChoice};

@@ -44,6 +44,9 @@ pub enum Format {
     Schema(Schema),
 }
 
+/// The function by which a model without structured answers is made to give one; LiteLLM's name for it.
+pub const JSON_TOOL: &str = "json_tool_call";
+
 /// A schema that an answer is to follow.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Schema {
