@@ -197,11 +197,7 @@ pub(super) fn hear(attempt: &mut Attempt, status: u16, headers: &HeaderMap, retr
     ticket.answered(&told);
     match status {
         200..=299 => ticket.served(),
-        429 => {
-            let sides = [told.requests, told.tokens].into_iter();
-            let used_up = sides.filter(|side| side.remaining == Some(0)).filter_map(|side| side.reset).max();
-            ticket.refused(retry_after.or(used_up.map(Duration::from_millis)));
-        }
+        429 => ticket.refused(retry_after),
         _ => {}
     }
 }
