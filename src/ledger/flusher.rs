@@ -46,6 +46,7 @@ fn is_done(segment: &Segment) -> bool {
 #[derive(Default)]
 struct Batch {
     records: Vec<UsageRecord>,
+    known: codec::Known,
     progress: Vec<Progress>,
     damaged: usize,
     /// Whether an earlier process wrote the records: no counter in memory waits for them to be booked.
@@ -295,7 +296,7 @@ impl Batch {
         let mut is_full = false;
         while !is_full {
             let Some((payload, next)) = frames.next() else { break };
-            match codec::decode(payload) {
+            match codec::decode(payload, &mut self.known) {
                 Ok(record) => self.records.push(record),
                 // A newer release wrote it, and will read it.
                 Err(error) => {

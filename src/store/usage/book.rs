@@ -8,9 +8,10 @@ use crate::domain::{CounterId, Money, Scope, TargetId, UsageRecord};
 use crate::store::db::{Db, File, Store, StoreError};
 use crate::store::server::Server;
 use crate::store::writer::Writer;
+use ahash::RandomState;
 use serde_json::Value;
 use sqlx::Row;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How far a segment of a journal is booked.
@@ -82,7 +83,8 @@ struct Prepared<'a> {
     records: &'a [(&'a UsageRecord, &'a str)],
     attempts: Cells<'a>,
     rollups: Tables<'a>,
-    counters: BTreeMap<&'a CounterId, (i64, i64)>,
+    /// The period and the sum of each.
+    counters: HashMap<&'a CounterId, (i64, i64), RandomState>,
     progress: Cells<'a>,
     gone: Vec<i64>,
 }
@@ -209,7 +211,7 @@ impl<'a> Prepared<'a> {
             records,
             attempts: Cells::new(),
             rollups: Tables::default(),
-            counters: BTreeMap::new(),
+            counters: HashMap::default(),
             progress: Cells::new(),
             gone: booking.gone.iter().copied().map(signed).collect(),
         };
@@ -231,7 +233,13 @@ impl<'a> Prepared<'a> {
 
     fn rows(&self, records: &[(&'a UsageRecord, &'a str)]) -> Cells<'a> {
         let mut cells = Cells::with_capacity(records.len() * USAGE.width());
-        records.iter().for_each(|(record, id)| tables::usage(record, id, self.booking.api_base, &mut cells));
+        let mut known: HashMap<&TargetId, Option<Arc<str>>, RandomState> = HashMap::default();
+        for (record, id) in records {
+            let mut base =
+                |target| known.entry(target).or_insert_with(|| (self.booking.api_base)(target)).clone();
+            let base = record.target.as_ref().and_then(&mut base);
+            tables::usage(record, id, base, &mut cells);
+        }
         cells
     }
 
@@ -263,7 +271,10 @@ impl<'a> Prepared<'a> {
 
     fn counter_cells(&self) -> Cells<'a> {
         let mut cells = Cells::new();
-        for (counter, (period, sum)) in &self.counters {
+        // Sorted, so that two writers lock them in the same order.
+        let mut counters: Vec<_> = self.counters.iter().collect();
+        counters.sort_unstable_by_key(|(counter, _)| **counter);
+        for (counter, (period, sum)) in counters {
             cells.extend([
                 Cell::text(counter.scope.as_str()),
                 Cell::text(&counter.id),

@@ -230,8 +230,10 @@ pub(super) fn page(query: &CallQuery, is_file: bool) -> Asked {
 
 pub(super) fn count(query: &CallQuery, is_file: bool) -> Asked {
     let asked = rows(query, MOST_CALLS, " DESC", is_file);
-    let sql =
-        format!("SELECT COUNT(*) FROM (SELECT 1 FROM tollgate_usage u{} LIMIT {MOST_CALLS}) newest", asked.sql);
+    let sql = format!(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM tollgate_usage u{} LIMIT {MOST_CALLS}) newest",
+        asked.sql
+    );
     Asked { sql, ..asked }
 }
 

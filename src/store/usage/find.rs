@@ -74,10 +74,7 @@ fn enter(span: i64, mut found: Vec<(i64, String)>, file: &Connection) -> rusqlit
 }
 
 /// Enters those of these rows whose span is closed already: calls that took long, or were booked late.
-pub(super) fn enter_late<'i>(
-    ids: impl Iterator<Item = &'i str>,
-    file: &Connection,
-) -> rusqlite::Result<()> {
+pub(super) fn enter_late<'i>(ids: impl Iterator<Item = &'i str>, file: &Connection) -> rusqlite::Result<()> {
     let open: String = file.prepare_cached(OPEN)?.query_row([], |row| row.get(0))?;
     for id in ids.filter(|id| **id < *open) {
         let span: i64 = file.prepare_cached(SPAN_OF)?.query_row([id], |row| row.get(0))?;
@@ -92,9 +89,7 @@ pub(super) fn enter_late<'i>(
 fn close(file: &Connection) -> rusqlite::Result<bool> {
     let open: String = file.prepare_cached(OPEN)?.query_row([], |row| row.get(0))?;
     let mut end = file.prepare_cached(END)?;
-    let mut after = |rows: u64| {
-        end.query_row((&open, rows), |row| row.get::<_, String>(0)).optional()
-    };
+    let mut after = |rows: u64| end.query_row((&open, rows), |row| row.get::<_, String>(0)).optional();
     let (Some(next), Some(_)) = (after(SPAN)?, after(2 * SPAN)?) else { return Ok(false) };
     let mut found = Vec::new();
     let mut statement = file.prepare_cached(BETWEEN)?;

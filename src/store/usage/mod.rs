@@ -72,7 +72,8 @@ fn questions(is_file: bool) -> Vec<String> {
         ..CallQuery::default()
     };
     let orders = [CallOrder::Time, CallOrder::Cost, CallOrder::Tokens, CallOrder::Duration];
-    let pages = orders.into_iter().map(|order| calls::page(&CallQuery { order, ..full.clone() }, is_file).sql);
+    let pages =
+        orders.into_iter().map(|order| calls::page(&CallQuery { order, ..full.clone() }, is_file).sql);
     let counts = [calls::count(&full, is_file).sql, calls::count(&CallQuery::default(), is_file).sql];
     let pages: Vec<String> = pages.chain([calls::content("", is_file).sql]).collect();
     sums.chain(pages).chain(counts).collect()

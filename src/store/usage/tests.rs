@@ -302,7 +302,9 @@ async fn calls_are_found_whether_they_are_new_old_or_late() {
         store.book(&booking(&rest, &[])).await.unwrap();
         let found = async |query: &CallQuery| -> Vec<u64> {
             let rows = store.calls(query).await.unwrap();
-            rows.iter().map(|row| row.request_id.strip_prefix("chatcmpl-").unwrap().parse().unwrap()).collect()
+            rows.iter()
+                .map(|row| row.request_id.strip_prefix("chatcmpl-").unwrap().parse().unwrap())
+                .collect()
         };
         for wanted in [0, 7, 1007, 5000, ALL - 1] {
             let only = vec![(CallColumn::RequestId, format!("chatcmpl-{wanted}"))];
@@ -333,10 +335,7 @@ async fn calls_are_found_whether_they_are_new_old_or_late() {
 #[tokio::test]
 async fn what_was_found_by_spans_goes_with_its_rows() {
     let (store, _folder) = both().await.swap_remove(0);
-    let made = |number: u64| UsageRecord {
-        id: RecordId::new(ARRIVED + number, 0),
-        ..record(number.into())
-    };
+    let made = |number: u64| UsageRecord { id: RecordId::new(ARRIVED + number, 0), ..record(number.into()) };
     let records: Vec<_> = (0..4 * find::SPAN).map(made).collect();
     store.book(&booking(&records, &[])).await.unwrap();
     while store.index_calls().await.unwrap() {}
