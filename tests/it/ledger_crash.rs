@@ -184,11 +184,11 @@ async fn what_a_client_saw_whole_is_booked_once_whenever_the_process_is_killed()
     killed(Kills { clients: CLIENTS, pace: None, answers: 1..200 }).await;
 }
 
-/// A thousand calls a second, on a machine that can; `cargo test --release --test it slow_killed -- --ignored --nocapture`.
+/// A thousand calls a second and more, on a machine that can; `cargo test --release --test it slow_killed -- --ignored --nocapture`.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "long"]
 async fn slow_killed_at_a_thousand_a_second() {
-    killed(Kills { clients: 100, pace: Some(Duration::from_millis(100)), answers: 1..4000 }).await;
+    killed(Kills { clients: 140, pace: Some(Duration::from_millis(100)), answers: 1..4000 }).await;
 }
 
 async fn killed(kills: Kills) {

@@ -9,7 +9,6 @@ use super::calls::CallColumn;
 use crate::store::db::{Db, Store, StoreError};
 use crate::store::writer::Writer;
 use rusqlite::{Connection, OptionalExtension, Row};
-use std::borrow::Cow;
 
 /// Rows that are entered at one time.
 pub(super) const SPAN: u64 = 8192;
@@ -25,11 +24,10 @@ pub(super) const COLUMNS: [(CallColumn, u8); 6] = [
     (CallColumn::Team, b't'),
 ];
 
-pub(super) static FIND: Bulk = Bulk::new(
-    "tollgate_usage_find",
-    &[("span", Kind::Int), ("hash", Kind::Int), ("id", Kind::Text)],
-    "ON CONFLICT DO NOTHING",
-);
+/// One that is there already is written over, which saves looking for it: nearly all go behind all that is there.
+pub(super) static FIND: Bulk =
+    Bulk::new("tollgate_usage_find", &[("span", Kind::Int), ("hash", Kind::Int), ("id", Kind::Text)], "")
+        .replacing();
 
 /// Where the rows begin that are not entered yet.
 pub(super) const OPEN: &str =
@@ -54,23 +52,34 @@ pub(super) fn hash(mark: u8, value: &str) -> i64 {
     hasher.finalize().into()
 }
 
-/// Adds a row's entries.
-fn entries(row: &Row<'_>, to: &mut Vec<(i64, String)>) -> rusqlite::Result<()> {
-    for (n, (_, mark)) in COLUMNS.iter().enumerate() {
-        if let Some(value) = row.get_ref(n + 1)?.as_str_or_null()?.filter(|value| !value.is_empty()) {
-            to.push((hash(*mark, value), row.get(0)?));
-        }
-    }
-    Ok(())
+/// What is to be entered: ids, and hashes each with the place of its id.
+#[derive(Default)]
+struct Entries {
+    ids: Vec<String>,
+    hashes: Vec<(i64, usize)>,
 }
 
-fn enter(span: i64, mut found: Vec<(i64, String)>, file: &Connection) -> rusqlite::Result<()> {
-    found.sort_unstable();
-    let mut cells = Cells::with_capacity(found.len() * FIND.width());
-    for (hash, id) in found {
-        cells.extend([Cell::Int(span), Cell::Int(hash), Cell::Text(Cow::Owned(id))]);
+impl Entries {
+    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        for (n, (_, mark)) in COLUMNS.iter().enumerate() {
+            if let Some(value) = row.get_ref(n + 1)?.as_str_or_null()?.filter(|value| !value.is_empty()) {
+                self.hashes.push((hash(*mark, value), self.ids.len()));
+            }
+        }
+        self.ids.push(row.get(0)?);
+        Ok(())
     }
-    sqlite::execute(&FIND, &cells, file).map(drop)
+
+    fn enter(mut self, span: i64, file: &Connection) -> rusqlite::Result<()> {
+        self.hashes.sort_unstable();
+        let mut cells = Cells::with_capacity(self.hashes.len() * FIND.width());
+        for (hash, place) in self.hashes {
+            if let Some(id) = self.ids.get(place) {
+                cells.extend([Cell::Int(span), Cell::Int(hash), Cell::text(id)]);
+            }
+        }
+        sqlite::execute(&FIND, &cells, file).map(drop)
+    }
 }
 
 /// Enters those of these rows whose span is closed already: calls that took long, or were booked late.
@@ -78,9 +87,9 @@ pub(super) fn enter_late<'i>(ids: impl Iterator<Item = &'i str>, file: &Connecti
     let open: String = file.prepare_cached(OPEN)?.query_row([], |row| row.get(0))?;
     for id in ids.filter(|id| **id < *open) {
         let span: i64 = file.prepare_cached(SPAN_OF)?.query_row([id], |row| row.get(0))?;
-        let mut found = Vec::new();
-        file.prepare_cached(ONE)?.query_row([id], |row| entries(row, &mut found))?;
-        enter(span, found, file)?;
+        let mut found = Entries::default();
+        file.prepare_cached(ONE)?.query_row([id], |row| found.add(row))?;
+        found.enter(span, file)?;
     }
     Ok(())
 }
@@ -91,14 +100,14 @@ fn close(file: &Connection) -> rusqlite::Result<bool> {
     let mut end = file.prepare_cached(END)?;
     let mut after = |rows: u64| end.query_row((&open, rows), |row| row.get::<_, String>(0)).optional();
     let (Some(next), Some(_)) = (after(SPAN)?, after(2 * SPAN)?) else { return Ok(false) };
-    let mut found = Vec::new();
+    let mut found = Entries::default();
     let mut statement = file.prepare_cached(BETWEEN)?;
     let mut rows = statement.query([&open, &next])?;
     while let Some(row) = rows.next()? {
-        entries(row, &mut found)?;
+        found.add(row)?;
     }
     let last: i64 = file.prepare_cached(LAST)?.query_row([], |row| row.get(0))?;
-    enter(last + 1, found, file)?;
+    found.enter(last + 1, file)?;
     file.prepare_cached(CLOSE)?.execute((last + 1, next))?;
     Ok(true)
 }

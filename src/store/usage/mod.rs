@@ -35,7 +35,8 @@ pub(super) fn statements(is_file: bool) -> Vec<String> {
     let fixed = fixed.into_iter().chain(retention::statements(is_file)).chain(names::statements(is_file));
     let fixed = fixed.chain(verify::STATEMENTS).map(str::to_owned);
     let finding = if is_file { &find::STATEMENTS[..] } else { &[] };
-    let fixed = fixed.chain(finding.iter().map(|sql| (*sql).to_owned()));
+    let finding = finding.iter().copied().chain(is_file.then(|| find::FIND.list(0)));
+    let fixed = fixed.chain(finding.map(str::to_owned));
     bulk.chain(fixed).chain(questions(is_file)).collect()
 }
 

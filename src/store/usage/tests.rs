@@ -333,6 +333,37 @@ async fn calls_are_found_whether_they_are_new_old_or_late() {
 }
 
 #[tokio::test]
+async fn no_search_by_what_calls_say_reads_all_of_them() {
+    let (store, _folder) = both().await.swap_remove(0);
+    let crate::store::db::Db::Sqlite(file) = &store.db else { panic!("a file is meant") };
+    for (column, _) in find::COLUMNS {
+        let query = CallQuery {
+            only: vec![(column, "x".to_owned())],
+            from_ms: Some(7),
+            limit: 50,
+            ..CallQuery::default()
+        };
+        for asked in [calls::page(&query, true), calls::count(&query, true)] {
+            let sql = format!("EXPLAIN QUERY PLAN {}", asked.sql);
+            let plan: Vec<String> = sqlx::query(&sql)
+                .fetch_all(&file.pool)
+                .await
+                .unwrap()
+                .iter()
+                .map(|row| sqlx::Row::get(row, 3))
+                .collect();
+            let is_whole = |step: &&String| step.starts_with("SCAN u") || step.starts_with("SCAN f");
+            assert_eq!(plan.iter().find(is_whole), None, "{column:?}: {plan:#?}");
+            assert!(
+                plan.iter().any(|step| step.contains("SEARCH f USING PRIMARY KEY (span=? AND hash=?")),
+                "{plan:#?}"
+            );
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_found_by_spans_goes_with_its_rows() {
     let (store, _folder) = both().await.swap_remove(0);
     let made = |number: u64| UsageRecord { id: RecordId::new(ARRIVED + number, 0), ..record(number.into()) };
