@@ -3,6 +3,7 @@
 use super::detour::Detour;
 use super::passing::Passing;
 use super::trace::{self, ROUTE};
+use crate::dialects::gemini::List;
 use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
@@ -82,6 +83,8 @@ pub(super) struct Caller {
     pub(super) call_id: CallId,
     pub(super) route: &'static str,
     pub(super) kind: EndpointKind,
+    /// Whether what is streamed is to be one JSON array.
+    pub(super) lists: bool,
     /// Where it stands in a trace, if anybody is to hear of one.
     pub(super) trace: Option<Arc<Trace>>,
     /// Counts the call as under way.
@@ -184,6 +187,8 @@ pub(super) struct Attempt {
 pub(super) enum Form {
     /// In the client's: its answer is the client's as it is.
     Client,
+    /// In the client's, with this head, because the path names the model.
+    Placed(Box<RequestHeader>),
     /// In its own, with this head: its answer is translated back.
     Own(Box<RequestHeader>),
 }
@@ -224,6 +229,8 @@ pub(super) struct Relay {
     pub(super) passed: PassedHeaders,
     pub(super) content_type: Option<http::HeaderValue>,
     pub(super) meter: Meter,
+    /// Makes an array of what is streamed, if it is to be one.
+    pub(super) list: Option<List>,
     pub(super) first_token: Option<Instant>,
     pub(super) upstream_end: Option<Instant>,
     pub(super) interrupted: Option<Failure>,

@@ -4,7 +4,7 @@ use crate::dialects::json::{Members, Span};
 use crate::domain::Usage;
 
 /// Reads the `usage` object at `span`; `None` if it is none, or counts nothing known.
-pub(super) fn read(body: &[u8], span: Span) -> Option<Usage> {
+pub(in crate::dialects) fn read(body: &[u8], span: Span) -> Option<Usage> {
     let mut usage = Usage::default();
     let (mut prompt, mut completion, mut total) = (None, None, None);
     for member in Members::within(body, span).ok()?.flatten() {

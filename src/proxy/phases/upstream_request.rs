@@ -19,7 +19,7 @@ pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<(
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
     let mut head = match &attempt.form {
-        Form::Own(head) => (**head).clone(),
+        Form::Own(head) | Form::Placed(head) => (**head).clone(),
         Form::Client => relayed(attempt, request)?,
     };
     let Admitted { caller, progress, .. } = &*attempt.admitted;
