@@ -81,7 +81,7 @@ impl Answer {
         response["output"] = output.into();
         if let Some((input, spoken)) = self.usage {
             response["usage"] = json!({
-                "input_tokens": input, "input_tokens_details": { "cached_tokens": 0 },
+                "input_tokens": input, "input_tokens_details": { "cached_tokens": 0, "cache_write_tokens": 0 },
                 "output_tokens": spoken,
                 "output_tokens_details": { "reasoning_tokens": self.reasoning.len() },
                 "total_tokens": input + spoken,

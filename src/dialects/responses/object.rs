@@ -131,7 +131,7 @@ pub(super) fn put(out: &mut Vec<u8>, who: Who<'_>, standing: &Standing<'_>, item
 fn counts(usage: &Usage) -> Value {
     json!({
         "input_tokens": usage.prompt,
-        "input_tokens_details": { "cached_tokens": usage.cached },
+        "input_tokens_details": { "cached_tokens": usage.cached, "cache_write_tokens": usage.cache_write },
         "output_tokens": usage.completion,
         "output_tokens_details": { "reasoning_tokens": usage.reasoning },
         "total_tokens": usage.total(),

@@ -100,7 +100,7 @@ fn a_stream_has_all_its_events() {
     );
     assert_eq!(
         last["usage"],
-        json!({ "input_tokens": 5, "input_tokens_details": { "cached_tokens": 2 }, "output_tokens": 4,
+        json!({ "input_tokens": 5, "input_tokens_details": { "cached_tokens": 2, "cache_write_tokens": 0 }, "output_tokens": 4,
             "output_tokens_details": { "reasoning_tokens": 1 }, "total_tokens": 9 })
     );
     let output = last["output"].as_array().unwrap();
