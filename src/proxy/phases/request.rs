@@ -67,7 +67,9 @@ async fn model_call(
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
     let caller = caller(gateway, session, ctx, found.route, found.kind);
-    let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {
+    // Google's clients may write their key into the query.
+    let query = session.req_header().uri.query().filter(|_| found.kind.is_googles());
+    let visitor = match admission::visitor(gateway, &snapshot, session, query, caller.arrived_at).await {
         Ok(visitor) => visitor,
         Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
     };
@@ -118,17 +120,22 @@ pub(in crate::proxy) fn caller(
         call_id: call_id(&session.req_header().headers),
         route,
         kind,
+        lists: kind == EndpointKind::StreamContent && !wants_events(session.req_header().uri.query()),
         trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
         _in_flight: gateway.telemetry.metrics.in_flight(),
     }
+}
+
+/// Whether a query asks for events (`alt=sse`).
+fn wants_events(query: Option<&str>) -> bool {
+    query.unwrap_or_default().split('&').any(|pair| pair == "alt=sse")
 }
 
 /// Whether tokens are to be counted that no upstream of the group would count. What the call reserved is given
 /// back.
 fn is_counted_here(admitted: &Admitted) -> bool {
     let kind = admitted.caller.kind;
-    kind == EndpointKind::CountTokens
-        && !admitted.resolution.group.deployments.iter().all(|deployment| deployment.relays(kind))
+    kind.counts() && !admitted.resolution.group.deployments.iter().all(|deployment| deployment.relays(kind))
 }
 
 /// What the client wants.

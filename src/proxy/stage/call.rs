@@ -19,6 +19,8 @@ pub(in crate::proxy) struct Caller {
     pub(in crate::proxy) call_id: CallId,
     pub(in crate::proxy) route: &'static str,
     pub(in crate::proxy) kind: EndpointKind,
+    /// Whether what is streamed is to be one JSON array.
+    pub(in crate::proxy) lists: bool,
     /// Where it stands in a trace, if anybody is to hear of one.
     pub(in crate::proxy) trace: Option<Arc<Trace>>,
     /// Counts the call as under way.
