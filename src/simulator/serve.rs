@@ -125,7 +125,7 @@ async fn refuse(
     reworded: fn(Response) -> Response,
 ) -> io::Result<Option<Ended>> {
     let response = match (turn.limit, behaviour.fault_of(turn.ordinal)) {
-        (Some(limit), _) if limit.exceeded => fault::limited(limit, &asked.model),
+        (Some(limit), _) if limit.exceeded => fault::limited(limit, behaviour, &asked.model),
         (_, None) => return Ok(None),
         (_, Some(Fault::Hang)) => return Err(connection.hang().await),
         (_, Some(Fault::Close)) => return Ok(Some(Ended::Cut)),

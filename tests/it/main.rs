@@ -35,6 +35,7 @@ mod keys;
 mod leaving;
 mod ledger_away;
 mod ledger_crash;
+mod ledger_full;
 mod limits;
 mod memory;
 mod metering;

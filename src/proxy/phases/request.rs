@@ -6,7 +6,7 @@ use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
 use crate::proxy::exchange::{self, Wire};
-use crate::proxy::phases::{queue, upstream_peer};
+use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
 use crate::proxy::{Gateway, detour, passing, respond};
@@ -173,8 +173,8 @@ async fn admit(
     let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
     let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
-    let turns = if snapshot.has_queues { queue::wish(headers, &request) } else { TurnWish::default() };
-    let turn = queue::turn(&resolution.group, &visitor.standing, &request, turns);
+    let turns = if snapshot.has_queues { TurnWish::read(headers, &request) } else { TurnWish::default() };
+    let turn = resolution.group.turn(&visitor.standing, &request, turns);
     let mut admitted = Box::new(Admitted {
         caller,
         snapshot: Arc::clone(&snapshot),
