@@ -122,7 +122,8 @@ async fn an_explanation_knows_the_line_and_agrees_with_what_serving_does() {
         assert_eq!(answer.status(), 200, "{}", answer.text());
         answer.json()
     };
-    let asked = async |patience: &str| gateway.post_with(CHAT, &[("x-tollgate-max-wait", patience)], &chat()).await;
+    let asked =
+        async |patience: &str| gateway.post_with(CHAT, &[("x-tollgate-max-wait", patience)], &chat()).await;
     let told = explained("0").await;
     assert_eq!((&told["verdict"], &told["wait_seconds"]), (&json!("served"), &json!(0.0)), "{told}");
     assert_eq!(asked("0").await.status(), 200);

@@ -8,7 +8,7 @@ use crate::proxy::body::{self, Body};
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
-use crate::proxy::{Gateway, detour, passing, respond};
+use crate::proxy::{Gateway, detour, passing, race, respond, subrequest};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -25,7 +25,7 @@ const KEEP_ALIVE_SECONDS: u64 = 75;
 pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
     // An answer is held by sending an informational head that must not reach the client.
     session.as_mut().set_ignore_info_resp(true);
-    if body::adopt(session, ctx).await? {
+    if subrequest::adopt(session, ctx).await? {
         return Ok(false);
     }
     keep_alive(gateway, session);
@@ -84,11 +84,14 @@ async fn model_call(
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
         Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
-        Ok(admitted) if replayable => {
-            ctx.stage = Stage::Admitted(admitted);
-            Ok(false)
-        }
-        Ok(admitted) => body::delegate(session, ctx, admitted).await,
+        Ok(admitted) if replayable => match race::late_after(&admitted) {
+            Some(late) => race::run(gateway, session, ctx, admitted, late).await,
+            None => {
+                ctx.stage = Stage::Admitted(admitted);
+                Ok(false)
+            }
+        },
+        Ok(admitted) => subrequest::delegate(session, ctx, admitted).await,
     }
 }
 
@@ -107,7 +110,7 @@ pub(in crate::proxy) fn caller(
         route,
         kind,
         trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
-        _in_flight: gateway.telemetry.metrics.in_flight(),
+        _in_flight: Some(gateway.telemetry.metrics.in_flight()),
     }
 }
 
@@ -172,6 +175,7 @@ async fn admit(
         turn,
         wishes,
         leanings: Leanings { tags, affinity },
+        racer: None,
         progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
     });
     if let Some(error) = upstream_peer::nobody(gateway, &mut admitted)
