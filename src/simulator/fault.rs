@@ -63,6 +63,11 @@ pub(super) fn unreadable(message: &str) -> Response {
     openai(400, &message, "invalid_request_error", None, None)
 }
 
+/// 400 of a request that is not of OpenAI's form.
+pub(super) fn invalid(message: &str) -> Response {
+    openai(400, message, "invalid_request_error", None, None)
+}
+
 /// The error OpenAI sends with a status.
 pub(super) fn error(status: u16, model: &str) -> Response {
     let invalid = "invalid_request_error";

@@ -221,7 +221,10 @@ fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
 }
 
 /// Waits for something, unless the client leaves first.
-pub(super) async fn while_client_stays<T>(session: &mut Session, wait: impl Future<Output = T>) -> Result<T> {
+pub(in crate::proxy) async fn while_client_stays<T>(
+    session: &mut Session,
+    wait: impl Future<Output = T>,
+) -> Result<T> {
     tokio::pin!(wait);
     tokio::select! {
         biased;

@@ -1,5 +1,6 @@
 //! The upstream's head: is it an answer, and how will it be relayed.
 
+use crate::dialects::gemini::List;
 use crate::dialects::openai::{StreamOptions, StreamRelay};
 use crate::dialects::{Flow, Translation};
 use crate::domain::EndpointKind;
@@ -71,7 +72,9 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     }
     let passed = head::passed(headers, &attempt.deployment.target);
     // The type is that of the client's dialect; a translation needs all of an answer.
+    let lists = streams && attempt.admitted.caller.lists;
     let content_type = match (translated, streams) {
+        _ if lists => None,
         (false, _) => content_type,
         (true, true) => Some(HeaderValue::from_static("text/event-stream")),
         (true, false) => None,
@@ -91,6 +94,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         passed,
         content_type,
         meter,
+        list: lists.then(List::default),
         first_token: None,
         upstream_end: None,
         interrupted: None,
@@ -111,6 +115,8 @@ fn flow(attempt: &Attempt) -> Flow {
     }
     match caller.kind {
         EndpointKind::Messages => Flow::Anthropic(Box::default()),
+        EndpointKind::Responses => Flow::Responses(Box::default()),
+        kind if kind.is_googles() => Flow::Gemini(Box::default()),
         _ => Flow::OpenAi(StreamRelay::new(stream_options(attempt))),
     }
 }

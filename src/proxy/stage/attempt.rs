@@ -34,6 +34,8 @@ pub(in crate::proxy) struct Superseded {
 pub(in crate::proxy) enum Form {
     /// In the client's: its answer is the client's as it is.
     Client,
+    /// In the client's, with this head, because the path names the model.
+    Placed(Box<RequestHeader>),
     /// In its own, with this head: its answer is translated back.
     Own(Box<RequestHeader>),
 }

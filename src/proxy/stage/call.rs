@@ -20,6 +20,8 @@ pub(in crate::proxy) struct Caller {
     pub(in crate::proxy) call_id: CallId,
     pub(in crate::proxy) route: &'static str,
     pub(in crate::proxy) kind: EndpointKind,
+    /// Whether what is streamed is to be one JSON array.
+    pub(in crate::proxy) lists: bool,
     /// Where it stands in a trace, if anybody is to hear of one.
     pub(in crate::proxy) trace: Option<Arc<Trace>>,
     /// Counts the call as under way; a second attempt of it counts nothing.
@@ -109,10 +111,10 @@ impl Admitted {
 
     /// The same call for a second attempt, which nothing is reserved for yet.
     pub(in crate::proxy) fn twin(&self, racer: Racer) -> Self {
-        let Caller { arrived, arrived_at, route, kind, .. } = self.caller;
+        let Caller { arrived, arrived_at, route, kind, lists, .. } = self.caller;
         let (call_id, trace) = (self.caller.call_id.clone(), self.caller.trace.clone());
         Self {
-            caller: Caller { arrived, arrived_at, call_id, route, kind, trace, _in_flight: None },
+            caller: Caller { arrived, arrived_at, call_id, route, kind, lists, trace, _in_flight: None },
             snapshot: Arc::clone(&self.snapshot),
             standing: self.standing.clone(),
             attribution: self.attribution.clone(),

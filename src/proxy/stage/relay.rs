@@ -2,6 +2,7 @@
 
 use super::{Attempt, PassedHeaders};
 use crate::dialects::Flow;
+use crate::dialects::gemini::List;
 use crate::domain::{Failure, Timings};
 use bytes::BytesMut;
 use std::time::Instant;
@@ -12,6 +13,8 @@ pub(in crate::proxy) struct Relay {
     pub(in crate::proxy) passed: PassedHeaders,
     pub(in crate::proxy) content_type: Option<http::HeaderValue>,
     pub(in crate::proxy) meter: Meter,
+    /// Makes an array of what is streamed, if it is to be one.
+    pub(in crate::proxy) list: Option<List>,
     pub(in crate::proxy) first_token: Option<Instant>,
     pub(in crate::proxy) upstream_end: Option<Instant>,
     pub(in crate::proxy) interrupted: Option<Failure>,
