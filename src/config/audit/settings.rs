@@ -134,7 +134,11 @@ pub(crate) static STRATEGY_ARGS: &[Key] = &[
 ];
 
 /// `tollgate.groups.<name>`.
-pub(crate) static GROUP: &[Key] = &[yes("routing_strategy"), yes("routing_strategy_args"), yes("max_wait")];
+pub(crate) static GROUP: &[Key] =
+    &[yes("routing_strategy"), yes("routing_strategy_args"), yes("max_wait"), yes("hedge")];
+
+/// `tollgate.groups.<name>.hedge`.
+pub(crate) static HEDGE: &[Key] = &[yes("after"), yes("share")];
 
 /// `router_settings.retry_policy`.
 pub(crate) static RETRY_POLICY: &[Key] = &[
