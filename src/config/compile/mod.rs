@@ -6,6 +6,7 @@ mod deployment;
 mod environment;
 mod fallbacks;
 mod groups;
+mod key_terms;
 mod master_key;
 mod params;
 mod passages;
