@@ -16,6 +16,7 @@ mod outbox;
 mod queue;
 mod quota;
 mod registry;
+mod station;
 
 pub use ask::{Asked, ask_for_models};
 pub use bench::Cooldown;
@@ -26,3 +27,4 @@ pub use outbox::{NotPosted, Outbox};
 pub use queue::{Ask, Granted, NoTurn, Queue, Ticket};
 pub use quota::QuotaLane;
 pub use registry::Upstreams;
+pub use station::{LIST_LASTS, Station, Watched, refresh_lists};

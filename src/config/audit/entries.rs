@@ -188,6 +188,10 @@ pub(crate) static INFO: &[Key] = &[
     yes("supported_environments"),
     noted("base_model", "its limits and prices are those of this model"),
     yes("access_groups"),
+    noted(
+        "local_server",
+        "llama-swap, ollama, vllm or off: whether and how the server is asked what it does",
+    ),
     later("health_check_timeout"),
     later("health_check_max_tokens"),
     later("health_check_model"),

@@ -136,7 +136,8 @@ async fn judge(
     let group = &resolution.group;
     let tags = Tags::of(standing.attribution().tags, standing, &request, &question.headers);
     let tokens = GroupQueue::tokens(group, request.prompt_estimate(), request.max_tokens());
-    let wish = Wish { tokens, ..wish(snapshot, &request, &question.headers, &tags, now) };
+    let asked = Some((&resolution, requested));
+    let wish = Wish { tokens, asked, ..wish(snapshot, &request, &question.headers, &tags, now) };
     let expected = group.expected(request.prompt_estimate(), request.max_tokens());
     let mut gates = standing.gates(&[requested, &*group.name]);
     gates.extend(&snapshot.house.global);
@@ -176,6 +177,7 @@ fn wish<'a>(
         stream: request.stream(),
         affinity: snapshot.wants_affinity.then(|| runtime::affinity(request, headers)),
         tried: &[],
+        asked: None,
     }
 }
 

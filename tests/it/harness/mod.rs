@@ -10,6 +10,7 @@ pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod raw;
 pub(crate) mod schema;
+pub(crate) mod scripted;
 pub(crate) mod traffic;
 
 pub(crate) use collector::{Collector, Manner, Post};
@@ -20,6 +21,7 @@ pub(crate) use http::{Connection, Event, Response, chunked_request, request};
 pub(crate) use load::Load;
 pub(crate) use raw::Raw;
 pub(crate) use schema::Schema;
+pub(crate) use scripted::{Asked, Reply, Scripted};
 pub(crate) use traffic::Traffic;
 
 use serde_json::{Value, json};
