@@ -3,6 +3,7 @@
 use super::{Groups, Settings, StoredModels};
 use crate::domain::{BudgetTerms, HostPort, RateTerms, Secret};
 use crate::limits::Unpriced;
+use crate::providers::search::SearchTool;
 use crate::providers::{Passage, Target};
 use crate::routing::{ByClass, Fallbacks};
 use crate::store::DatabaseSettings;
@@ -27,18 +28,33 @@ pub struct Config {
     pub router: RouterConfig,
     /// Whether `rpm` and `tpm` are limits, and how calls wait for them.
     pub queue: QueueConfig,
+    /// How long realtime sessions may last.
+    pub realtime: RealtimeConfig,
     /// What single groups do differently.
     pub groups: Groups,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
     pub targets: Vec<Arc<Target>>,
     /// Paths that lead elsewhere as they are (`pass_through_endpoints`).
     pub passages: Vec<Arc<Passage>>,
+    /// What is searched by which name (`search_tools`).
+    pub search_tools: Vec<Arc<SearchTool>>,
     /// Other names of groups.
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.
     pub stored: StoredModels,
     /// What the sections of the file say, to be compared with another configuration.
     pub settings: Settings,
+}
+
+/// Bounds of a realtime session.
+#[derive(Clone, Copy, Debug)]
+pub struct RealtimeConfig {
+    /// It ends when nobody has sent anything for so long.
+    pub idle: Duration,
+    /// It ends after so long.
+    pub longest: Duration,
+    /// What it used is settled and written down so often.
+    pub booked_every: Duration,
 }
 
 /// Limits of upstream keys, and waiting for them.

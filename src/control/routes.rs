@@ -231,6 +231,7 @@ pub static ALL: &[Route] = &[
         access: Access::Admin,
         handler: || patch(api::organizations::update::run),
     },
+    Route { path: "/search/tools", access: Access::Key, handler: || get(api::search::tools) },
     Route { path: "/spend/calculate", access: Access::Key, handler: || post(api::spend::calculate::run) },
     Route { path: "/spend/keys", access: Access::AdminOrViewer, handler: || get(api::spend::top::keys) },
     Route { path: "/spend/logs", access: Access::Own, handler: || get(api::spend::logs::run) },
@@ -293,6 +294,11 @@ pub static ALL: &[Route] = &[
     Route { path: "/v1/model/info", access: Access::Key, handler: || get(api::models::info::run) },
     Route { path: "/v1/models", access: Access::Key, handler: || get(api::models::list::run) },
     Route { path: "/v1/models/{*id}", access: Access::Key, handler: || get(api::models::retrieve::run) },
+    Route {
+        path: "/v1/search/tools",
+        access: Access::Key,
+        handler: || get(api::search::tools).about("List the search tools"),
+    },
     Route {
         path: "/v2/key/info",
         access: Access::Own,

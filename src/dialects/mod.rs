@@ -16,6 +16,7 @@ pub mod hub;
 pub mod json;
 pub mod ollama;
 pub mod openai;
+pub mod realtime;
 mod shape;
 pub mod sse;
 pub mod stream;
@@ -195,7 +196,9 @@ pub fn inbound(kind: EndpointKind) -> &'static dyn Inbound {
         EndpointKind::ChatCompletions
         | EndpointKind::Completions
         | EndpointKind::Embeddings
-        | EndpointKind::PassThrough => &openai::OpenAi,
+        | EndpointKind::PassThrough
+        | EndpointKind::Search
+        | EndpointKind::Realtime => &openai::OpenAi,
     }
 }
 

@@ -17,6 +17,10 @@ pub enum EndpointKind {
     CountTokens,
     /// A configured path that leads elsewhere as it is.
     PassThrough,
+    /// `/v1/search/{tool}` and its twins.
+    Search,
+    /// `/v1/realtime` and its twins, over a WebSocket.
+    Realtime,
 }
 
 impl EndpointKind {
@@ -30,6 +34,8 @@ impl EndpointKind {
             Self::Messages => "/v1/messages",
             Self::CountTokens => "/v1/messages/count_tokens",
             Self::PassThrough => "",
+            Self::Search => "/search",
+            Self::Realtime => "/realtime",
         }
     }
 
@@ -43,6 +49,8 @@ impl EndpointKind {
             Self::Messages => "anthropic_messages",
             Self::CountTokens => "acount_tokens",
             Self::PassThrough => "pass_through_endpoint",
+            Self::Search => "asearch",
+            Self::Realtime => "_arealtime",
         }
     }
 }

@@ -10,6 +10,8 @@ mod completions;
 mod count_tokens;
 mod embeddings;
 mod messages;
+mod realtime;
+mod search;
 
 use crate::domain::EndpointKind;
 use percent_encoding::percent_decode_str;
@@ -54,7 +56,10 @@ const MODEL_PREFIXES: [(&str, usize); 2] = [("/openai/deployments/", 0), ("/engi
 #[must_use]
 pub fn find(path: &str) -> Option<Match<'_>> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    ALL.iter().find_map(|endpoint| endpoint.find(path))
+    ALL.iter()
+        .find_map(|endpoint| endpoint.find(path))
+        .or_else(|| search::find(path))
+        .or_else(|| realtime::find(path))
 }
 
 impl Endpoint {

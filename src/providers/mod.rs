@@ -10,6 +10,8 @@ pub mod catalog;
 pub mod compatible;
 pub mod local;
 pub mod passage;
+pub mod realtime;
+pub mod search;
 pub mod site;
 pub mod target;
 

@@ -274,6 +274,19 @@ pub(super) fn counted(session: &Session, caller: &Caller, length: usize) -> Resu
     Ok(head)
 }
 
+/// The head of what a search found.
+pub(super) fn searched(
+    session: &Session,
+    caller: &Caller,
+    length: usize,
+    (cost, key_spend): (Money, Money),
+) -> Result<ResponseHeader> {
+    let mut head = counted(session, caller, length)?;
+    head.insert_header(COST, money(cost))?;
+    head.insert_header(KEY_SPEND, money(key_spend))?;
+    Ok(head)
+}
+
 /// The head of an error of ours.
 pub(super) fn refusal(
     session: &Session,

@@ -54,6 +54,8 @@ pub(super) enum Stage {
     Relaying(Box<Relay>),
     /// Passed through unread.
     Passing(Box<Passing>),
+    /// Answered from here, and written down.
+    Served(Box<Served>),
     /// The client is to be answered, or was answered, with an error.
     Refused(Box<Refused>),
 }
@@ -70,6 +72,7 @@ impl Stage {
             Self::Relaying(relay) => &relay.attempt.admitted.caller,
             Self::Refused(refused) => &refused.caller,
             Self::Passing(passing) => &passing.caller,
+            Self::Served(served) => return served.trace.clone(),
         };
         caller.trace.clone()
     }
@@ -244,6 +247,13 @@ pub(super) enum Meter {
         /// All bytes so far.
         size: u64,
     },
+}
+
+/// A call that nothing is left of but its record.
+pub(super) struct Served {
+    pub(super) record: UsageRecord,
+    pub(super) trace: Option<Arc<Trace>>,
+    pub(super) _in_flight: InFlightGuard,
 }
 
 /// A call that ends, or ended, in an error.

@@ -8,7 +8,7 @@ use crate::config::{Config, GroupConfig};
 use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort};
 use crate::limits::Zone;
 use crate::providers::Passage;
-use crate::upstream::{Deployment, Endpoint, Uncallable, Upstreams};
+use crate::upstream::{Deployment, Endpoint, Searcher, Uncallable, Upstreams};
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct Snapshot {
     /// Whether calls of some group may have to wait for their turn.
     pub has_queues: bool,
     names: Names,
+    /// By name.
+    searchers: HashMap<String, Arc<Searcher>>,
     /// The longest paths first.
     passages: Vec<(Arc<Passage>, Arc<Endpoint>)>,
 }
@@ -55,9 +57,15 @@ impl Snapshot {
         directory: &Directory,
         generation: u64,
     ) -> Result<Self, PrepareError> {
-        let origins: Vec<&HostPort> = config.passages.iter().map(|passage| &passage.origin).collect();
-        let (deployments, endpoints) = upstreams.prepare(&config.targets, &origins).await?;
+        let passed = config.passages.iter().map(|passage| &passage.origin);
+        let searched = config.search_tools.iter().map(|tool| &tool.origin);
+        let origins: Vec<&HostPort> = passed.chain(searched).collect();
+        let (deployments, mut endpoints) = upstreams.prepare(&config.targets, &origins).await?;
+        let of_tools = endpoints.split_off(config.passages.len());
         let passages = config.passages.iter().cloned().zip(endpoints).collect();
+        let tools = config.search_tools.iter().cloned().zip(of_tools);
+        let searchers =
+            tools.map(|(tool, at)| (tool.name.clone(), Arc::new(Searcher::new(tool, at)))).collect();
         queue::configure(&deployments, &config);
         let mut queues = Queues::new(&config, upstreams);
         let groups = groups(&deployments, &config, &mut queues);
@@ -93,6 +101,7 @@ impl Snapshot {
             wants_affinity,
             has_queues,
             names,
+            searchers,
             passages,
         })
     }
@@ -101,6 +110,12 @@ impl Snapshot {
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Resolution> {
         self.names.find(name).or_else(|| self.resolve_single(name))
+    }
+
+    /// The search tool of that name.
+    #[must_use]
+    pub fn searcher(&self, name: &str) -> Option<&Arc<Searcher>> {
+        self.searchers.get(name)
     }
 
     /// Finds the pass-through endpoint that a path leads to, with what follows its own path.

@@ -292,7 +292,7 @@ fn model_info(params: &Section<'_>, info: &Section<'_>, facts: Facts, report: &m
     report.lenient(|report| {
         let mode = info.field("mode").and_then(|f| {
             let mode = f.text(report)?;
-            if !matches!(mode.as_str(), "chat" | "completion" | "embedding") {
+            if !matches!(mode.as_str(), "chat" | "completion" | "embedding" | "realtime") {
                 report.warn(f.place(), format!("the endpoints of mode \"{mode}\" are not served yet"));
             }
             Some(mode)

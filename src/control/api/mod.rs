@@ -12,6 +12,7 @@ pub(super) mod models;
 pub(super) mod openapi;
 pub(super) mod organizations;
 pub(super) mod salt;
+pub(super) mod search;
 pub(super) mod spend;
 pub(super) mod teams;
 pub(super) mod users;

@@ -37,7 +37,8 @@ pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
     match kind {
         EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::CountTokens => "messages",
         EndpointKind::Completions => "prompt",
-        EndpointKind::Embeddings | EndpointKind::PassThrough => "input",
+        EndpointKind::Search => "query",
+        EndpointKind::Embeddings | EndpointKind::PassThrough | EndpointKind::Realtime => "input",
     }
 }
 

@@ -36,6 +36,8 @@ pub(super) const fn endpoint_code(endpoint: EndpointKind) -> u8 {
         EndpointKind::PassThrough => 3,
         EndpointKind::Messages => 4,
         EndpointKind::CountTokens => 5,
+        EndpointKind::Search => 40,
+        EndpointKind::Realtime => 41,
     }
 }
 
@@ -47,6 +49,8 @@ pub(super) const fn endpoint(code: u8) -> Option<EndpointKind> {
         3 => EndpointKind::PassThrough,
         4 => EndpointKind::Messages,
         5 => EndpointKind::CountTokens,
+        40 => EndpointKind::Search,
+        41 => EndpointKind::Realtime,
         _ => return None,
     })
 }

@@ -8,7 +8,7 @@ use crate::proxy::body::{self, Body};
 use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
-use crate::proxy::{Gateway, detour, passing, respond};
+use crate::proxy::{Gateway, detour, passing, realtime, respond, searching};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -31,9 +31,14 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
     keep_alive(gateway, session);
     let path = session.req_header().uri.path().to_owned();
     match endpoints::find(&path) {
-        Some(found) if session.req_header().method == Method::POST => {
-            model_call(gateway, session, ctx, found).await
+        Some(found) if found.kind == EndpointKind::Realtime && session.req_header().method == Method::GET => {
+            realtime::start(gateway, session, ctx, found).await
         }
+        Some(found) if session.req_header().method == Method::POST => match found.kind {
+            EndpointKind::Search => searching::start(gateway, session, ctx, found).await,
+            EndpointKind::Realtime => respond::from_control(gateway, session).await,
+            _ => model_call(gateway, session, ctx, found).await,
+        },
         _ => {
             let snapshot = gateway.runtime.load();
             match passing::find(&snapshot, session) {
@@ -120,14 +125,14 @@ fn is_counted_here(admitted: &Admitted) -> bool {
 }
 
 /// What the client wants.
-struct Asked<'a> {
-    request: std::result::Result<openai::Request, ApiError>,
-    path_model: Option<Cow<'a, str>>,
-    headers: &'a HeaderMap,
+pub(in crate::proxy) struct Asked<'a> {
+    pub(in crate::proxy) request: std::result::Result<openai::Request, ApiError>,
+    pub(in crate::proxy) path_model: Option<Cow<'a, str>>,
+    pub(in crate::proxy) headers: &'a HeaderMap,
 }
 
 /// Lets a call through, or says why not; what it may take is reserved then.
-async fn admit(
+pub(in crate::proxy) async fn admit(
     gateway: &Gateway,
     caller: Caller,
     snapshot: Arc<Snapshot>,
