@@ -61,6 +61,15 @@ pub(super) enum Stage {
 }
 
 impl Stage {
+    /// Whether more of an upstream's body is needed.
+    pub(super) fn takes_body(&self) -> bool {
+        match self {
+            Self::Capturing(_) | Self::Relaying(_) => true,
+            Self::Holding(hold) => hold.answer.is_none(),
+            _ => false,
+        }
+    }
+
     /// Where the call stands in a trace.
     pub(super) fn trace(&self) -> Option<Arc<Trace>> {
         let caller = match self {

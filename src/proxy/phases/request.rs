@@ -5,6 +5,7 @@ use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
+use crate::proxy::exchange::{self, Wire};
 use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
@@ -22,7 +23,12 @@ use std::time::{Duration, SystemTime};
 const KEEP_ALIVE_SECONDS: u64 = 75;
 
 /// Pingora's `request_filter`: true when the answer was sent from here.
-pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+pub(in crate::proxy) async fn run(
+    gateway: &Gateway,
+    wire: &Wire,
+    session: &mut Session,
+    ctx: &mut Ctx,
+) -> Result<bool> {
     // An answer is held by sending an informational head that must not reach the client.
     session.as_mut().set_ignore_info_resp(true);
     if body::adopt(session, ctx).await? {
@@ -37,7 +43,7 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
         Some(found) if session.req_header().method == Method::POST => match found.kind {
             EndpointKind::Search => searching::start(gateway, session, ctx, found).await,
             EndpointKind::Realtime => respond::from_control(gateway, session).await,
-            _ => model_call(gateway, session, ctx, found).await,
+            _ => model_call(gateway, wire, session, ctx, found).await,
         },
         _ => {
             let snapshot = gateway.runtime.load();
@@ -59,6 +65,7 @@ fn keep_alive(gateway: &Gateway, session: &mut Session) {
 
 async fn model_call(
     gateway: &Gateway,
+    wire: &Wire,
     session: &mut Session,
     ctx: &mut Ctx,
     found: Match<'_>,
@@ -89,6 +96,11 @@ async fn model_call(
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
         Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
+        Ok(admitted) if exchange::suits(&admitted) => {
+            ctx.stage = Stage::Admitted(admitted);
+            // On the heap, so that other calls need not carry it.
+            Box::pin(exchange::run(gateway, wire, session, ctx)).await
+        }
         Ok(admitted) if replayable => {
             ctx.stage = Stage::Admitted(admitted);
             Ok(false)
