@@ -18,6 +18,7 @@ mod searching;
 mod settle;
 mod shape;
 mod stage;
+mod tooling;
 mod trace;
 
 use crate::ledger::Ledger;

@@ -3,7 +3,7 @@
 use super::admission::{self, Denied, Visitor};
 use super::body::{self, Body};
 use super::phases::request::{caller, refuse};
-use super::stage::{Caller, Ctx, Refused, Served, Stage};
+use super::stage::{Admitted, Caller, Ctx, Refused, Served, Stage};
 use super::{Gateway, respond, settle};
 use crate::domain::{
     ApiError, EndpointKind, ErrorKind, Failure, Money, Timings, UpstreamClass, UsageRecord, unix_ms,
@@ -11,12 +11,13 @@ use crate::domain::{
 use crate::endpoints::Match;
 use crate::limits::{self, Ask, Expected, Permit};
 use crate::providers::search::{self, Hit, Question};
-use crate::runtime::Snapshot;
+use crate::runtime::{Snapshot, Standing};
 use crate::upstream::{NotFound, Searcher};
 use bytes::Bytes;
 use pingora::Result;
 use pingora_proxy::Session;
 use serde_json::{Map, Value};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
@@ -83,11 +84,12 @@ async fn answer(
     let refused = |denied| (Arc::clone(&requested), denied);
     let asked = ask(snapshot, &requested, &body).map_err(|error| refused(plain(error)))?;
     let (searcher, question) = asked;
-    let permit = permit(snapshot, visitor, searcher).map_err(&refused)?;
+    let permit = permit(snapshot, &visitor.standing, visitor.now, searcher).map_err(&refused)?;
     let started = Instant::now();
     let found = searcher.search(&question).await;
     let hits = found.map_err(|why| refused(plain(told(why, searcher.tool.engine.name))))?;
-    let record = book(gateway, visitor, caller, permit, (searcher, started));
+    let payer = Payer { standing: &visitor.standing, ip: visitor.ip, caller };
+    let record = book(gateway, &payer, permit, (searcher, started));
     Ok((record, shown(&hits)))
 }
 
@@ -124,16 +126,42 @@ fn ask<'a>(
 
 fn permit(
     snapshot: &Snapshot,
-    visitor: &Visitor,
+    standing: &Standing,
+    now: i64,
     searcher: &Searcher,
 ) -> std::result::Result<Permit, Denied> {
     let cost = match searcher.tool.cost {
         Some(cost) if cost.is_zero() => Expected::Free,
         cost => Expected::About(cost.unwrap_or_default()),
     };
-    let mut gates = visitor.standing.gates(&[]);
+    let mut gates = standing.gates(&[]);
     gates.extend(&snapshot.house.global);
-    limits::admit(visitor.now, gates, Ask { tokens: 0, cost }).map_err(|refusal| admission::refused(&refusal))
+    limits::admit(now, gates, Ask { tokens: 0, cost }).map_err(|refusal| admission::refused(&refusal))
+}
+
+/// Searches for a model, at its caller's cost; the record is written down.
+///
+/// # Errors
+/// What the model is to be told.
+pub(super) async fn for_model(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    searcher: &Searcher,
+    question: &Question,
+) -> std::result::Result<(Vec<Hit>, UsageRecord), ApiError> {
+    let now = unix_ms(SystemTime::now());
+    let permit = permit(&admitted.snapshot, &admitted.standing, now, searcher).map_err(|(error, _)| error)?;
+    let started = Instant::now();
+    let hits = searcher.search(question).await.map_err(|why| told(why, searcher.tool.engine.name))?;
+    let payer = Payer { standing: &admitted.standing, ip: admitted.attribution.ip, caller: &admitted.caller };
+    Ok((hits, book(gateway, &payer, permit, (searcher, started))))
+}
+
+/// Who pays for a search.
+struct Payer<'a> {
+    standing: &'a Standing,
+    ip: Option<IpAddr>,
+    caller: &'a Caller,
 }
 
 fn told(why: NotFound, engine: &str) -> ApiError {
@@ -149,12 +177,11 @@ fn told(why: NotFound, engine: &str) -> ApiError {
 
 fn book(
     gateway: &Gateway,
-    visitor: &Visitor,
-    caller: &Caller,
+    payer: &Payer<'_>,
     permit: Permit,
     (searcher, started): (&Searcher, Instant),
 ) -> UsageRecord {
-    let tool = &searcher.tool;
+    let (tool, caller) = (&searcher.tool, payer.caller);
     let cost = tool.cost.unwrap_or(Money::ZERO);
     let since = |at: Instant| at.saturating_duration_since(caller.arrived);
     let now = Instant::now();
@@ -164,15 +191,16 @@ fn book(
         upstream_end: Some(since(now)),
         end: since(now),
     };
-    let mut attribution = visitor.standing.attribution();
-    attribution.ip = visitor.ip;
+    let mut attribution = payer.standing.attribution();
+    attribution.ip = payer.ip;
     attribution.charges = settle::close(gateway, permit, 0, cost);
     let record = UsageRecord {
         timings,
         cost,
         priced: tool.cost.is_some(),
         provider: Some(Arc::from(tool.engine.name)),
-        key_hash: Some(Arc::clone(&visitor.standing.key_hash)),
+        endpoint: EndpointKind::Search,
+        key_hash: Some(Arc::clone(&payer.standing.key_hash)),
         attribution: Some(Box::new(attribution)),
         ..settle::blank(caller, Arc::from(tool.name.as_str()), false)
     };

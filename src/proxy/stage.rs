@@ -36,6 +36,16 @@ impl Ctx {
     }
 }
 
+impl Ctx {
+    /// Takes the stage out if a whole answer is held in it.
+    pub(super) fn take_if_held(&mut self) -> Stage {
+        match &self.stage {
+            Stage::Holding(hold) if hold.answer.is_some() => self.take(),
+            _ => Stage::Arrived,
+        }
+    }
+}
+
 /// The stages of a call.
 pub(super) enum Stage {
     /// Nothing is known yet, or there is nothing to account for.

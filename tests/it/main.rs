@@ -52,6 +52,7 @@ mod realtime;
 mod reload;
 mod retries;
 mod search;
+mod second_seed;
 mod seeds;
 mod serving;
 mod shares;

@@ -1,6 +1,6 @@
 //! Search tools: questions to a scripted engine, in one shape, paid for and written down.
 
-use crate::harness::{Asked, Config, Gateway, Reply, Scripted, request};
+use crate::harness::{Asked, CHAT, Config, Gateway, Reply, Scripted, request};
 use serde_json::{Value, json};
 
 /// A SearXNG that finds `count` pages; a question with `trouble` in it fails.
@@ -136,4 +136,106 @@ async fn searches_are_paid_from_the_keys_budget() {
         .call(&request("POST", "/v1/search/searxng-search", &[("authorization", &bearer)], body.as_bytes()))
         .await;
     assert_eq!(other.status(), 200, "what is free needs no budget");
+}
+
+/// A model that calls the tool until it was given results `rounds` times, then answers in words.
+async fn searching_model(rounds: usize) -> Scripted {
+    Scripted::start(move |asked: &Asked| {
+        let body = asked.json();
+        let given = body["messages"].as_array().unwrap().iter().filter(|message| message["role"] == "tool").count();
+        let (message, end) = if given < rounds && body["tool_choice"] != "none" {
+            let call = json!({ "id": format!("call_{given}"), "type": "function", "function": { "name": "paid", "arguments": format!("{{\"query\": \"question {given}\"}}") } });
+            (json!({ "role": "assistant", "content": null, "tool_calls": [call] }), "tool_calls")
+        } else {
+            (json!({ "role": "assistant", "content": format!("Found after {given}.") }), "stop")
+        };
+        Reply::json(&json!({ "id": "c", "object": "chat.completion", "created": 1, "model": "m",
+            "choices": [{ "index": 0, "message": message, "finish_reason": end }],
+            "usage": { "prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15 } }))
+    })
+    .await
+}
+
+fn question(stream: bool) -> Value {
+    json!({
+        "model": "m", "stream": stream, "messages": [{ "role": "user", "content": "What is new?" }],
+        "tools": [{ "type": "function", "function": { "name": "paid", "description": "Search the web" } }],
+    })
+}
+
+async fn looping(rounds: usize, rules: Value) -> (Scripted, Scripted, Gateway) {
+    let (engine, model) = (searxng(3).await, searching_model(rounds).await);
+    let config = Config::new().deployment("m", "m", &format!("{}/v1", model.url()), "upstream-key");
+    let config = tools(config, &engine.url()).set("tollgate", json!({ "search_loop": rules }));
+    let gateway = Gateway::start(&config).await;
+    (engine, model, gateway)
+}
+
+#[tokio::test]
+async fn a_model_that_searches_is_given_what_was_found() {
+    let (engine, model, gateway) = looping(2, json!(true)).await;
+    let answer = gateway.post(CHAT, &question(false)).await;
+    assert_eq!(answer.json()["choices"][0]["message"]["content"], "Found after 2.", "{}", answer.text());
+    assert_eq!((model.count("/v1/chat/completions"), engine.count("/search")), (3, 2));
+    let last = model.asked().last().unwrap().json();
+    let roles: Vec<&str> = last["messages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|message| message["role"].as_str().unwrap())
+        .collect();
+    assert_eq!(roles, ["user", "assistant", "tool", "assistant", "tool"]);
+    assert!(last["messages"][2]["content"].as_str().unwrap().contains("http://page/0"));
+    assert_eq!(
+        (&last["messages"][2]["tool_call_id"], &last["tools"][0]["function"]["parameters"]["required"][0]),
+        (&json!("call_0"), &json!("query"))
+    );
+    // Three rounds and two searches, each in the books.
+    let records = gateway.records(5).await;
+    let kinds: Vec<&str> = records.iter().map(|record| record["call_type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["acompletion", "asearch", "acompletion", "asearch", "acompletion"]);
+    let tokens: u64 = records.iter().map(|record| record["total_tokens"].as_u64().unwrap()).sum();
+    let spent: f64 = records.iter().map(|record| record["spend"].as_f64().unwrap()).sum();
+    assert_eq!((tokens, spent), (45, 0.5));
+
+    let streamed = gateway.post(CHAT, &question(true)).await;
+    assert_eq!(streamed.header("content-type"), Some("text/event-stream"), "{}", streamed.text());
+    let text = streamed.text();
+    assert!(text.contains("Found after 2.") && text.trim_end().ends_with("data: [DONE]"), "{text}");
+    assert!(text.contains("chat.completion.chunk") && !text.contains("tool_calls"), "{text}");
+}
+
+#[tokio::test]
+async fn searching_for_a_model_has_its_bounds() {
+    let (engine, model, gateway) = looping(100, json!({ "max_rounds": 2 })).await;
+    let answer = gateway.post(CHAT, &question(false)).await;
+    assert_eq!(answer.json()["choices"][0]["message"]["content"], "Found after 2.", "{}", answer.text());
+    assert_eq!((model.count("/v1/chat/completions"), engine.count("/search")), (3, 2));
+
+    let (engine, _model, gateway) = looping(100, json!({ "max_rounds": 9, "max_cost": 0.3 })).await;
+    assert_eq!(gateway.post(CHAT, &question(false)).await.status(), 200);
+    assert_eq!(engine.count("/search"), 2, "0.25 each");
+
+    // A key's budget holds for searches too: the model is told, and answers.
+    let made = gateway.post("/key/generate", &json!({ "max_budget": 0.25 })).await.json();
+    let bearer = format!("Bearer {}", made["key"].as_str().unwrap());
+    let body = question(false).to_string();
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let answer = gateway.call(&request("POST", CHAT, &headers, body.as_bytes())).await;
+    assert!(matches!(answer.status(), 200 | 400), "{}", answer.text());
+    assert_eq!(engine.count("/search"), 3);
+}
+
+#[tokio::test]
+async fn without_the_switch_or_with_a_tool_of_the_clients_the_calls_are_the_clients() {
+    let (engine, model, gateway) = looping(2, json!(false)).await;
+    let answer = gateway.post(CHAT, &question(false)).await.json();
+    assert_eq!(answer["choices"][0]["finish_reason"], "tool_calls", "{answer}");
+    assert_eq!((model.count("/v1/chat/completions"), engine.count("/search")), (1, 0));
+
+    let (engine, _model, gateway) = looping(2, json!(true)).await;
+    let mut other = question(false);
+    other["tools"][0]["function"]["name"] = "mine".into();
+    let answer = gateway.post(CHAT, &other).await.json();
+    assert_eq!((&answer["choices"][0]["finish_reason"], engine.count("/search")), (&json!("tool_calls"), 0));
 }

@@ -110,6 +110,9 @@ impl Rows {
                 "tollgate.realtime" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::REALTIME);
                 }
+                "tollgate.search_loop" if !entry.node.entries().is_empty() => {
+                    self.section(&entry.node, &below, keys::SEARCH_LOOP);
+                }
                 "tollgate.queue" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::QUEUE);
                 }

@@ -92,6 +92,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
     let passages = passages::compile(&sections.general, &env, &mut report);
     let search_tools = search::compile(&file.root, &env, &mut report);
+    let search_loop = search::compile_loop(&sections.tollgate, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
     fallbacks::check(&sections, &router.fallbacks, &targets, &aliases, &mut report);
     let groups = groups::compile(&sections, &router, (&targets, &aliases), &mut report);
@@ -112,6 +113,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         targets,
         passages,
         search_tools,
+        search_loop,
         aliases,
         stored,
         settings,

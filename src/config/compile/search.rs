@@ -1,6 +1,7 @@
 //! `search_tools`: what is searched by which name.
 
 use super::super::field::{Report, Section};
+use super::super::model::SearchLoop;
 use super::super::resolve::resolve;
 use super::super::tree::{Node, Value};
 use super::super::{Env, Place};
@@ -131,3 +132,36 @@ fn key(
     }
     Secret::new(&text)
 }
+
+/// `tollgate.search_loop`: a switch, or its bounds.
+pub(super) fn compile_loop(tollgate: &Section<'_>, report: &mut Report) -> Option<SearchLoop> {
+    let field = tollgate.field("search_loop")?;
+    let usual =
+        SearchLoop { max_rounds: 3, max_cost: Money::from_pico(i64::MAX), timeout: Duration::from_secs(60) };
+    if !matches!(field.node().value, Value::Map(_)) {
+        return field.bool(report).filter(|on| *on).map(|_| usual);
+    }
+    let section = field.map(report)?;
+    let rounds = section.field("max_rounds").and_then(|field| {
+        let rounds = field.count(report).filter(|rounds| (1..=MOST_ROUNDS).contains(rounds));
+        if rounds.is_none() {
+            report.fault(field.place(), format!("wants a number from 1 to {MOST_ROUNDS}"));
+        }
+        rounds
+    });
+    let cost = section.field("max_cost").and_then(|field| {
+        let cost = field.number(report).and_then(Money::from_dollars).filter(|cost| cost.pico() >= 0);
+        if cost.is_none() {
+            report.fault(field.place(), "wants US dollars from 0");
+        }
+        cost
+    });
+    Some(SearchLoop {
+        max_rounds: rounds.unwrap_or(usual.max_rounds),
+        max_cost: cost.unwrap_or(usual.max_cost),
+        timeout: section.field("timeout").and_then(|field| field.timeout(report)).unwrap_or(usual.timeout),
+    })
+}
+
+/// Most rounds that can be configured.
+const MOST_ROUNDS: u32 = 16;

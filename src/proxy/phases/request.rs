@@ -9,7 +9,7 @@ use crate::proxy::exchange::{self, Wire};
 use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
-use crate::proxy::{Gateway, detour, passing, realtime, respond, searching};
+use crate::proxy::{Gateway, detour, passing, realtime, respond, searching, tooling};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -96,6 +96,9 @@ async fn model_call(
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
         Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
+        Ok(admitted) if tooling::suits(&admitted) => {
+            Box::pin(tooling::run(gateway, wire, session, ctx, admitted)).await
+        }
         Ok(admitted) if exchange::suits(&admitted) => {
             ctx.stage = Stage::Admitted(admitted);
             // On the heap, so that other calls need not carry it.
