@@ -33,7 +33,7 @@ pub(super) async fn start(
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
     let caller = caller(gateway, session, ctx, found.route, EndpointKind::Search);
-    let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {
+    let visitor = match admission::visitor(gateway, &snapshot, session, None, caller.arrived_at).await {
         Ok(visitor) => visitor,
         Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
     };

@@ -25,7 +25,7 @@ pub(in crate::proxy) fn outgoing(client: &RequestHeader, ctx: &Ctx) -> Result<Re
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
     let mut head = match &attempt.form {
-        Form::Own(head) => (**head).clone(),
+        Form::Own(head) | Form::Placed(head) => (**head).clone(),
         Form::Client => relayed(attempt, client)?,
     };
     let Admitted { caller, progress, .. } = &*attempt.admitted;
