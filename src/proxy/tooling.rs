@@ -9,7 +9,6 @@ use super::phases::request;
 use super::searching;
 use super::stage::{Admitted, Books, Ctx, Hold, Progress, Stage};
 use super::{Gateway, admission, settle};
-use crate::config::SearchLoop;
 use crate::dialects::openai::request as openai;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, Money, unix_ms};
 use crate::providers::search::{self, Question};
@@ -19,7 +18,7 @@ use http::HeaderValue;
 use pingora::Result;
 use pingora_proxy::Session;
 use serde_json::{Map, Value, json};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Most searches that one answer may ask for.
 const SEARCHES: usize = 8;
@@ -79,7 +78,7 @@ pub(super) async fn run(
         let cost;
         (admitted, cost) = booked(gateway, hold);
         spent = spent.saturating_add(cost);
-        spent = spent.saturating_add(search(gateway, &admitted, &mut body, asked, &rules).await);
+        spent = spent.saturating_add(search(gateway, &admitted, &mut body, asked, rules.timeout).await);
     }
     Ok(true)
 }
@@ -116,7 +115,11 @@ impl Wishes {
         };
         for choice in choices.as_array().map(Vec::as_slice).unwrap_or_default() {
             let mut delta = choice["message"].clone();
-            for (at, call) in delta["tool_calls"].as_array_mut().into_iter().flatten().enumerate() {
+            if let Some(members) = delta.as_object_mut() {
+                members.retain(|_, value| !value.is_null());
+            }
+            let calls = delta.get_mut("tool_calls").and_then(Value::as_array_mut);
+            for (at, call) in calls.into_iter().flatten().enumerate() {
                 call["index"] = at.into();
             }
             let one =
@@ -223,12 +226,12 @@ async fn search(
     admitted: &Admitted,
     body: &mut Value,
     asked: Asked,
-    rules: &SearchLoop,
+    patience: Duration,
 ) -> Money {
     let mut spent = Money::ZERO;
     let mut said = vec![asked.message];
     for Wanted { id, tool, arguments } in asked.calls {
-        let content = match look(gateway, admitted, &tool, &arguments, rules).await {
+        let content = match look(gateway, admitted, &tool, &arguments, patience).await {
             Ok((found, cost)) => {
                 spent = spent.saturating_add(cost);
                 found
@@ -257,13 +260,13 @@ async fn look(
     admitted: &Admitted,
     tool: &str,
     arguments: &Map<String, Value>,
-    rules: &SearchLoop,
+    patience: Duration,
 ) -> std::result::Result<(Value, Money), ApiError> {
     let wrong = |words: String| ApiError::new(ErrorKind::InvalidRequest, words);
     let searcher = admitted.snapshot.searcher(tool).ok_or_else(|| wrong("no such tool".to_owned()))?;
     let question = Question::read(arguments).map_err(|fault| wrong(fault.to_string()))?;
     let asking = searching::for_model(gateway, admitted, searcher, &question);
-    let (hits, record) = tokio::time::timeout(rules.timeout, asking)
+    let (hits, record) = tokio::time::timeout(patience, asking)
         .await
         .map_err(|_| wrong("the search took too long".to_owned()))??;
     let cost = record.cost;

@@ -102,7 +102,7 @@ impl Group {
         }
     }
 
-    /// The public names of the models that its servers have, in order; `None` if none of them told.
+    /// The public names of the models that its servers have, in order; `None` if none of them told of any.
     #[must_use]
     pub fn models_there(&self) -> Option<Vec<String>> {
         let listing = self.deployments.iter().filter(|deployment| deployment.target.lists_models());
@@ -112,7 +112,8 @@ impl Group {
             let names = names.get_or_insert_default();
             names.extend(models.iter().filter_map(|model| public_name(&self.name, pattern, model)));
         }
-        names.map(|mut names| {
+        // A list with nothing of ours in it is of no use.
+        names.filter(|names| !names.is_empty()).map(|mut names| {
             names.sort_unstable();
             names.dedup();
             names

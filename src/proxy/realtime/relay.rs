@@ -1,7 +1,6 @@
 //! A session under way: bytes in both directions, its bounds, and its books.
 
 use super::client::Hello;
-use crate::config::RealtimeConfig;
 use crate::dialects::realtime::{Meter, Opcode, close, frame};
 use crate::domain::{ApiError, Outcome, UpstreamClass};
 use crate::proxy::stage::{Attempt, Books, Served};
@@ -51,7 +50,6 @@ struct Relay<'a> {
     gateway: &'a Gateway,
     attempt: Box<Attempt>,
     meter: Meter,
-    bounds: RealtimeConfig,
     began: Instant,
     /// When somebody last sent something.
     heard: Instant,
@@ -69,12 +67,10 @@ pub(super) async fn run(
     hello: &Hello,
 ) -> Served {
     let now = Instant::now();
-    let bounds = attempt.admitted.snapshot.config.realtime;
     let mut relay = Relay {
         gateway,
         attempt,
         meter: Meter::default(),
-        bounds,
         began: now,
         heard: now,
         booked: now,
@@ -159,10 +155,11 @@ impl Relay<'_> {
     /// Whether a bound is reached; books what was used meanwhile.
     fn look(&mut self) -> Result<(), End> {
         let now = Instant::now();
-        if now.duration_since(self.began) >= self.bounds.longest {
+        let bounds = self.attempt.admitted.snapshot.config.realtime;
+        if now.duration_since(self.began) >= bounds.longest {
             return Err(End::TooLong);
         }
-        if now.duration_since(self.heard) >= self.bounds.idle {
+        if now.duration_since(self.heard) >= bounds.idle {
             return Err(End::Idle);
         }
         if self.gateway.draining.load(Ordering::Relaxed) {
@@ -172,7 +169,7 @@ impl Relay<'_> {
                 return Err(End::Leaving);
             }
         }
-        if now.duration_since(self.booked) >= self.bounds.booked_every {
+        if now.duration_since(self.booked) >= bounds.booked_every {
             self.booked = now;
             if self.meter.has_usage() {
                 return self.book_on();
