@@ -17,6 +17,7 @@ pub mod json;
 pub mod ollama;
 pub mod openai;
 mod proof;
+pub mod realtime;
 pub mod responses;
 mod shape;
 pub mod sse;
@@ -207,7 +208,9 @@ pub fn inbound(kind: EndpointKind) -> &'static dyn Inbound {
         EndpointKind::ChatCompletions
         | EndpointKind::Completions
         | EndpointKind::Embeddings
-        | EndpointKind::PassThrough => &openai::OpenAi,
+        | EndpointKind::PassThrough
+        | EndpointKind::Search
+        | EndpointKind::Realtime => &openai::OpenAi,
     }
 }
 

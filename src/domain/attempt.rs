@@ -25,6 +25,10 @@ pub enum EndpointKind {
     CountContent,
     /// A configured path that leads elsewhere as it is.
     PassThrough,
+    /// `/v1/search/{tool}` and its twins.
+    Search,
+    /// `/v1/realtime` and its twins, over a WebSocket.
+    Realtime,
 }
 
 impl EndpointKind {
@@ -42,6 +46,8 @@ impl EndpointKind {
             Self::StreamContent => ":streamGenerateContent",
             Self::CountContent => ":countTokens",
             Self::PassThrough => "",
+            Self::Search => "/search",
+            Self::Realtime => "/realtime",
         }
     }
 
@@ -58,6 +64,8 @@ impl EndpointKind {
             Self::GenerateContent => "agenerate_content",
             Self::StreamContent => "agenerate_content_stream",
             Self::PassThrough => "pass_through_endpoint",
+            Self::Search => "asearch",
+            Self::Realtime => "_arealtime",
         }
     }
 

@@ -12,7 +12,9 @@ mod count_tokens;
 mod embeddings;
 mod generate_content;
 mod messages;
+mod realtime;
 mod responses;
+mod search;
 
 pub use generate_content::METHODS;
 
@@ -60,7 +62,11 @@ const MODEL_PREFIXES: [(&str, usize); 2] = [("/openai/deployments/", 0), ("/engi
 #[must_use]
 pub fn find(path: &str) -> Option<Match<'_>> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    ALL.iter().find_map(|endpoint| endpoint.find(path)).or_else(|| generate_content::find(path))
+    ALL.iter()
+        .find_map(|endpoint| endpoint.find(path))
+        .or_else(|| generate_content::find(path))
+        .or_else(|| search::find(path))
+        .or_else(|| realtime::find(path))
 }
 
 impl Endpoint {

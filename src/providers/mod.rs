@@ -8,11 +8,15 @@ pub mod base;
 pub mod bedrock;
 pub mod catalog;
 pub mod compatible;
+pub mod local;
 pub mod passage;
+pub mod realtime;
+pub mod search;
 pub mod site;
 pub mod target;
 
 pub use base::Base;
 pub use catalog::Catalog;
+pub use local::LocalServer;
 pub use passage::Passage;
 pub use target::{ModelInfo, Params, Target, Weights};

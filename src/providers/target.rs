@@ -1,5 +1,6 @@
 //! One deployment, compiled: everything an attempt needs to know, and nothing it must look up.
 
+use super::LocalServer;
 use crate::dialects::{Auth, Dialect};
 use crate::domain::{EndpointKind, HostPort, Prices, Secret, TargetId};
 use serde_json::{Map, Value};
@@ -33,6 +34,10 @@ pub struct Target {
     pub api_key: Option<Secret>,
     /// How much of the traffic it takes.
     pub weights: Weights,
+    /// What kind of server near the gateway it is, if that is known: it is then asked how it is doing.
+    pub server: Option<LocalServer>,
+    /// Whether its address is the entry's own and not the provider's: a wildcard then lists what the server has.
+    pub is_placed: bool,
     /// Lower is tried first.
     pub order: i64,
     /// How it is asked.
@@ -44,6 +49,12 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether it stands for many models, those that its server has.
+    #[must_use]
+    pub fn lists_models(&self) -> bool {
+        self.group.contains('*') && self.model.contains('*') && (self.is_placed || self.server.is_some())
+    }
+
     /// The APIs whose requests it takes as clients wrote them, each with what follows the base path.
     pub fn relays(&self) -> impl Iterator<Item = &'static (EndpointKind, &'static str)> {
         let has_responses = self.params.has_responses;

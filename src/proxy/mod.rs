@@ -13,11 +13,14 @@ mod passing;
 mod phases;
 mod quota;
 mod race;
+mod realtime;
 mod respond;
+mod searching;
 mod settle;
 mod shape;
 mod stage;
 mod subrequest;
+mod tooling;
 mod trace;
 
 use crate::ledger::Ledger;

@@ -43,6 +43,7 @@ pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option
         }
         Stage::Superseded(lost) => return Some(superseded(gateway, *lost)),
         Stage::Passing(passing) => return passing::record(gateway, *passing),
+        Stage::Served(served) => return Some(served.record),
         Stage::Refused(refused) => of_refused(*refused),
         Stage::Holding(hold) => of_gone(hold.attempt.close(None, 200)),
         Stage::Attempting(attempt) => of_gone(attempt.close(None, 0)),
@@ -125,6 +126,35 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
     book(gateway, &mut relay.attempt, ending);
 }
 
+/// Settles what a session used and writes it down; `None` if nothing was open.
+pub(super) fn book_session(
+    gateway: &Gateway,
+    attempt: &mut Attempt,
+    usage: Usage,
+    outcome: Outcome,
+) -> Option<UsageRecord> {
+    let since = |at: Instant| at.saturating_duration_since(attempt.admitted.caller.arrived);
+    let now = since(Instant::now());
+    let timings = Timings {
+        upstream_start: Some(since(attempt.started)),
+        first_token: None,
+        upstream_end: Some(now),
+        end: now,
+    };
+    let source = if usage == Usage::default() { UsageSource::Absent } else { UsageSource::Upstream };
+    let failure = match outcome {
+        Outcome::Interrupted(class) => Some(class),
+        _ => None,
+    };
+    let ending =
+        Ending { timings, usage: (usage, source), outcome, failure, response_id: None, answer: None };
+    book(gateway, attempt, ending);
+    match std::mem::replace(&mut attempt.admitted.books, Books::Closed) {
+        Books::Written(record) => Some(*record),
+        Books::Open(_) | Books::Closed => None,
+    }
+}
+
 fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     let (usage, usage_source) = ending.usage;
     let cost = cost(&attempt.deployment, &usage);
@@ -147,8 +177,8 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         ticket.settle(usage.total());
     }
     let group = &admitted.resolution.group;
-    // A count of tokens says nothing of how long answers get.
-    if !admitted.caller.kind.counts() {
+    // A count of tokens says nothing of how long answers get, and a session's many answers are no one answer.
+    if !admitted.caller.kind.counts() && admitted.caller.kind != crate::domain::EndpointKind::Realtime {
         group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
     }
     let completed = ending.outcome == Outcome::Completed;

@@ -3,6 +3,7 @@
 
 use super::GroupQueue;
 use super::choice::candidate;
+use super::names::public_name;
 use crate::auth::Asked;
 use crate::config::Filters;
 use crate::domain::{Prices, UpstreamClass, Usage};
@@ -43,6 +44,8 @@ pub struct Group {
     pub(super) filters: Filters,
     /// Whether tags decide anything here.
     pub(super) has_tags: bool,
+    /// Whether it matters here what servers have loaded.
+    pub(super) has_stations: bool,
     is_served: bool,
     cursor: AtomicU64,
 }
@@ -133,6 +136,7 @@ impl Group {
             max_output: deployments.iter().filter_map(|d| d.target.info.max_output_tokens).max(),
             upstream_name: deployments.first().map(|d| format!("{}/{}", d.target.provider, d.target.model)),
             is_served: deployments.iter().any(|d| d.target.unserved.is_none()),
+            has_stations: deployments.len() > 1 && deployments.iter().any(|d| d.station.is_some()),
             has_tags: terms.filters.tags && tagged,
             chooser: Chooser::new(terms.choice, &candidates),
             notes: terms.notes.or(terms.choice.entry.notes),
@@ -140,6 +144,24 @@ impl Group {
             deployments,
             cursor: AtomicU64::new(fastrand::u64(..)),
         }
+    }
+
+    /// The public names of the models that its servers have, in order; `None` if none of them told of any.
+    #[must_use]
+    pub fn models_there(&self) -> Option<Vec<String>> {
+        let listing = self.deployments.iter().filter(|deployment| deployment.target.lists_models());
+        let told = listing.filter_map(|d| Some((&d.target.model, d.station.as_ref()?.models()?)));
+        let mut names: Option<Vec<String>> = None;
+        for (pattern, models) in told {
+            let names = names.get_or_insert_default();
+            names.extend(models.iter().filter_map(|model| public_name(&self.name, pattern, model)));
+        }
+        // A list with nothing of ours in it is of no use.
+        names.filter(|names| !names.is_empty()).map(|mut names| {
+            names.sort_unstable();
+            names.dedup();
+            names
+        })
     }
 
     /// Makes its deployments' limits hold.

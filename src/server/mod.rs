@@ -142,6 +142,8 @@ fn compose(
         draining: Arc::clone(&unready),
         log_level: log::max_level(),
     });
+    let asked = Arc::clone(&upstreams);
+    control_runtime.spawn(async move { asked.ask_stations().await });
     control_runtime.spawn(services::watch(upstreams, Arc::clone(&runtime), Arc::clone(&telemetry)));
     let reloading = lifecycle::reload_on_hangup(reloader, Arc::clone(&runtime), Arc::clone(&telemetry));
     control_runtime.spawn(reloading);

@@ -1,7 +1,7 @@
 //! A deployment at work: its compiled target, its endpoint and its state.
 
 use super::head::Heads;
-use super::{Endpoint, QuotaLane, TargetState};
+use super::{Endpoint, QuotaLane, Station, TargetState};
 use crate::dialects::translate::Translated;
 use crate::domain::{EndpointKind, Prices, TargetId};
 use crate::providers::Target;
@@ -21,6 +21,8 @@ pub struct Deployment {
     pub state: Arc<TargetState>,
     /// The quota of its key for its model.
     pub quota: Arc<QuotaLane>,
+    /// What its server tells of itself, if it is one that does.
+    pub station: Option<Arc<Station>>,
     /// What answers and records say of it.
     pub labels: Labels,
     heads: Heads,
@@ -97,7 +99,27 @@ impl Deployment {
     ) -> Result<Self, Uncallable> {
         let heads = heads(&target)?;
         let labels = Labels::new(&target);
-        Ok(Self { target, endpoint, state, quota, labels, heads })
+        Ok(Self { target, endpoint, state, quota, station: None, labels, heads })
+    }
+
+    /// With what its server tells of itself.
+    #[must_use]
+    pub fn with_station(mut self, station: Option<Arc<Station>>) -> Self {
+        self.station = station;
+        self
+    }
+
+    /// Whether the model that it is asked for is in its server's memory; `None` if that is not known.
+    #[must_use]
+    pub fn has_loaded(&self, model: &str) -> Option<bool> {
+        self.station.as_ref()?.has_loaded(model)
+    }
+
+    /// Calls under way, those of others at the same server included where that tells.
+    #[must_use]
+    pub fn busy(&self) -> u64 {
+        let own = self.in_flight();
+        self.station.as_ref().map_or(own, |station| station.busy(own))
     }
 
     /// Whether the upstream takes requests of this API as clients wrote them.

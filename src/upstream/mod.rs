@@ -16,6 +16,9 @@ mod outbox;
 mod queue;
 mod quota;
 mod registry;
+mod searcher;
+mod socket;
+mod station;
 
 pub use ask::{Asked, ask_for_models};
 pub use bench::Cooldown;
@@ -26,3 +29,6 @@ pub use outbox::{NotPosted, Outbox};
 pub use queue::{Ask, Granted, NoTurn, Queue, Ticket};
 pub use quota::QuotaLane;
 pub use registry::Upstreams;
+pub use searcher::{NotFound, Searcher};
+pub use socket::{Handshake, Upgraded, upgrade, upgrade_head};
+pub use station::{LIST_LASTS, Station, Watched, refresh_lists};

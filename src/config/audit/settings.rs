@@ -259,6 +259,8 @@ pub(crate) static GENERAL: &[Key] = &[
 
 /// `tollgate`: what LiteLLM has no word for.
 pub(crate) static TOLLGATE: &[Key] = &[
+    yes("realtime"),
+    yes("search_loop"),
     yes("access_log"),
     yes("max_body_mb"),
     yes("workers"),
@@ -278,6 +280,12 @@ pub(crate) static TOLLGATE: &[Key] = &[
 /// `tollgate.queue`.
 pub(crate) static QUEUE: &[Key] =
     &[yes("max_wait"), yes("max_depth"), yes("priority"), yes("window_seconds"), yes("keep_alive")];
+
+/// `tollgate.search_loop`.
+pub(crate) static SEARCH_LOOP: &[Key] = &[yes("max_rounds"), yes("max_cost"), yes("timeout")];
+
+/// `tollgate.realtime`.
+pub(crate) static REALTIME: &[Key] = &[yes("idle_timeout"), yes("max_duration"), yes("booked_every")];
 
 /// `tollgate.health_check`.
 pub(crate) static HEALTH_CHECK: &[Key] = &[yes("kind"), yes("path"), yes("interval_seconds")];

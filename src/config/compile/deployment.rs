@@ -1,7 +1,7 @@
 //! One deployment: where it is, whose it is, and with which key it is asked.
 
 use super::super::field::{Field, Report, Section};
-use super::super::tree::Node;
+use super::super::tree::{Node, Value};
 use super::super::{Env, Place, python};
 use super::provider::{self, Meaning};
 use super::{is_placeholder, params, prices, shown};
@@ -11,7 +11,7 @@ use crate::domain::{HostPort, Scheme, Secret, TargetId};
 use crate::providers::catalog::Facts;
 use crate::providers::compatible::Row;
 use crate::providers::site::Placed;
-use crate::providers::{Base, Catalog, ModelInfo, Target, Weights};
+use crate::providers::{Base, Catalog, LocalServer, ModelInfo, Target, Weights};
 
 /// An entry with one key, its environment resolved.
 pub(super) struct Deployment<'a> {
@@ -51,6 +51,8 @@ impl Deployment<'_> {
             None => (self.key(meaning.row, report), dialect.auth(), String::new()),
         };
         let facts = self.facts(&meaning, report);
+        let provider = meaning.provider;
+        let server = self.server(&provider, report);
         let of_responses =
             self.info.field("mode").is_some_and(|mode| mode.node().text() == Some("responses"));
         let at_home = |row: &Row| row.has_responses_at(&address.origin, &address.path);
@@ -65,11 +67,13 @@ impl Deployment<'_> {
             dialect,
             query,
             auth,
-            provider: meaning.provider,
+            provider,
             model: meaning.model,
             origin: address.origin,
             base_path: address.path,
             api_base: address.text,
+            server,
+            is_placed: self.base().is_some(),
             weights: weights(self.params, report),
             order: self
                 .params
@@ -80,6 +84,22 @@ impl Deployment<'_> {
             info: model_info(self.params, self.info, facts, report),
             unserved: meaning.unserved,
         })
+    }
+
+    /// What kind of server it is: as `model_info.local_server` has it, else by its provider.
+    fn server(&self, provider: &str, report: &mut Report) -> Option<LocalServer> {
+        let Some(field) = self.info.field("local_server") else { return LocalServer::of_provider(provider) };
+        if field.node().value == Value::Bool(false) {
+            return None;
+        }
+        let name = field.text(report)?;
+        let server = LocalServer::named(&name);
+        if server.is_none() && name != "off" {
+            let names = LocalServer::NAMES.join(", ");
+            report
+                .fault(field.place(), format!("\"{name}\" is no kind of server; there are {names} and off"));
+        }
+        server
     }
 
     /// What is known of the model: by `base_model` if that is set, else by its name.
@@ -278,7 +298,7 @@ fn model_info(params: &Section<'_>, info: &Section<'_>, facts: Facts, report: &m
     report.lenient(|report| {
         let mode = info.field("mode").and_then(|f| {
             let mode = f.text(report)?;
-            if !matches!(mode.as_str(), "chat" | "completion" | "embedding" | "responses") {
+            if !matches!(mode.as_str(), "chat" | "completion" | "embedding" | "realtime" | "responses") {
                 report.warn(f.place(), format!("the endpoints of mode \"{mode}\" are not served yet"));
             }
             Some(mode)

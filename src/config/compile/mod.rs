@@ -16,7 +16,9 @@ mod pool;
 mod prices;
 mod provider;
 mod queue;
+mod realtime;
 mod router;
+mod search;
 mod server;
 mod shown;
 mod sinks;
@@ -88,8 +90,11 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let queue = queue::compile(&sections, &mut report);
+    let realtime = realtime::compile(&sections.tollgate, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
     let passages = passages::compile(&sections.general, &env, &mut report);
+    let search_tools = search::compile(&file.root, &env, &mut report);
+    let search_loop = search::compile_loop(&sections.tollgate, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
     fallbacks::check(&sections, &router.fallbacks, &targets, &aliases, &mut report);
     let groups = groups::compile(&sections, &router, (&targets, &aliases), &mut report);
@@ -105,9 +110,12 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         spending,
         router,
         queue,
+        realtime,
         groups,
         targets,
         passages,
+        search_tools,
+        search_loop,
         aliases,
         stored,
         settings,
@@ -139,7 +147,9 @@ fn resolved_settings(root: &Node, env: &Env, report: &mut Report) -> Node {
         let node = resolve(&entry.node, &entry.key, env, &mut |unset| warn_unset(&unset, report));
         Entry { node, ..entry.clone() }
     };
-    let others = |entry: &&Entry| !matches!(entry.key.as_str(), "model_list" | "environment_variables");
+    let others = |entry: &&Entry| {
+        !matches!(entry.key.as_str(), "model_list" | "search_tools" | "environment_variables")
+    };
     let entries = root.entries().iter().filter(others).map(resolved).collect();
     Node { mark: root.mark.clone(), value: Value::Map(entries) }
 }

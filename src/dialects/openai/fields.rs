@@ -41,7 +41,11 @@ pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
         EndpointKind::GenerateContent | EndpointKind::StreamContent | EndpointKind::CountContent => {
             "contents"
         }
-        EndpointKind::Embeddings | EndpointKind::Responses | EndpointKind::PassThrough => "input",
+        EndpointKind::Search => "query",
+        EndpointKind::Embeddings
+        | EndpointKind::Responses
+        | EndpointKind::PassThrough
+        | EndpointKind::Realtime => "input",
     }
 }
 

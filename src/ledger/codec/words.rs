@@ -40,6 +40,8 @@ pub(super) const fn endpoint_code(endpoint: EndpointKind) -> u8 {
         EndpointKind::GenerateContent => 21,
         EndpointKind::StreamContent => 22,
         EndpointKind::CountContent => 23,
+        EndpointKind::Search => 40,
+        EndpointKind::Realtime => 41,
     }
 }
 
@@ -55,6 +57,8 @@ pub(super) const fn endpoint(code: u8) -> Option<EndpointKind> {
         21 => EndpointKind::GenerateContent,
         22 => EndpointKind::StreamContent,
         23 => EndpointKind::CountContent,
+        40 => EndpointKind::Search,
+        41 => EndpointKind::Realtime,
         _ => return None,
     })
 }

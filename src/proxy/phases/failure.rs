@@ -28,9 +28,12 @@ pub(in crate::proxy) fn proxying(
 ) -> Box<Error> {
     match &mut ctx.stage {
         // The body filter has decided already.
-        Stage::Admitted(_) | Stage::Refused(_) | Stage::Arrived | Stage::Delegated | Stage::Superseded(_) => {
-            error
-        }
+        Stage::Admitted(_)
+        | Stage::Refused(_)
+        | Stage::Served(_)
+        | Stage::Arrived
+        | Stage::Delegated
+        | Stage::Superseded(_) => error,
         _ if *error.esource() == ErrorSource::Downstream => {
             error.set_retry(false);
             client_left(ctx);

@@ -9,7 +9,7 @@ use crate::proxy::exchange::{self, Wire};
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
-use crate::proxy::{Gateway, detour, passing, race, respond, subrequest};
+use crate::proxy::{Gateway, detour, passing, race, realtime, respond, searching, subrequest, tooling};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -37,9 +37,14 @@ pub(in crate::proxy) async fn run(
     keep_alive(gateway, session);
     let path = session.req_header().uri.path().to_owned();
     match endpoints::find(&path) {
-        Some(found) if session.req_header().method == Method::POST => {
-            model_call(gateway, wire, session, ctx, found).await
+        Some(found) if found.kind == EndpointKind::Realtime && session.req_header().method == Method::GET => {
+            realtime::start(gateway, session, ctx, found).await
         }
+        Some(found) if session.req_header().method == Method::POST => match found.kind {
+            EndpointKind::Search => searching::start(gateway, session, ctx, found).await,
+            EndpointKind::Realtime => respond::from_control(gateway, session).await,
+            _ => model_call(gateway, wire, session, ctx, found).await,
+        },
         _ => {
             let snapshot = gateway.runtime.load();
             match passing::find(&snapshot, session) {
@@ -93,6 +98,9 @@ async fn model_call(
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
         Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
+        Ok(admitted) if tooling::suits(&admitted) => {
+            Box::pin(tooling::run(gateway, wire, session, ctx, admitted)).await
+        }
         Ok(admitted) => serve(gateway, wire, session, ctx, admitted, replayable).await,
     }
 }
@@ -154,14 +162,14 @@ fn is_counted_here(admitted: &Admitted) -> bool {
 }
 
 /// What the client wants.
-struct Asked<'a> {
-    request: std::result::Result<openai::Request, ApiError>,
-    path_model: Option<Cow<'a, str>>,
-    headers: &'a HeaderMap,
+pub(in crate::proxy) struct Asked<'a> {
+    pub(in crate::proxy) request: std::result::Result<openai::Request, ApiError>,
+    pub(in crate::proxy) path_model: Option<Cow<'a, str>>,
+    pub(in crate::proxy) headers: &'a HeaderMap,
 }
 
 /// Lets a call through, or says why not; what it may take is reserved then.
-async fn admit(
+pub(in crate::proxy) async fn admit(
     gateway: &Gateway,
     caller: Caller,
     snapshot: Arc<Snapshot>,

@@ -87,8 +87,17 @@ struct Ready {
     form: Form,
 }
 
+/// A deployment that takes the call.
+pub(in crate::proxy) struct Seat {
+    pub(in crate::proxy) index: usize,
+    pub(in crate::proxy) deployment: Arc<Deployment>,
+    pub(in crate::proxy) slot: InFlight,
+    pub(in crate::proxy) leave: Leave,
+    pub(in crate::proxy) quota: Option<Ticket>,
+}
+
 /// Why there is no attempt.
-enum Stop {
+pub(in crate::proxy) enum Stop {
     /// The client left.
     Gone(Box<Error>),
     /// The present group cannot answer.
@@ -100,6 +109,17 @@ async fn prepare(
     session: &mut Session,
     admitted: &mut Admitted,
 ) -> std::result::Result<Ready, Stop> {
+    let Seat { index, deployment, slot, leave, quota } = seat(gateway, session, admitted).await?;
+    let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
+    Ok(Ready { index, deployment, slot, leave, quota, body, form })
+}
+
+/// The deployment that is asked next, with its slot.
+pub(in crate::proxy) async fn seat(
+    gateway: &Gateway,
+    session: &mut Session,
+    admitted: &mut Admitted,
+) -> std::result::Result<Seat, Stop> {
     if let Some(class) = admitted.wishes.as_mut().and_then(|wishes| wishes.mock.take()) {
         return Err(Stop::Cannot(pretended(class, admitted)));
     }
@@ -119,8 +139,7 @@ async fn prepare(
         Some(slot) => slot,
         None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
     };
-    let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
-    Ok(Ready { index, deployment, slot, leave, quota, body, form })
+    Ok(Seat { index, deployment, slot, leave, quota })
 }
 
 /// The next deployment, with what is taken of its quota where that is counted.
@@ -202,7 +221,7 @@ pub(super) fn pick(admitted: &mut Admitted) -> Pick {
 }
 
 /// What the last attempt said is more use to a client than that nobody is left.
-fn told(admitted: &mut Admitted, error: ApiError) -> ApiError {
+pub(in crate::proxy) fn told(admitted: &mut Admitted, error: ApiError) -> ApiError {
     match admitted.progress.last.take() {
         Some(last) if error.kind == ErrorKind::NoDeployments => {
             let provider = admitted.resolution.group.deployments.first().map(|d| d.target.provider.clone());

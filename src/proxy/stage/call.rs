@@ -145,6 +145,7 @@ impl Admitted {
             stream: self.request.stream(),
             affinity: self.leanings.affinity,
             tried: &self.progress.tried,
+            asked: Some((&self.resolution, &self.called)),
         }
     }
 

@@ -5,12 +5,14 @@ mod call;
 mod progress;
 mod refused;
 mod relay;
+mod served;
 
 pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, PassedHeaders, Superseded};
 pub(super) use call::{Admitted, Books, Caller, Controls, Extra, Leanings, MOST_RETRIES};
 pub(super) use progress::{MOST_ATTEMPTS, Progress};
 pub(super) use refused::Refused;
 pub(super) use relay::{Meter, Relay};
+pub(super) use served::Served;
 
 use super::passing::Passing;
 use crate::telemetry::Trace;
@@ -34,6 +36,16 @@ impl Ctx {
     }
 }
 
+impl Ctx {
+    /// Takes the stage out if a whole answer is held in it.
+    pub(super) fn take_if_held(&mut self) -> Stage {
+        match &self.stage {
+            Stage::Holding(hold) if hold.answer.is_some() => self.take(),
+            _ => Stage::Arrived,
+        }
+    }
+}
+
 /// The stages of a call.
 pub(super) enum Stage {
     /// Nothing is known yet, or there is nothing to account for.
@@ -54,6 +66,8 @@ pub(super) enum Stage {
     Superseded(Box<Superseded>),
     /// Passed through unread.
     Passing(Box<Passing>),
+    /// Answered from here, and written down.
+    Served(Box<Served>),
     /// The client is to be answered, or was answered, with an error.
     Refused(Box<Refused>),
 }
@@ -80,6 +94,7 @@ impl Stage {
             Self::Superseded(lost) => &lost.attempt.admitted.caller,
             Self::Refused(refused) => &refused.caller,
             Self::Passing(passing) => &passing.caller,
+            Self::Served(served) => return served.trace.clone(),
         };
         caller.trace.clone()
     }

@@ -80,6 +80,8 @@ pub(in crate::telemetry) const fn operation(kind: EndpointKind) -> &'static str 
         EndpointKind::Embeddings => "embeddings",
         EndpointKind::CountTokens | EndpointKind::CountContent => "count_tokens",
         EndpointKind::PassThrough => "pass_through",
+        EndpointKind::Search => "search",
+        EndpointKind::Realtime => "realtime",
     }
 }
 
