@@ -11,8 +11,9 @@ pub mod compatible;
 pub mod passage;
 pub mod site;
 pub mod target;
+pub mod vertex;
 
 pub use base::Base;
 pub use catalog::Catalog;
-pub use passage::Passage;
+pub use passage::{Passage, Vendor};
 pub use target::{ModelInfo, Params, Target, Weights};

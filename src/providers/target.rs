@@ -92,6 +92,8 @@ pub struct Params {
     pub additional_drop_params: Vec<String>,
     /// Whether the upstream understands `stream_options` (nearly all do).
     pub takes_stream_options: bool,
+    /// Whether the provider's own API is passed through with its key (`use_in_pass_through`).
+    pub use_in_pass_through: bool,
     /// Calls with these tags are for it (`tags`).
     pub tags: Vec<Arc<str>>,
 }

@@ -6,7 +6,7 @@
 //! used at all: the call re-enters the proxy as a subrequest that carries the body in its context and
 //! a single byte on the wire. Subrequests are marked alpha upstream, so they stay in this file.
 
-use super::stage::{Admitted, Ctx, Stage};
+use super::stage::{Ctx, Stage};
 use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::HttpTask;
@@ -122,16 +122,16 @@ pub(super) fn is_unread(session: &mut Session) -> bool {
     !session.as_mut().is_body_done()
 }
 
-type Parcel = Mutex<Option<(std::time::Instant, Box<Admitted>)>>;
+type Parcel = Mutex<Option<(std::time::Instant, Stage)>>;
 
 /// Takes over a call from the request that spawned this subrequest; `false` if it is none.
 pub(super) async fn adopt(session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
     let parcel = session.subrequest_ctx.as_ref().and_then(|sub| sub.user_ctx());
     let Some(parcel) = parcel.and_then(|any| any.downcast_ref::<Parcel>()) else { return Ok(false) };
     let taken = parcel.lock().map_or(None, |mut slot| slot.take());
-    let Some((arrived, admitted)) = taken else { return Ok(false) };
+    let Some((arrived, stage)) = taken else { return Ok(false) };
     ctx.arrived = arrived;
-    ctx.stage = Stage::Admitted(admitted);
+    ctx.stage = stage;
     session.as_mut().enable_retry_buffering();
     while session.as_mut().read_request_body().await?.is_some() {}
     Ok(true)
@@ -152,11 +152,11 @@ fn as_http_1(head: &mut RequestHeader) -> Result<()> {
 ///
 /// # Errors
 /// When the client is gone.
-pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, admitted: Box<Admitted>) -> Result<bool> {
+pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, stage: Stage) -> Result<bool> {
     let Some(spawner) = session.subrequest_spawner.take() else {
         return Error::e_explain(ErrorType::InternalError, "no subrequest can be made here");
     };
-    let parcel: Parcel = Mutex::new(Some((ctx.arrived, admitted)));
+    let parcel: Parcel = Mutex::new(Some((ctx.arrived, stage)));
     ctx.stage = Stage::Delegated;
     as_http_1(session.req_header_mut())?;
     let sub = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(parcel)).build();

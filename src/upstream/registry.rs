@@ -1,6 +1,8 @@
 //! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
 
+use super::lender::Lender;
 use super::{Deployment, Endpoint, KeyLane, Probe, Queue, QuotaLane, TargetState, Uncallable, callable};
+use crate::dialects::Auth;
 use crate::domain::{HostPort, Secret, TargetId};
 use crate::providers::Target;
 use futures::future::join_all;
@@ -33,6 +35,7 @@ struct Kept {
     /// Numbers the quotas.
     next_quota: u64,
     queues: HashMap<String, Weak<Queue>>,
+    lenders: HashMap<Secret, Weak<Lender>>,
 }
 
 /// What a quota is of: an origin, a key there, and the upstream's model.
@@ -68,7 +71,9 @@ impl Upstreams {
             let lane = self.lane(&mut kept, target);
             let state = self.state(&mut kept, target, lane);
             let quota = self.quota(&mut kept, target);
-            deployments.push(Arc::new(Deployment::new(Arc::clone(target), endpoint, state, quota)?));
+            let lender = lender(&mut kept, target)?;
+            let deployment = Deployment::new(Arc::clone(target), endpoint, state, quota)?;
+            deployments.push(Arc::new(deployment.lent(lender)));
         }
         let other_endpoints = others.iter().map(|origin| self.endpoint(&mut kept, origin)).collect();
         kept.endpoints.retain(|origin, _| {
@@ -78,6 +83,7 @@ impl Upstreams {
         kept.lanes.retain(|_, lane| lane.strong_count() > 0);
         kept.quotas.retain(|_, quota| quota.strong_count() > 0);
         kept.queues.retain(|_, queue| queue.strong_count() > 0);
+        kept.lenders.retain(|_, lender| lender.strong_count() > 0);
         Ok((deployments, other_endpoints))
     }
 
@@ -164,6 +170,18 @@ impl Upstreams {
             }
         }
     }
+}
+
+/// Who lends tokens for a target's key, if that is no token: one for each account.
+fn lender(kept: &mut Kept, target: &Target) -> Result<Option<Arc<Lender>>, Uncallable> {
+    let (Auth::Lent, Some(key)) = (target.auth, &target.api_key) else { return Ok(None) };
+    let slot = kept.lenders.entry(key.clone()).or_default();
+    if let Some(lender) = slot.upgrade() {
+        return Ok(Some(lender));
+    }
+    let lender = Lender::start(key).map_err(|why| Uncallable(target.id.clone(), why))?;
+    *slot = Arc::downgrade(&lender);
+    Ok(Some(lender))
 }
 
 async fn resolve(endpoint: &Endpoint) {

@@ -23,6 +23,7 @@ mod stored;
 mod strategy;
 mod targets;
 mod telemetry;
+mod vendors;
 
 use super::audit::{self, AuditRow};
 use super::field::{Report, Section};
@@ -87,7 +88,8 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let router = router::compile(&sections, &env, &mut report);
     let queue = queue::compile(&sections, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
-    let passages = passages::compile(&sections.general, &env, &mut report);
+    let mut passages = passages::compile(&sections.general, &env, &mut report);
+    vendors::add(&mut passages, &targets, &env, &file.catalog);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
     fallbacks::check(&sections, &router.fallbacks, &targets, &aliases, &mut report);
     let groups = groups::compile(&sections, &router, (&targets, &aliases), &mut report);

@@ -37,6 +37,10 @@ pub(super) fn compile(
         allowed_openai_params: texts("allowed_openai_params", report),
         additional_drop_params: texts("additional_drop_params", report),
         takes_stream_options,
+        use_in_pass_through: params
+            .field("use_in_pass_through")
+            .and_then(|f| f.bool(report))
+            .unwrap_or_default(),
         tags: texts("tags", report).into_iter().map(Into::into).collect(),
     }
 }

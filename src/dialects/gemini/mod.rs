@@ -9,6 +9,9 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod upstream_error;
+mod vertex;
+
+pub use vertex::OnVertex;
 
 use super::hub::{Answer, Param, Request};
 use super::stream::OfEvents;

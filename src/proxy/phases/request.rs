@@ -88,7 +88,7 @@ async fn model_call(
             ctx.stage = Stage::Admitted(admitted);
             Ok(false)
         }
-        Ok(admitted) => body::delegate(session, ctx, admitted).await,
+        Ok(admitted) => body::delegate(session, ctx, Stage::Admitted(admitted)).await,
     }
 }
 
@@ -224,7 +224,7 @@ pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refus
     Ok(true)
 }
 
-fn too_large(limit: usize) -> String {
+pub(in crate::proxy) fn too_large(limit: usize) -> String {
     format!("Request body is too large: the limit is {limit} bytes.")
 }
 

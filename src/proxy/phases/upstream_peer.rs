@@ -8,6 +8,7 @@ use crate::proxy::{Gateway, detour, passing};
 use crate::runtime::Pick;
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -39,7 +40,7 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let Ready { index, deployment, slot, leave, quota, body, form } = loop {
+    let Ready { index, deployment, slot, leave, quota, body, form, authorized } = loop {
         let error = match prepare(gateway, session, &mut admitted).await {
             Ok(ready) => break ready,
             Err(Stop::Gone(gone)) => {
@@ -63,8 +64,10 @@ pub(in crate::proxy) async fn run(
     let started = Instant::now();
     let attempt = Attempt { admitted, index, deployment, slot, leave, quota, body, form, started, patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
-    // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
-    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
+    // What cannot be asked is a connection that cannot be made. Pingora does not ask what follows.
+    let why = if authorized { UNRESOLVED } else { UNAUTHORIZED };
+    let peer = peer.filter(|_| authorized);
+    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, why)))
 }
 
 /// Everything that an attempt needs.
@@ -76,6 +79,8 @@ struct Ready {
     quota: Option<Ticket>,
     body: Bytes,
     form: Form,
+    /// Whether it has what it shows the upstream.
+    authorized: bool,
 }
 
 /// Why there is no attempt.
@@ -110,8 +115,16 @@ async fn prepare(
         Some(slot) => slot,
         None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
     };
+    let authorized = deployment.authorized(patience(admitted, &deployment));
+    let authorized = match authorized.now_or_never() {
+        Some(authorized) => authorized,
+        None => {
+            let authorized = deployment.authorized(patience(admitted, &deployment));
+            while_client_stays(session, authorized).await.map_err(Stop::Gone)?
+        }
+    };
     let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
-    Ok(Ready { index, deployment, slot, leave, quota, body, form })
+    Ok(Ready { index, deployment, slot, leave, quota, body, form, authorized })
 }
 
 /// The next deployment, with what is taken of its quota where that is counted.
@@ -140,6 +153,7 @@ fn pretended(class: UpstreamClass, admitted: &Admitted) -> ApiError {
 /// A body that fits into a fresh socket's buffer, so that writing it cannot block.
 const SMALL_BODY: usize = 16 * 1024;
 
+const UNAUTHORIZED: &str = "there is no token for the upstream";
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.

@@ -11,6 +11,7 @@ pub(crate) mod load;
 pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod traffic;
+pub(crate) mod vendor;
 
 pub(crate) use collector::{Collector, Manner, Post};
 pub(crate) use config::Config;
@@ -21,6 +22,7 @@ pub(crate) use load::Load;
 pub(crate) use raw::Raw;
 pub(crate) use schema::Schema;
 pub(crate) use traffic::Traffic;
+pub(crate) use vendor::{Asked, Told, Vendor};
 
 use serde_json::{Value, json};
 use std::time::Duration;
