@@ -156,6 +156,32 @@ async fn bedrock_is_signed_for_bodies_of_any_size_and_length() {
 }
 
 #[tokio::test]
+async fn a_file_goes_by_unread_and_names_no_model() {
+    let vendor = Vendor::start(|_| Told::json(&json!({ "id": "file-1" }))).await;
+    let params = json!({ "model": "openai/x", "api_key": "upstream-key-1", "api_base": format!("{}/v1", vendor.base),
+        "use_in_pass_through": true });
+    let gate =
+        Gateway::start(&Config::new().entry(json!({ "model_name": "m", "litellm_params": params }))).await;
+    let file = vec![b'x'; 2_000_000];
+    let kind = ("content-type", "multipart/form-data; boundary=b");
+    let restricted = key(&gate, json!({ "models": ["m"] })).await;
+    for (key, status) in [(MASTER_KEY, 200), (restricted.as_str(), 401)] {
+        let bearer = format!("Bearer {key}");
+        let headers = [("authorization", bearer.as_str()), kind];
+        for bytes in [
+            request("POST", "/openai/v1/files", &headers, &file),
+            chunked_request("POST", "/openai/v1/files", &headers, &file, 9000),
+        ] {
+            let answer = gate.connect().await.ask(&bytes).await;
+            assert_eq!(answer.status(), status, "{}", answer.text());
+        }
+    }
+    let asked = vendor.all();
+    assert!(asked.len() == 2 && asked.iter().all(|asked| asked.raw == file && asked.uri == "/v1/files"));
+    assert!(asked.iter().all(|asked| asked.header("content-type") == kind.1));
+}
+
+#[tokio::test]
 async fn the_environments_keys_serve_and_nothing_else_is_open() {
     let gemini = json!({ "candidates": [{ "content": { "parts": [{ "text": "Hello" }] }, "finishReason": "STOP" }],
         "usageMetadata": { "promptTokenCount": 3, "candidatesTokenCount": 2 } });

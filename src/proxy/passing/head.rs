@@ -55,8 +55,12 @@ pub(in crate::proxy) fn request(passing: &Passing, head: &mut RequestHeader) -> 
         }
     }
     if let (Some(vendor), Some(asked)) = (&passage.vendor, &passing.asked) {
-        as_vendor_wants(vendor, &asked.body, head, &mut new, passing)?;
-    } else if !head.headers.contains_key(header::CONTENT_LENGTH) && sends_body(head) {
+        as_vendor_wants(vendor, asked.body.as_deref(), head, &mut new, passing)?;
+    }
+    if !new.headers.contains_key(header::CONTENT_LENGTH)
+        && !head.headers.contains_key(header::CONTENT_LENGTH)
+        && sends_body(head)
+    {
         new.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
     for (name, value) in &passage.headers {
@@ -69,7 +73,7 @@ pub(in crate::proxy) fn request(passing: &Passing, head: &mut RequestHeader) -> 
 /// What a provider is to have of the client's head, its length, and its signature if it wants one.
 fn as_vendor_wants(
     vendor: &Vendor,
-    body: &[u8],
+    body: Option<&[u8]>,
     head: &RequestHeader,
     new: &mut RequestHeader,
     passing: &Passing,
@@ -79,12 +83,13 @@ fn as_vendor_wants(
             new.insert_header(name, value.clone())?;
         }
     }
-    if sends_body(head) || head.headers.contains_key(header::CONTENT_LENGTH) {
+    if let Some(body) = body.filter(|_| sends_body(head) || head.headers.contains_key(header::CONTENT_LENGTH))
+    {
         new.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     // A compressed answer could not be metered.
     new.insert_header(header::ACCEPT_ENCODING, "identity")?;
-    let Some((signer, key)) = &vendor.signer else { return Ok(()) };
+    let (Some((signer, key)), Some(body)) = (&vendor.signer, body) else { return Ok(()) };
     let host = passing.passage.origin.to_string();
     let unsigned = Unsigned { host: &host, path: &passing.target, body };
     let signed = signer.sign(&unsigned, key, unix_ms(SystemTime::now()));

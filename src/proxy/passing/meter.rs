@@ -1,11 +1,11 @@
 //! What a provider's answers say of their tokens, while they are passed through as they are.
 
 use crate::dialects::hub::Event;
+use crate::dialects::json::Members;
 use crate::dialects::{Dialect, StreamDecoder};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{Usage, UsageSource};
 use bytes::BytesMut;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// A whole answer up to this size is read; of a larger one the tokens are estimated.
@@ -28,6 +28,8 @@ struct Stream {
     decoder: Box<dyn StreamDecoder>,
     events: Vec<Event>,
     usage: Option<Usage>,
+    /// Bytes of text and calls.
+    said: u64,
     is_broken: bool,
 }
 
@@ -36,7 +38,13 @@ impl Meter {
     pub(super) fn new(dialect: &'static dyn Dialect, content_type: &[u8]) -> Self {
         let kind = if starts_with(content_type, dialect.stream_type().as_bytes()) {
             let decoder = dialect.decoder();
-            Kind::Stream(Box::new(Stream { decoder, events: Vec::new(), usage: None, is_broken: false }))
+            Kind::Stream(Box::new(Stream {
+                decoder,
+                events: Vec::new(),
+                usage: None,
+                said: 0,
+                is_broken: false,
+            }))
         } else {
             Kind::Whole(BytesMut::new())
         };
@@ -59,15 +67,16 @@ impl Meter {
     }
 
     /// The counts that the provider gave, else an estimate from the sizes; `asked` is the request's.
-    pub(super) fn usage(&mut self, asked: u64) -> (Usage, UsageSource) {
-        let told = match &mut self.kind {
-            Kind::Whole(body) => read(self.dialect, body),
-            Kind::Stream(stream) => stream.usage,
+    pub(super) fn usage(&self, asked: u64) -> (Usage, UsageSource) {
+        let (told, said) = match &self.kind {
+            Kind::Whole(body) => (read(self.dialect, body), 0),
+            Kind::Stream(stream) => (stream.usage, stream.said),
         };
+        let said = if said == 0 { self.size } else { said };
         match told {
             Some(usage) => (usage, UsageSource::Upstream),
             None => {
-                let (prompt, completion) = (estimate_tokens(asked), estimate_tokens(self.size));
+                let (prompt, completion) = (estimate_tokens(asked), estimate_tokens(said));
                 (Usage { prompt, completion, ..Usage::default() }, UsageSource::Estimated)
             }
         }
@@ -81,8 +90,12 @@ impl Stream {
         }
         self.is_broken = self.decoder.push(piece, &mut self.events).is_err();
         for event in self.events.drain(..) {
-            if let Event::Usage(usage) = event {
-                self.usage = Some(usage);
+            match event {
+                Event::Usage(usage) => self.usage = Some(usage),
+                Event::Text(said) | Event::Reasoning(said) | Event::Arguments { json: said, .. } => {
+                    self.said += said.len() as u64;
+                }
+                _ => {}
             }
         }
     }
@@ -101,20 +114,30 @@ fn starts_with(value: &[u8], prefix: &[u8]) -> bool {
     value.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
 }
 
-/// The model that a request is for, if its path or its body names one.
-pub(super) fn model(path: &str, body: &[u8]) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Named {
-        model: Option<String>,
-    }
-    let in_path = || {
-        let (_, rest) = path.split_once("/models/").or_else(|| path.split_once("/model/"))?;
-        let name = rest.split(['/', ':', '?']).next().filter(|name| !name.is_empty())?;
-        percent_encoding::percent_decode_str(name).decode_utf8().ok().map(|name| name.into_owned())
+/// The model that a request is for, if its path or its body names one beyond doubt.
+pub(super) fn model(dialect: &dyn Dialect, target: &str, body: &[u8]) -> Option<String> {
+    let path = target.split('?').next().unwrap_or_default();
+    let named = match dialect.name() {
+        "gemini" => in_path(path, "/models/"),
+        "converse" => in_path(path, "/model/"),
+        _ => in_body(body),
     };
-    in_path()
-        .or_else(|| serde_json::from_slice::<Named>(body).ok()?.model)
-        .filter(|name| name.len() <= LONGEST)
+    named.filter(|name| !name.is_empty() && name.len() <= LONGEST)
+}
+
+fn in_path(path: &str, before: &str) -> Option<String> {
+    let (_, rest) = path.split_once(before)?;
+    let name = rest.split(['/', ':']).next()?;
+    percent_encoding::percent_decode_str(name).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+/// Servers differ in what they make of a name that stands twice, or in capitals: such a body names none.
+fn in_body(body: &[u8]) -> Option<String> {
+    let members: Vec<_> = Members::of(body).ok()?.collect::<Result<_, _>>().ok()?;
+    let mut named = members.iter().filter(|member| member.name(body).eq_ignore_ascii_case("model"));
+    let (one, more) = (named.next()?, named.next());
+    let value = one.value.of(body);
+    (more.is_none() && one.name(body) == "model").then(|| serde_json::from_slice(value).ok()).flatten()
 }
 
 /// Longest name of a model that is looked at, in bytes.
@@ -127,15 +150,22 @@ mod tests {
 
     #[test]
     fn the_model_is_in_the_path_or_in_the_body() {
-        for (path, body, expected) in [
-            ("/v1beta/models/gemini-2.5-pro:generateContent", "{}", Some("gemini-2.5-pro")),
-            ("/model/eu.anthropic.claude%3A0/converse", "{}", Some("eu.anthropic.claude:0")),
-            ("/v2/chat", r#"{"messages":[{"model":"x"}],"model":"command-a"}"#, Some("command-a")),
-            ("/v2/chat", r#"{"model":7}"#, None),
-            ("/v1/models/", "{}", None),
-            ("/v2/chat", "no JSON", None),
+        for (dialect, path, body, expected) in [
+            ("gemini", "/v1beta/models/gemini-2.5-pro:generateContent", "{}", Some("gemini-2.5-pro")),
+            ("gemini", "/v1beta/files?x=/models/a", r#"{"model":"a"}"#, None),
+            ("gemini", "/v1beta/models/", "{}", None),
+            ("converse", "/model/eu.anthropic.claude%3A0/converse", "{}", Some("eu.anthropic.claude:0")),
+            ("cohere", "/v2/chat", r#"{"messages":[{"model":"x"}],"model":"command-a"}"#, Some("command-a")),
+            ("cohere", "/v2/chat?x=/models/a", r#"{"model":"b"}"#, Some("b")),
+            ("openai", "/v1/models/a/x", r#"{"model":"b"}"#, Some("b")),
+            ("cohere", "/v2/chat", r#"{"model":7}"#, None),
+            ("cohere", "/v2/chat", "no JSON", None),
+            ("ollama", "/api/chat", r#"{"model":"a","model":"b"}"#, None),
+            ("ollama", "/api/chat", r#"{"model":"a","Model":"b"}"#, None),
+            ("ollama", "/api/chat", r#"{"Model":"b"}"#, None),
         ] {
-            assert_eq!(model(path, body.as_bytes()).as_deref(), expected, "{path} {body}");
+            let dialect = dialects::find(dialect).unwrap();
+            assert_eq!(model(dialect, path, body.as_bytes()).as_deref(), expected, "{path} {body}");
         }
     }
 

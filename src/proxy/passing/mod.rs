@@ -71,8 +71,10 @@ pub(super) fn find(snapshot: &Snapshot, session: &Session) -> Option<Found> {
     let (passage, endpoint, below) = snapshot.passage(uri.path())?;
     let path = passage.at_target(below);
     let path = if path.is_empty() { "/" } else { path.as_str() };
-    let query = uri.query().filter(|_| passage.vendor.is_none()).map(str::to_owned);
-    let query = query.or_else(|| vendor::query(uri.query()?)).filter(|query| !query.is_empty());
+    let query = match &passage.vendor {
+        Some(_) => uri.query().map(vendor::query).filter(|query| !query.is_empty()),
+        None => uri.query().map(str::to_owned),
+    };
     let target = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     Some(Found { passage: Arc::clone(passage), endpoint: Arc::clone(endpoint), target })
 }

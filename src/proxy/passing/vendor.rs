@@ -8,7 +8,7 @@ use crate::domain::{ApiError, Charge, ErrorKind, Money, Prices, Usage, UsageReco
 use crate::limits::Permit;
 use crate::limits::{self, Ask, Expected};
 use crate::metering;
-use crate::providers::Vendor;
+use crate::providers::{Target, Vendor};
 use crate::proxy::admission::{self, Denied, Visitor};
 use crate::proxy::body::Body;
 use crate::proxy::phases::request;
@@ -27,8 +27,8 @@ const ANSWER: u64 = 1024;
 
 /// What is asked of a provider.
 pub(super) struct Asked {
-    /// The request's body.
-    pub(super) body: Bytes,
+    /// The request's body, if it was read.
+    pub(super) body: Option<Bytes>,
     /// The provider's model, with its prefix; the prefix alone if none is named.
     model: Arc<str>,
     prices: Option<Prices>,
@@ -55,10 +55,11 @@ pub(super) async fn start(
     };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limit = snapshot.config.server.max_body_bytes;
-    let (body, replayable) = match bodies::read(session, limit).await {
-        Ok(Body::Replayable(body)) => (body, true),
-        Ok(Body::Unreplayable(body)) => (body, false),
-        Ok(Body::TooLarge) => {
+    let (body, replayable) = match read(session, &vendor, limit).await {
+        Ok(None) => (None, true),
+        Ok(Some(Body::Replayable(body))) => (Some(body), true),
+        Ok(Some(Body::Unreplayable(body))) => (Some(body), false),
+        Ok(Some(Body::TooLarge)) => {
             let error = ApiError::new(ErrorKind::TooLarge, request::too_large(limit));
             return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
         }
@@ -67,7 +68,8 @@ pub(super) async fn start(
             return Err(error.into_down());
         }
     };
-    let asked = asked(&snapshot, &vendor, &found.target, body, session.req_header().method == Method::POST);
+    let counts = session.req_header().method == Method::POST;
+    let asked = asked(&snapshot, &vendor, &found, body, counts);
     let permit = match permit(&snapshot, &visitor, &asked) {
         Ok(permit) => permit,
         Err((error, headers)) => {
@@ -86,15 +88,25 @@ pub(super) async fn start(
     bodies::delegate(session, ctx, Stage::Passing(passing)).await
 }
 
-fn asked(snapshot: &Snapshot, vendor: &Vendor, target: &str, body: Bytes, counts: bool) -> Asked {
-    let model = meter::model(target, &body);
-    let own = snapshot
-        .config
-        .targets
-        .iter()
-        .find(|target| target.provider == vendor.provider && Some(&target.model) == model.as_ref());
+/// The body, if it can name a model or is to be signed; files go by unread.
+async fn read(session: &mut Session, vendor: &Vendor, limit: usize) -> Result<Option<Body>> {
+    let kind = session.get_header(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
+    let is_json = kind.is_none_or(|kind| kind.windows(4).any(|word| word == b"json"));
+    if is_json || vendor.signer.is_some() {
+        return bodies::read(session, limit).await.map(Some);
+    }
+    bodies::invite(session).await?;
+    Ok(None)
+}
+
+fn asked(snapshot: &Snapshot, vendor: &Vendor, found: &Found, body: Option<Bytes>, counts: bool) -> Asked {
+    let model = meter::model(vendor.dialect, &found.target, body.as_deref().unwrap_or_default());
+    let is_own = |target: &&Arc<Target>| {
+        target.origin == found.passage.origin && Some(&target.model) == model.as_ref()
+    };
+    let own = snapshot.config.targets.iter().find(is_own);
     let known = || vendor.catalog.find(vendor.provider, model.as_deref()?)?.prices;
-    let prices = own.and_then(|target| target.info.prices.clone()).or_else(known);
+    let prices = own.and_then(|target| target.info.prices).or_else(known);
     let model = Arc::from(format!("{}/{}", vendor.provider, model.as_deref().unwrap_or("*")));
     Asked { body, model, prices, counts, meter: None }
 }
@@ -108,7 +120,7 @@ fn permit(snapshot: &Snapshot, visitor: &Visitor, asked: &Asked) -> std::result:
     may(&asked.model).or_else(|error| if bare == "*" { Err(error) } else { may(bare) }).map_err(alone)?;
     let mut gates = standing.gates(&[&asked.model, bare]);
     gates.extend(&snapshot.house.global);
-    let prompt = if asked.counts { estimate_tokens(asked.body.len() as u64) } else { 0 };
+    let prompt = if asked.counts { estimate_tokens(asked.size()) } else { 0 };
     let expected = Usage { prompt, completion: if asked.counts { ANSWER } else { 0 }, ..Usage::default() };
     let tokens = expected.total();
     let unpriced = asked.counts && asked.prices.is_none();
@@ -120,8 +132,8 @@ fn permit(snapshot: &Snapshot, visitor: &Visitor, asked: &Asked) -> std::result:
 
 /// The request's body, in the place of what Pingora replays.
 pub(in crate::proxy) fn body(passing: &Passing, body: &mut Option<Bytes>, end: bool) {
-    if let Some(asked) = &passing.asked {
-        *body = end.then(|| asked.body.clone());
+    if let Some(read) = passing.asked.as_ref().and_then(|asked| asked.body.as_ref()) {
+        *body = end.then(|| read.clone());
     }
 }
 
@@ -134,6 +146,11 @@ pub(in crate::proxy) fn seen(passing: &mut Passing, piece: Option<&Bytes>) {
 }
 
 impl Asked {
+    /// The size of the request as far as it was read, in bytes.
+    fn size(&self) -> u64 {
+        self.body.as_ref().map_or(0, |body| body.len() as u64)
+    }
+
     /// An answer begins.
     pub(super) fn answered(&mut self, vendor: &Vendor, status: u16, headers: &HeaderMap) {
         if self.counts && (200..300).contains(&status) {
@@ -151,8 +168,8 @@ impl Asked {
         record: UsageRecord,
     ) -> (Vec<Charge>, UsageRecord) {
         let stream = self.meter.as_ref().is_some_and(Meter::is_stream);
-        let size = self.body.len() as u64;
-        let counted = self.meter.as_mut().map(|meter| meter.usage(size));
+        let size = self.size();
+        let counted = self.meter.as_ref().map(|meter| meter.usage(size));
         let (usage, usage_source) = counted.unwrap_or((record.usage, record.usage_source));
         let cost = self.prices.as_ref().map_or(Money::ZERO, |prices| metering::cost(&usage, prices));
         let charges = settle::close(gateway, permit, usage.total(), cost);
@@ -173,7 +190,7 @@ impl Asked {
 }
 
 /// A query without the key that some clients put there.
-pub(super) fn query(query: &str) -> Option<String> {
+pub(super) fn query(query: &str) -> String {
     let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("key=")).collect();
-    Some(kept.join("&"))
+    kept.join("&")
 }

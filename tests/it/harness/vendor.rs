@@ -60,17 +60,18 @@ impl Told {
 }
 
 type Script = dyn Fn(&Asked) -> Told + Send + Sync;
+type Seen = Arc<Mutex<Vec<Asked>>>;
 
 /// An upstream on a port of its own.
 pub(crate) struct Vendor {
     /// Its origin.
     pub(crate) base: String,
-    seen: Arc<Mutex<Vec<Asked>>>,
+    seen: Seen,
 }
 
 impl Vendor {
     pub(crate) async fn start(script: impl Fn(&Asked) -> Told + Send + Sync + 'static) -> Self {
-        let seen = Arc::<Mutex<Vec<Asked>>>::default();
+        let seen = Seen::default();
         let script: Arc<Script> = Arc::new(script);
         let router = Router::new().fallback(tell).with_state((Arc::clone(&seen), script));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -96,10 +97,7 @@ impl Vendor {
     }
 }
 
-async fn tell(
-    State((seen, script)): State<(Arc<Mutex<Vec<Asked>>>, Arc<Script>)>,
-    request: Request,
-) -> Response {
+async fn tell(State((seen, script)): State<(Seen, Arc<Script>)>, request: Request) -> Response {
     let (method, uri) = (request.method().to_string(), request.uri().to_string());
     let headers = request.headers().iter();
     let headers = headers
