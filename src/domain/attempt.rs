@@ -15,6 +15,14 @@ pub enum EndpointKind {
     Messages,
     /// `/v1/messages/count_tokens`, Anthropic's.
     CountTokens,
+    /// `/v1/responses` and its twins, OpenAI's newer API.
+    Responses,
+    /// `…:generateContent`, Google's.
+    GenerateContent,
+    /// `…:streamGenerateContent`, Google's.
+    StreamContent,
+    /// `…:countTokens`, Google's.
+    CountContent,
     /// A configured path that leads elsewhere as it is.
     PassThrough,
 }
@@ -29,6 +37,10 @@ impl EndpointKind {
             Self::Embeddings => "/embeddings",
             Self::Messages => "/v1/messages",
             Self::CountTokens => "/v1/messages/count_tokens",
+            Self::Responses => "/responses",
+            Self::GenerateContent => ":generateContent",
+            Self::StreamContent => ":streamGenerateContent",
+            Self::CountContent => ":countTokens",
             Self::PassThrough => "",
         }
     }
@@ -41,9 +53,24 @@ impl EndpointKind {
             Self::Completions => "atext_completion",
             Self::Embeddings => "aembedding",
             Self::Messages => "anthropic_messages",
-            Self::CountTokens => "acount_tokens",
+            Self::CountTokens | Self::CountContent => "acount_tokens",
+            Self::Responses => "aresponses",
+            Self::GenerateContent => "agenerate_content",
+            Self::StreamContent => "agenerate_content_stream",
             Self::PassThrough => "pass_through_endpoint",
         }
+    }
+
+    /// Whether it asks for a number of tokens and nothing else.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::CountTokens | Self::CountContent)
+    }
+
+    /// Whether it is one of Google's, whose paths name the model and say whether the answer is streamed.
+    #[must_use]
+    pub const fn is_googles(self) -> bool {
+        matches!(self, Self::GenerateContent | Self::StreamContent | Self::CountContent)
     }
 }
 

@@ -1,7 +1,7 @@
 //! One deployment, compiled: everything an attempt needs to know, and nothing it must look up.
 
 use crate::dialects::{Auth, Dialect};
-use crate::domain::{HostPort, Prices, Secret, TargetId};
+use crate::domain::{EndpointKind, HostPort, Prices, Secret, TargetId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +44,13 @@ pub struct Target {
 }
 
 impl Target {
+    /// The APIs whose requests it takes as clients wrote them, each with what follows the base path.
+    pub fn relays(&self) -> impl Iterator<Item = &'static (EndpointKind, &'static str)> {
+        let has_responses = self.params.has_responses;
+        let all = self.dialect.relays().iter();
+        all.filter(move |(kind, _)| has_responses || *kind != EndpointKind::Responses)
+    }
+
     /// What only this upstream may see: its key, and configured header values that may be one.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let headers = self.params.extra_headers.iter().map(|(_, value)| value);
@@ -94,6 +101,8 @@ pub struct Params {
     pub takes_stream_options: bool,
     /// Whether the provider's own API is passed through with its key (`use_in_pass_through`).
     pub use_in_pass_through: bool,
+    /// Whether the upstream has OpenAI's responses, too; they are translated otherwise.
+    pub has_responses: bool,
     /// Calls with these tags are for it (`tags`).
     pub tags: Vec<Arc<str>>,
 }

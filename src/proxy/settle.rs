@@ -4,11 +4,11 @@ use super::Gateway;
 use super::passing;
 use super::phases::response_body::estimated;
 use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
-use crate::dialects::openai;
+use crate::dialects::{gemini, openai};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
-    Charge, Content, EndpointKind, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord,
-    UsageSource, unix_ms,
+    Charge, Content, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
+    unix_ms,
 };
 use crate::limits::Permit;
 use crate::metering::{self, Latencies};
@@ -143,7 +143,7 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     }
     let group = &admitted.resolution.group;
     // A count of tokens says nothing of how long answers get.
-    if admitted.caller.kind != EndpointKind::CountTokens {
+    if !admitted.caller.kind.counts() {
         group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
     }
     let completed = ending.outcome == Outcome::Completed;
@@ -233,6 +233,11 @@ fn of_gone(admitted: Box<Admitted>) -> UsageRecord {
     of_refused(Refused { client_gone: true, ..admitted.refuse(error, None) })
 }
 
+fn usage_in_tail(relay: &Relay, tail: &[u8]) -> Option<Usage> {
+    let is_googles = relay.attempt.admitted.caller.kind.is_googles();
+    if is_googles { gemini::usage_in_tail(tail) } else { openai::usage_in_tail(tail) }
+}
+
 fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
     let prompt = relay.attempt.admitted.request.prompt_estimate();
     match &relay.meter {
@@ -242,7 +247,7 @@ fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
             None if stream.produced().estimate() == 0 => (Usage::default(), UsageSource::Absent),
             None => estimated(prompt, stream.produced().estimate()),
         },
-        Meter::Tail { tail, size } => match openai::usage_in_tail(tail) {
+        Meter::Tail { tail, size } => match usage_in_tail(relay, tail) {
             Some(usage) => (usage, UsageSource::Upstream),
             None => estimated(prompt, estimate_tokens(*size)),
         },

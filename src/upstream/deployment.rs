@@ -135,7 +135,7 @@ impl Deployment {
     /// Whether the upstream takes requests of this API as clients wrote them.
     #[must_use]
     pub fn relays(&self, kind: EndpointKind) -> bool {
-        self.heads.relay(kind)
+        self.heads.relay(kind) || self.target.dialect.relays_at(kind, "").is_some()
     }
 
     /// The upstream request's head for a translated request.

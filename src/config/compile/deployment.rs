@@ -53,7 +53,13 @@ impl Deployment<'_> {
             None => (self.key(meaning.row, report), dialect.auth(), String::new()),
         };
         let facts = self.facts(&meaning, report);
-        let stream_options = meaning.row.is_none_or(|row| row.takes_stream_options);
+        let of_responses =
+            self.info.field("mode").is_some_and(|mode| mode.node().text() == Some("responses"));
+        let at_home = |row: &Row| row.has_responses_at(&address.origin, &address.path);
+        let offers = params::Offers {
+            stream_options: meaning.row.is_none_or(|row| row.takes_stream_options),
+            responses: of_responses || meaning.row.is_some_and(at_home),
+        };
         Some(Target {
             id: TargetId::new(&self.model_id(report)),
             group: self.group.to_owned(),
@@ -72,7 +78,7 @@ impl Deployment<'_> {
                 .field("order")
                 .and_then(|f| f.number(report))
                 .map_or(DEFAULT_ORDER, whole_order),
-            params: params::compile(self.params, stream_options, self.slots, report),
+            params: params::compile(self.params, offers, self.slots, report),
             info: model_info(self.params, self.info, facts, report),
             unserved: meaning.unserved,
         })
@@ -291,7 +297,7 @@ fn model_info(params: &Section<'_>, info: &Section<'_>, facts: Facts, report: &m
     report.lenient(|report| {
         let mode = info.field("mode").and_then(|f| {
             let mode = f.text(report)?;
-            if !matches!(mode.as_str(), "chat" | "completion" | "embedding") {
+            if !matches!(mode.as_str(), "chat" | "completion" | "embedding" | "responses") {
                 report.warn(f.place(), format!("the endpoints of mode \"{mode}\" are not served yet"));
             }
             Some(mode)

@@ -34,6 +34,12 @@ pub(in crate::control) fn document() -> Value {
             paths.entry((*path).to_owned()).or_insert_with(|| json!({ "post": operation }));
         }
     }
+    for method in &endpoints::METHODS {
+        for path in method.routes {
+            let operation = operation(path, "POST", Some(method.name), routes::Access::Key);
+            paths.entry(path.to_owned()).or_insert_with(|| json!({ "post": operation }));
+        }
+    }
     json!({
         "openapi": "3.1.0",
         "info": { "title": "tollgate", "version": env!("CARGO_PKG_VERSION") },

@@ -1,6 +1,6 @@
 //! A request's facts, of whichever API. The body stays as it came.
 
-use super::fields::{Field, content_name, is_anthropics};
+use super::fields::{Field, beside_content, content_name, instead_of_content};
 use crate::dialects::json::{self, Fault, Member, Members, Span};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, EndpointKind, ErrorKind};
@@ -117,8 +117,9 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
         request.members.push((field, member));
     }
     request.stream &= !matches!(kind, EndpointKind::Embeddings | EndpointKind::CountTokens);
+    request.stream |= kind == EndpointKind::StreamContent;
     request.asks_usage &= request.stream;
-    if request.model.is_some() && !has_content {
+    if (request.model.is_some() || kind.is_googles()) && !has_content {
         let name = content_name(kind);
         return Err(invalid(&format!("Missing required parameter: '{name}'."), name));
     }
@@ -211,11 +212,14 @@ impl Request {
             Field::DropParams => self.knobs.drop_params = Some(boolean(value, "drop_params")?),
             Field::AllowedParams => self.knobs.allowed = names(value, "allowed_openai_params")?,
             Field::AdditionalDrop => self.knobs.drop = names(value, "additional_drop_params")?,
-            // With Anthropic, what the operator says and the tools stand beside the messages.
-            Field::Other
-                if is_anthropics(kind) && (member.is(body, "system") || member.is(body, "tools")) =>
-            {
+            // What the operator says, and the tools, stand beside the messages.
+            Field::Other if beside_content(kind).iter().any(|name| member.is(body, name)) => {
                 self.content_bytes += value.len();
+            }
+            // Named instead of the content.
+            Field::Other if instead_of_content(kind).is_some_and(|name| member.is(body, name)) => {
+                self.content_bytes += value.len();
+                return Ok(true);
             }
             Field::Banned
             | Field::Fallbacks
@@ -276,10 +280,18 @@ fn check_content(kind: EndpointKind, value: &[u8]) -> Result<(), ApiError> {
     let name = content_name(kind);
     match (kind, value.first()) {
         (_, Some(b'[')) => Ok(()),
-        (EndpointKind::Completions | EndpointKind::Embeddings, Some(b'"')) => Ok(()),
-        (EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::CountTokens, _) => {
-            Err(invalid(&format!("Invalid request format: '{name}' must be a list."), name))
+        (EndpointKind::Completions | EndpointKind::Embeddings | EndpointKind::Responses, Some(b'"')) => {
+            Ok(())
         }
+        (
+            EndpointKind::ChatCompletions
+            | EndpointKind::Messages
+            | EndpointKind::CountTokens
+            | EndpointKind::GenerateContent
+            | EndpointKind::StreamContent
+            | EndpointKind::CountContent,
+            _,
+        ) => Err(invalid(&format!("Invalid request format: '{name}' must be a list."), name)),
         _ => Err(invalid(&format!("Invalid request format: '{name}' must be a string or a list."), name)),
     }
 }

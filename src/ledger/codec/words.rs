@@ -36,6 +36,10 @@ pub(super) const fn endpoint_code(endpoint: EndpointKind) -> u8 {
         EndpointKind::PassThrough => 3,
         EndpointKind::Messages => 4,
         EndpointKind::CountTokens => 5,
+        EndpointKind::Responses => 20,
+        EndpointKind::GenerateContent => 21,
+        EndpointKind::StreamContent => 22,
+        EndpointKind::CountContent => 23,
     }
 }
 
@@ -47,6 +51,10 @@ pub(super) const fn endpoint(code: u8) -> Option<EndpointKind> {
         3 => EndpointKind::PassThrough,
         4 => EndpointKind::Messages,
         5 => EndpointKind::CountTokens,
+        20 => EndpointKind::Responses,
+        21 => EndpointKind::GenerateContent,
+        22 => EndpointKind::StreamContent,
+        23 => EndpointKind::CountContent,
         _ => return None,
     })
 }

@@ -47,7 +47,9 @@ pub(super) async fn start(
     found: Found,
 ) -> Result<bool> {
     let Some(vendor) = found.passage.vendor.clone() else { return Ok(false) };
-    let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {
+    // Google's clients may show their key there.
+    let query = session.req_header().uri.query().filter(|_| vendor.provider == "gemini");
+    let visitor = match admission::visitor(gateway, &snapshot, session, query, caller.arrived_at).await {
         Ok(visitor) => visitor,
         Err((error, key_hash)) => {
             return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;

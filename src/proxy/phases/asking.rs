@@ -2,7 +2,7 @@
 
 use crate::dialects::translate::{self, Modify, Translated};
 use crate::dialects::{self, Ask, Auth, Shape, ShapeParams, Unsigned, openai};
-use crate::domain::{ApiError, ErrorKind, unix_ms};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, unix_ms};
 use crate::proxy::stage::{Admitted, Form};
 use crate::upstream::Deployment;
 use bytes::Bytes;
@@ -18,7 +18,10 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     let model = admitted.resolution.upstream_model(&target.model, &admitted.called);
     let inbound = admitted.caller.inbound();
     // Only OpenAI's clients say, and are told, whether usage is wanted.
-    let asks_usage = params.takes_stream_options && target.dialect.name() == openai::NAME;
+    let relays = deployment.relays(kind);
+    let asks_usage = params.takes_stream_options
+        && target.dialect.name() == openai::NAME
+        && !(relays && kind == EndpointKind::Responses);
     let shape = Shape {
         model: &model,
         params: ShapeParams {
@@ -31,8 +34,12 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
         drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
         ask_usage: true,
     };
-    if deployment.relays(kind) {
-        return openai::encode(&admitted.request, &shape).map(|body| (body, Form::Client));
+    if relays {
+        let body = openai::encode(&admitted.request, &shape)?;
+        let Some(path) = target.dialect.relays_at(kind, &model) else { return Ok((body, Form::Client)) };
+        let placed = Translated { path: path.into(), headers: Vec::new(), body };
+        let head = head(deployment, &placed)?;
+        return Ok((placed.body, Form::Placed(Box::new(head))));
     }
     if !dialects::is_translatable(kind) {
         return Err(not_offered(&target.provider, &admitted.requested, kind.upstream_path()));

@@ -63,6 +63,7 @@ impl Dialect for OpenAi {
             (EndpointKind::ChatCompletions, "/chat/completions"),
             (EndpointKind::Completions, "/completions"),
             (EndpointKind::Embeddings, "/embeddings"),
+            (EndpointKind::Responses, "/responses"),
         ]
     }
 
