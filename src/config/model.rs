@@ -314,6 +314,8 @@ pub struct RouterConfig {
     pub disable_cooldowns: bool,
     /// Drop parameters that the provider does not take, instead of refusing.
     pub drop_params: bool,
+    /// Change conversations that an upstream would refuse into ones that it takes.
+    pub modify_params: bool,
 }
 
 /// What else decides whether a deployment may be chosen.

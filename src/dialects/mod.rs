@@ -89,6 +89,10 @@ pub trait Dialect: Send + Sync {
         "text/event-stream"
     }
 
+    /// Changes a conversation that an upstream would refuse into one that it takes; only where the operator leaves
+    /// that to the gateway.
+    fn patch(&self, _request: &mut hub::Request) {}
+
     /// Writes a request. What it leaves in `other` is added to the root of the body.
     ///
     /// # Errors
@@ -137,6 +141,8 @@ pub enum Auth {
     Header(&'static str),
     /// Each request is signed.
     Signed(&'static dyn Signer),
+    /// By a token that is lent for the key, for a time: `Authorization: Bearer …`.
+    Lent,
 }
 
 impl fmt::Debug for Auth {
@@ -145,6 +151,7 @@ impl fmt::Debug for Auth {
             Self::Bearer => "bearer",
             Self::Header(name) => name,
             Self::Signed(_) => "signed",
+            Self::Lent => "lent",
         })
     }
 }

@@ -14,9 +14,10 @@ pub mod realtime;
 pub mod search;
 pub mod site;
 pub mod target;
+pub mod vertex;
 
 pub use base::Base;
 pub use catalog::Catalog;
 pub use local::LocalServer;
-pub use passage::Passage;
+pub use passage::{Passage, Vendor};
 pub use target::{ModelInfo, Params, Target, Weights};

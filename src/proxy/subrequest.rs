@@ -1,7 +1,7 @@
 //! A call that re-enters the proxy as a subrequest: because its body can be sent only so, or because it may be made
 //! twice. It carries the call in its context. Subrequests are marked alpha upstream, so they stay in this file.
 
-use super::stage::{Admitted, Ctx, Stage};
+use super::stage::{Ctx, Stage};
 use bytes::Bytes;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::HttpTask;
@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 use tokio::sync::mpsc::{Receiver, Sender};
 
-type Parcel = Mutex<Option<(Instant, Box<Admitted>)>>;
+type Parcel = Mutex<Option<(Instant, Stage)>>;
 
 /// A call under way by itself. Dropped, its channels close, which ends its upstream call.
 pub(super) struct Subrequest {
@@ -42,9 +42,9 @@ pub(super) async fn adopt(session: &mut Session, ctx: &mut Ctx) -> Result<bool> 
     let parcel = session.subrequest_ctx.as_ref().and_then(|sub| sub.user_ctx());
     let Some(parcel) = parcel.and_then(|any| any.downcast_ref::<Parcel>()) else { return Ok(false) };
     let taken = parcel.lock().map_or(None, |mut slot| slot.take());
-    let Some((arrived, admitted)) = taken else { return Ok(false) };
+    let Some((arrived, stage)) = taken else { return Ok(false) };
     ctx.arrived = arrived;
-    ctx.stage = Stage::Admitted(admitted);
+    ctx.stage = stage;
     session.as_mut().enable_retry_buffering();
     while session.as_mut().read_request_body().await?.is_some() {}
     Ok(true)
@@ -68,10 +68,10 @@ pub(super) async fn spawn(
     session: &mut Session,
     spawner: &SubrequestSpawner,
     arrived: Instant,
-    admitted: Box<Admitted>,
+    stage: Stage,
     body: Bytes,
 ) -> Result<Subrequest> {
-    let parcel: Parcel = Mutex::new(Some((arrived, admitted)));
+    let parcel: Parcel = Mutex::new(Some((arrived, stage)));
     as_http_1(session.req_header_mut())?;
     let sub = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(parcel)).build();
     let (prepared, handle) = spawner.create_subrequest(&session.downstream_session, sub);
@@ -85,12 +85,12 @@ pub(super) async fn spawn(
 ///
 /// # Errors
 /// When the client is gone.
-pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, admitted: Box<Admitted>) -> Result<bool> {
+pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, stage: Stage) -> Result<bool> {
     let Some(spawner) = session.subrequest_spawner.take() else {
         return Error::e_explain(ErrorType::InternalError, "no subrequest can be made here");
     };
     ctx.stage = Stage::Delegated;
-    let call = spawn(session, &spawner, ctx.arrived, admitted, Bytes::from_static(b" ")).await?;
+    let call = spawn(session, &spawner, ctx.arrived, stage, Bytes::from_static(b" ")).await?;
     relay(session, call, Vec::new()).await
 }
 

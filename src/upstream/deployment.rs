@@ -1,14 +1,17 @@
 //! A deployment at work: its compiled target, its endpoint and its state.
 
 use super::head::Heads;
+use super::lender::Lender;
 use super::{Endpoint, QuotaLane, Station, TargetState};
 use crate::dialects::translate::Translated;
 use crate::domain::{EndpointKind, Prices, TargetId};
 use crate::providers::Target;
 use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use pingora::http::RequestHeader;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A deployment that can be called.
@@ -26,12 +29,14 @@ pub struct Deployment {
     /// What answers and records say of it.
     pub labels: Labels,
     heads: Heads,
+    /// Who lends it tokens, if its key is no token.
+    lender: Option<Arc<Lender>>,
 }
 
 /// A deployment with a header, key or path that cannot stand in a request.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: {1}")]
-pub struct Uncallable(TargetId, String);
+pub struct Uncallable(pub(super) TargetId, pub(super) String);
 
 impl Uncallable {
     /// Which deployment.
@@ -99,7 +104,7 @@ impl Deployment {
     ) -> Result<Self, Uncallable> {
         let heads = heads(&target)?;
         let labels = Labels::new(&target);
-        Ok(Self { target, endpoint, state, quota, station: None, labels, heads })
+        Ok(Self { target, endpoint, state, quota, station: None, labels, heads, lender: None })
     }
 
     /// With what its server tells of itself.
@@ -122,6 +127,36 @@ impl Deployment {
         self.station.as_ref().map_or(own, |station| station.busy(own))
     }
 
+    /// The same, with tokens for its key.
+    pub(super) fn lent(self, lender: Option<Arc<Lender>>) -> Self {
+        Self { lender, ..self }
+    }
+
+    /// Waits for a token where one is needed, so long at most; whether the deployment can be asked then.
+    pub async fn authorized(&self, patience: Duration) -> bool {
+        match &self.lender {
+            None => true,
+            Some(lender) => lender.has_token(patience).await,
+        }
+    }
+
+    /// The upstream does not take the token: another one is asked for.
+    pub fn doubt(&self) {
+        if let Some(lender) = &self.lender {
+            lender.doubt();
+        }
+    }
+
+    fn authorize(&self, mut head: RequestHeader) -> RequestHeader {
+        if let Some(token) = self.lender.as_ref().and_then(|lender| lender.token()) {
+            // A header that the configuration sets stays.
+            if !self.sets_header(AUTHORIZATION.as_str()) {
+                let _ = head.insert_header(AUTHORIZATION, token);
+            }
+        }
+        head
+    }
+
     /// Whether the upstream takes requests of this API as clients wrote them.
     #[must_use]
     pub fn relays(&self, kind: EndpointKind) -> bool {
@@ -133,7 +168,7 @@ impl Deployment {
     /// # Errors
     /// When its path or one of its headers cannot stand in a request.
     pub fn translated_head(&self, sent: &Translated) -> pingora::Result<RequestHeader> {
-        self.heads.translated(&self.target, sent)
+        self.heads.translated(&self.target, sent).map(|head| self.authorize(head))
     }
 
     /// Whether the configuration sets this header.
@@ -145,13 +180,13 @@ impl Deployment {
     /// A head without a body, whose method and path are to be set.
     #[must_use]
     pub fn bare_head(&self) -> RequestHeader {
-        self.heads.bare()
+        self.authorize(self.heads.bare())
     }
 
     /// The upstream request's head for this API and a body of so many bytes.
     #[must_use]
     pub fn head(&self, kind: EndpointKind, length: usize) -> Option<RequestHeader> {
-        self.heads.of(kind, length)
+        self.heads.of(kind, length).map(|head| self.authorize(head))
     }
 
     /// Takes one of the deployment's parallel slots; `None` if all are taken.

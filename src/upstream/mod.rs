@@ -12,6 +12,7 @@ mod deployment;
 mod discovery;
 mod endpoint;
 mod head;
+mod lender;
 mod outbox;
 mod queue;
 mod quota;

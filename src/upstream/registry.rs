@@ -1,9 +1,11 @@
 //! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
 
+use super::lender::Lender;
 use super::station::{self, Watched};
 use super::{
     Deployment, Endpoint, KeyLane, Lanes, Probe, Queue, QuotaLane, Station, TargetState, Uncallable, callable,
 };
+use crate::dialects::Auth;
 use crate::domain::{HostPort, Secret, TargetId};
 use crate::providers::{LocalServer, Target};
 use futures::future::join_all;
@@ -41,6 +43,7 @@ struct Kept {
     stations: HashMap<StationName, Weak<Station>>,
     /// Those whose answers somebody needs.
     watched: Vec<Watched>,
+    lenders: HashMap<Secret, Weak<Lender>>,
 }
 
 /// What a quota is of: an origin, a key there, and the upstream's model.
@@ -79,8 +82,9 @@ impl Upstreams {
             let state = self.state(&mut kept, target);
             let quota = self.quota(&mut kept, target);
             let station = Self::station(&mut kept, target);
+            let lender = lender(&mut kept, target)?;
             let deployment = Deployment::new(Arc::clone(target), endpoint, state, quota)?;
-            deployments.push(Arc::new(deployment.with_station(station)));
+            deployments.push(Arc::new(deployment.with_station(station).lent(lender)));
         }
         let other_endpoints = others.iter().map(|origin| self.endpoint(&mut kept, origin)).collect();
         kept.endpoints.retain(|origin, _| {
@@ -92,6 +96,7 @@ impl Upstreams {
         kept.quotas.retain(|_, quota| quota.strong_count() > 0);
         kept.stations.retain(|_, station| station.strong_count() > 0);
         kept.queues.retain(|_, queue| queue.strong_count() > 0);
+        kept.lenders.retain(|_, lender| lender.strong_count() > 0);
         Ok((deployments, other_endpoints))
     }
 
@@ -220,6 +225,18 @@ impl Upstreams {
             }
         }
     }
+}
+
+/// Who lends tokens for a target's key, if that is no token: one for each account.
+fn lender(kept: &mut Kept, target: &Target) -> Result<Option<Arc<Lender>>, Uncallable> {
+    let (Auth::Lent, Some(key)) = (target.auth, &target.api_key) else { return Ok(None) };
+    let slot = kept.lenders.entry(key.clone()).or_default();
+    if let Some(lender) = slot.upgrade() {
+        return Ok(Some(lender));
+    }
+    let lender = Lender::start(key).map_err(|why| Uncallable(target.id.clone(), why))?;
+    *slot = Arc::downgrade(&lender);
+    Ok(Some(lender))
 }
 
 fn quota_name(target: &Target) -> QuotaName {

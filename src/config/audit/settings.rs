@@ -22,7 +22,7 @@ pub(crate) static LITELLM: &[Key] = &[
     ignored("cache_type"),
     ignored("cache_kwargs"),
     ignored("telemetry"),
-    later("modify_params"),
+    yes("modify_params"),
     other("set_verbose", "use LITELLM_LOG=DEBUG"),
     later("json_logs"),
     later("turn_off_message_logging"),

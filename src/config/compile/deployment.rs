@@ -11,6 +11,7 @@ use crate::domain::{HostPort, Scheme, Secret, TargetId};
 use crate::providers::catalog::Facts;
 use crate::providers::compatible::Row;
 use crate::providers::site::Placed;
+use crate::providers::vertex;
 use crate::providers::{Base, Catalog, LocalServer, ModelInfo, Target, Weights};
 
 /// An entry with one key, its environment resolved.
@@ -39,7 +40,8 @@ impl Deployment<'_> {
             Some(placed) => self.parsed(&placed.base, self.place.clone(), meaning.row, report),
             None => self.address(&mut meaning, report),
         };
-        let dialect = meaning.row.map_or(&OpenAi as &dyn Dialect, |row| row.dialect);
+        let dialect = placed.as_ref().and_then(|placed| placed.dialect);
+        let dialect = dialect.or(meaning.row.map(|row| row.dialect)).unwrap_or(&OpenAi as &dyn Dialect);
         if let Some(why) = &meaning.unserved {
             report.warn(model.place(), format!("listed, but calls are refused: {why}"));
         } else if let Some(note) = &meaning.note {
@@ -173,10 +175,15 @@ impl Deployment<'_> {
         }
         let own = |name: &str| {
             let field = self.params.field(name).filter(|field| !field.is_blank())?;
-            Some(python::str_of(field.node()))
+            Some(match &field.node().value {
+                Value::Map(_) => field.node().to_json().to_string(),
+                _ => python::str_of(field.node()),
+            })
         };
         let param = |name: &str, env: &[&str]| {
-            own(name).or_else(|| env.iter().find_map(|name| self.env.filled(name)).map(str::to_owned))
+            let given =
+                own(name).or_else(|| env.iter().find_map(|name| self.env.filled(name)).map(str::to_owned));
+            if name == vertex::CREDENTIALS { given.map(contents) } else { given }
         };
         match site.place(&meaning.model, &param) {
             Ok(placed) => {
@@ -192,8 +199,8 @@ impl Deployment<'_> {
 
     /// A key that stands in a header must be fit for it.
     fn sendable(&self, key: Option<Secret>, auth: Auth, report: &mut Report) -> Option<Secret> {
-        let shown =
-            key.filter(|key| matches!(auth, Auth::Signed(_)) || params::is_header_value(key.expose()));
+        let stays = matches!(auth, Auth::Signed(_) | Auth::Lent);
+        let shown = key.filter(|key| stays || params::is_header_value(key.expose()));
         if shown.is_none() {
             report.warn(self.place.clone(), "no key that a header can carry: asked without one");
         }
@@ -241,6 +248,18 @@ impl Deployment<'_> {
             python::model_id(self.group, members.iter().map(|entry| (entry.key.as_str(), &entry.node)))
         })
     }
+}
+
+/// Longest file of credentials, in bytes.
+const LONGEST_FILE: u64 = 64 * 1024;
+
+/// What a file holds, if a text is the path of one that can be read; else the text.
+fn contents(text: String) -> String {
+    let is_file = |facts: std::fs::Metadata| facts.is_file() && facts.len() <= LONGEST_FILE;
+    if text.trim_start().starts_with('{') || !std::fs::metadata(text.trim()).is_ok_and(is_file) {
+        return text;
+    }
+    std::fs::read_to_string(text.trim()).unwrap_or(text)
 }
 
 /// An entry without `order` comes after those that have one.

@@ -27,6 +27,7 @@ mod stored;
 mod strategy;
 mod targets;
 mod telemetry;
+mod vendors;
 
 use super::audit::{self, AuditRow};
 use super::field::{Report, Section};
@@ -92,7 +93,8 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let queue = queue::compile(&sections, &mut report);
     let realtime = realtime::compile(&sections.tollgate, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
-    let passages = passages::compile(&sections.general, &env, &mut report);
+    let mut passages = passages::compile(&sections.general, &env, &mut report);
+    vendors::add(&mut passages, &targets, &env, &file.catalog);
     let search_tools = search::compile(&file.root, &env, &mut report);
     let search_loop = search::compile_loop(&sections.tollgate, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);

@@ -105,6 +105,7 @@ fn passage(node: &Node, path: String, env: &Env, report: &mut Report) -> Option<
         is_open,
         cost: section.field("cost_per_request").map_or(Money::ZERO, |field| cost(&field, report)),
         methods: section.field("methods").map_or_else(|| METHODS.to_vec(), |field| methods(&field, report)),
+        vendor: None,
     })
 }
 

@@ -126,7 +126,7 @@ async fn serve(
         ctx.stage = Stage::Admitted(admitted);
         return Ok(false);
     }
-    subrequest::delegate(session, ctx, admitted).await
+    subrequest::delegate(session, ctx, Stage::Admitted(admitted)).await
 }
 
 /// What is known of a call as it comes in.
@@ -267,7 +267,7 @@ pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refus
     Ok(true)
 }
 
-fn too_large(limit: usize) -> String {
+pub(in crate::proxy) fn too_large(limit: usize) -> String {
     format!("Request body is too large: the limit is {limit} bytes.")
 }
 

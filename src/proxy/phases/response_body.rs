@@ -64,6 +64,7 @@ pub(in crate::proxy) fn run(
             Ok(())
         }
         Stage::Passing(passing) => {
+            passing::seen(passing, body.as_ref());
             if end {
                 passing.end();
                 passing::book(gateway, passing);

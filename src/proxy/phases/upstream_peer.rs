@@ -9,6 +9,7 @@ use crate::proxy::{Gateway, detour, passing};
 use crate::runtime::{Outlook, Pick};
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -40,7 +41,7 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let Ready { index, deployment, slot, leave, quota, body, form } = loop {
+    let Ready { index, deployment, slot, leave, quota, body, form, authorized } = loop {
         let error = match prepare(gateway, session, &mut admitted).await {
             Ok(ready) => break ready,
             Err(Stop::Gone(gone)) => {
@@ -72,8 +73,10 @@ pub(in crate::proxy) async fn run(
     }
     let attempt = Attempt { admitted, index, deployment, slot, leave, quota, body, form, started, patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
-    // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
-    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
+    // What cannot be asked is a connection that cannot be made. Pingora does not ask what follows.
+    let why = if authorized { UNRESOLVED } else { UNAUTHORIZED };
+    let peer = peer.filter(|_| authorized);
+    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, why)))
 }
 
 /// Everything that an attempt needs.
@@ -85,6 +88,8 @@ struct Ready {
     quota: Option<Ticket>,
     body: Bytes,
     form: Form,
+    /// Whether it has what it shows the upstream.
+    authorized: bool,
 }
 
 /// A deployment that takes the call.
@@ -110,8 +115,16 @@ async fn prepare(
     admitted: &mut Admitted,
 ) -> std::result::Result<Ready, Stop> {
     let Seat { index, deployment, slot, leave, quota } = seat(gateway, session, admitted).await?;
+    let patience = patience(admitted, &deployment);
+    let authorized = match deployment.authorized(patience).now_or_never() {
+        Some(authorized) => authorized,
+        None => {
+            let authorized = Box::pin(deployment.authorized(patience));
+            while_client_stays(session, authorized).await.map_err(Stop::Gone)?
+        }
+    };
     let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
-    Ok(Ready { index, deployment, slot, leave, quota, body, form })
+    Ok(Ready { index, deployment, slot, leave, quota, body, form, authorized })
 }
 
 /// The deployment that is asked next, with its slot.
@@ -170,6 +183,7 @@ fn pretended(class: UpstreamClass, admitted: &Admitted) -> ApiError {
 /// A body that fits into a fresh socket's buffer, so that writing it cannot block.
 const SMALL_BODY: usize = 16 * 1024;
 
+const UNAUTHORIZED: &str = "there is no token for the upstream";
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.

@@ -68,6 +68,9 @@ fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Resu
 
 /// Pingora's `request_body_filter`: whatever it replays is replaced by the attempt's body.
 pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &mut Ctx) {
+    if let Stage::Passing(passing) = &ctx.stage {
+        return passing::body(passing, body, end);
+    }
     if let Stage::Attempting(attempt) = &mut ctx.stage {
         *body = end.then(|| attempt.body.clone());
         if let Some(ticket) = attempt.quota.as_mut().filter(|_| end) {

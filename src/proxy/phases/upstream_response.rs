@@ -43,6 +43,9 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
         let after = retry_after(response);
         queue::hear(&mut attempt, response.status.as_u16(), &response.headers, after);
     }
+    if response.status == StatusCode::UNAUTHORIZED {
+        attempt.deployment.doubt();
+    }
     let length = content_length(&response.headers);
     ctx.stage = next(attempt, response, length);
     // A refusal without a body has no body filter to end it.

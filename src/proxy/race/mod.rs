@@ -81,7 +81,8 @@ pub(super) async fn run(
     let body = admitted.request.body().clone();
     admitted.racer = Some(race.racer(FIRST));
     ctx.stage = Stage::Delegated;
-    let first = subrequest::spawn(session, &spawner, ctx.arrived, admitted, body.clone()).await?;
+    let first =
+        subrequest::spawn(session, &spawner, ctx.arrived, Stage::Admitted(admitted), body.clone()).await?;
     let legs = [Some(Leg::new(first)), None];
     let mut runners = Runners { race, group, body, arrived: ctx.arrived, legs, twin, is_hedged: false };
     let timer = tokio::time::sleep(late);
@@ -161,7 +162,9 @@ impl Runners {
         }
         log::debug!("call {} is made twice: no first token yet", twin.caller.call_id.as_str());
         twin.books = Books::Open(permit);
-        let call = subrequest::spawn(session, spawner, self.arrived, twin, self.body.clone()).await?;
+        let call =
+            subrequest::spawn(session, spawner, self.arrived, Stage::Admitted(twin), self.body.clone())
+                .await?;
         self.legs[SECOND] = Some(Leg::new(call));
         self.is_hedged = true;
         Ok(())

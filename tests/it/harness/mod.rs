@@ -12,6 +12,7 @@ pub(crate) mod raw;
 pub(crate) mod schema;
 pub(crate) mod scripted;
 pub(crate) mod traffic;
+pub(crate) mod vendor;
 pub(crate) mod websocket;
 
 pub(crate) use collector::{Collector, Manner, Post};
@@ -24,6 +25,7 @@ pub(crate) use raw::Raw;
 pub(crate) use schema::Schema;
 pub(crate) use scripted::{Asked, Reply, Scripted};
 pub(crate) use traffic::Traffic;
+pub(crate) use vendor::{Told, Vendor};
 pub(crate) use websocket::{Realtime, Talk, handshake};
 
 use serde_json::{Value, json};
