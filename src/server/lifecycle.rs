@@ -149,7 +149,7 @@ pub(super) async fn reload_on_hangup(
         systemd::reloading();
         telemetry.access_log.reopen();
         // What is wrong was logged, and can be asked for.
-        drop(reloader.reload().await);
+        drop(Box::pin(reloader.reload()).await);
         systemd::ready(&runtime.load());
     }
 }

@@ -20,10 +20,9 @@ pub(in crate::control) struct Wish {
 pub(in crate::control) async fn run(State(control): State<Control>, Query(wish): Query<Wish>) -> Response {
     let reloader = std::sync::Arc::clone(&control.reloader);
     // A caller that leaves must not stop it half-way.
-    let asked =
-        tokio::spawn(
-            async move { if wish.dry_run { reloader.plan().await } else { reloader.reload().await } },
-        );
+    let asked = tokio::spawn(async move {
+        if wish.dry_run { reloader.plan().await } else { Box::pin(reloader.reload()).await }
+    });
     let reloaded = match asked.await {
         Ok(Ok(reloaded)) => reloaded,
         Ok(Err(faults)) => return refused(&faults),
