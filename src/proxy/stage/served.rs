@@ -8,5 +8,5 @@ use std::sync::Arc;
 pub(in crate::proxy) struct Served {
     pub(in crate::proxy) record: UsageRecord,
     pub(in crate::proxy) trace: Option<Arc<Trace>>,
-    pub(in crate::proxy) _in_flight: InFlightGuard,
+    pub(in crate::proxy) _in_flight: Option<InFlightGuard>,
 }
