@@ -191,6 +191,29 @@ async fn slow_killed_at_a_thousand_a_second() {
     killed(Kills { clients: 140, pace: Some(Duration::from_millis(100)), answers: 1..4000 }).await;
 }
 
+/// Kills a gateway at some moment of its calls; how long it was loaded.
+async fn kill_under_load(
+    kills: &Kills,
+    clients: &Arc<Clients>,
+    gateway: &mut Gateway,
+    key: &str,
+) -> Duration {
+    let began = Instant::now();
+    let calls: Vec<_> = (0..kills.clients)
+        .map(|_| tokio::spawn(Arc::clone(clients).call(gateway.address, key.to_owned())))
+        .collect();
+    let enough = clients.count() + fastrand::usize(kills.answers.clone());
+    eventually("some answers", async || (clients.count() >= enough).then_some(())).await;
+    tokio::time::sleep(Duration::from_micros(fastrand::u64(0..5000))).await;
+    gateway.signal("KILL");
+    let loaded = began.elapsed();
+    gateway.ended().await;
+    for call in calls {
+        call.await.unwrap();
+    }
+    loaded
+}
+
 async fn killed(kills: Kills) {
     let simulator =
         Simulator::start_thread(SocketAddr::from(([127, 0, 0, 1], 0)), Script::default()).unwrap();
@@ -205,19 +228,7 @@ async fn killed(kills: Kills) {
             Some(key) => String::clone(key),
             None => String::clone(key.insert(limited_key(&gateway).await)),
         };
-        let began = Instant::now();
-        let calls: Vec<_> = (0..kills.clients)
-            .map(|_| tokio::spawn(Arc::clone(&clients).call(gateway.address, key.clone())))
-            .collect();
-        let enough = clients.count() + fastrand::usize(kills.answers.clone());
-        eventually("some answers", async || (clients.count() >= enough).then_some(())).await;
-        tokio::time::sleep(Duration::from_micros(fastrand::u64(0..5000))).await;
-        gateway.signal("KILL");
-        loaded += began.elapsed();
-        gateway.ended().await;
-        for call in calls {
-            call.await.unwrap();
-        }
+        loaded += kill_under_load(&kills, &clients, &mut gateway, &key).await;
     }
     let mut gateway = launch(&config, data.path()).start().await;
     gateway.metric_is("tollgate_ledger_waiting_bytes", &[], 0.0).await;
