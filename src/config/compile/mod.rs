@@ -7,6 +7,7 @@ mod environment;
 mod fallbacks;
 mod groups;
 mod hedge;
+mod key_terms;
 mod master_key;
 mod params;
 mod passages;
