@@ -6,7 +6,7 @@ use super::choice::candidate;
 use super::names::public_name;
 use crate::auth::Asked;
 use crate::config::Filters;
-use crate::domain::{Prices, UpstreamClass, Usage};
+use crate::domain::{FaultClass, Prices, UpstreamClass, Usage};
 use crate::limits::{Expected, Learned, output_estimate};
 use crate::metering::{self, Latencies};
 use crate::routing::{Choice, Chooser, HedgeMemory, HedgeTerms, Notes};
@@ -260,11 +260,14 @@ impl Group {
         !self.is_served
     }
 
-    /// Whether a deployment other than this one is in rotation, and stays there when this one fails so.
+    /// Whether a deployment other than this one is in rotation, and stays there when this one fails so: a used-up quota
+    /// takes all that share it.
     #[must_use]
     pub fn has_other(&self, than: usize, class: UpstreamClass) -> bool {
         let Some(failed) = self.deployments.get(than) else { return false };
-        let stays = |d: &Deployment| d.state.cooled().is_none() && !d.state.shares(&failed.state, class);
+        let is_quota = class.fault() == FaultClass::Quota;
+        let goes_too = |d: &Deployment| is_quota && d.state.shares(&failed.state, class);
+        let stays = |d: &Deployment| d.state.cooled().is_none() && !goes_too(d);
         self.deployments.iter().enumerate().any(|(i, d)| i != than && d.target.unserved.is_none() && stays(d))
     }
 
