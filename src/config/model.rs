@@ -179,6 +179,32 @@ pub struct SpendingConfig {
     pub needs_customer: bool,
     /// How spending is written down.
     pub ledger: LedgerConfig,
+    /// What new keys get, and may not exceed.
+    pub key_terms: KeyTerms,
+}
+
+/// What new keys get, and may not exceed; by the names of the fields of `/key/generate`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyTerms {
+    /// For what a request leaves out (`default_key_generate_params`).
+    pub defaults: Vec<(&'static str, KeyTerm)>,
+    /// Most that a request can ask for, and what it gets if it does not ask (`upperbound_key_generate_params`).
+    pub bounds: Vec<(&'static str, KeyTerm)>,
+}
+
+/// A value of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyTerm {
+    /// An amount in US dollars.
+    Number(f64),
+    /// A limit.
+    Count(u64),
+    /// A duration, as it is written (`30d`).
+    Lasting(String),
+    /// A name.
+    Text(String),
+    /// Names.
+    Texts(Vec<String>),
 }
 
 /// How spending is written down.

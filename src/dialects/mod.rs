@@ -246,6 +246,11 @@ pub trait Inbound: Send + Sync {
         &[]
     }
 
+    /// Members that only providers of this dialect understand, and that are left out with `drop_params` elsewhere.
+    fn droppable(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Reads a request from its members.
     ///
     /// # Errors

@@ -56,7 +56,11 @@ pub fn encode_as(
     let shape = Shape { drop_params: request.drops_unsupported(ask.shape), ..*ask.shape };
     let ask = &Ask { shape: &shape, ..*ask };
     let params = &ask.shape.params;
-    let mut hub = inbound.read(&request.kept(ask.shape))?;
+    let mut members = request.kept(ask.shape);
+    if shape.drop_params {
+        members.retain(|(name, _)| !inbound.droppable().contains(&&**name));
+    }
+    let mut hub = inbound.read(&members)?;
     hub.stream = request.stream();
     for (name, value) in params.defaults {
         if !chat::has(&hub, name) && !request.drops(ask.shape, name) {

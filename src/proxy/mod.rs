@@ -12,10 +12,12 @@ mod head;
 mod passing;
 mod phases;
 mod quota;
+mod race;
 mod respond;
 mod settle;
 mod shape;
 mod stage;
+mod subrequest;
 mod trace;
 
 use crate::ledger::Ledger;
@@ -103,7 +105,7 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     fn allow_spawning_subrequest(&self, session: &Session, _: &Ctx) -> bool {
-        body::may_need_subrequest(session)
+        subrequest::is_allowed(session)
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {

@@ -3,7 +3,10 @@
 use super::Gateway;
 use super::passing;
 use super::phases::response_body::estimated;
-use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
+use super::race;
+use super::stage::{
+    Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage, Superseded,
+};
 use crate::dialects::{gemini, openai};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
@@ -38,6 +41,7 @@ pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option
             book_held(gateway, &mut hold);
             return told(*hold.attempt, !delivered);
         }
+        Stage::Superseded(lost) => return Some(superseded(gateway, *lost)),
         Stage::Passing(passing) => return passing::record(gateway, *passing),
         Stage::Refused(refused) => of_refused(*refused),
         Stage::Holding(hold) => of_gone(hold.attempt.close(None, 200)),
@@ -135,8 +139,9 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
             return;
         }
     };
+    let tokens = usage.total().saturating_sub(usage.cached);
     if let Some(permit) = permit {
-        attribution.charges = close(gateway, permit, usage.total().saturating_sub(usage.cached), cost);
+        attribution.charges = close(gateway, permit, tokens, cost);
     }
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
@@ -159,6 +164,9 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         unix_ms(admitted.caller.arrived_at),
     ));
     let mut attempts = std::mem::take(&mut admitted.progress.attempts);
+    if let Some(racer) = &admitted.racer {
+        attempts.extend(racer.ends(tokens, admitted.caller.arrived));
+    }
     attempts.push(attempt_record);
     let record = UsageRecord {
         group: Some(Arc::clone(&group.name)),
@@ -177,6 +185,44 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     .of(Some(&attempt.deployment));
     write(gateway, &record);
     admitted.books = Books::Written(Box::new(record));
+}
+
+/// What an attempt about cost that another one has outrun: its money is spent, but it is no call of its own. The attempt
+/// itself stands in the record of the call.
+fn superseded(gateway: &Gateway, lost: Superseded) -> UsageRecord {
+    let Superseded { attempt, usage: (usage, usage_source) } = lost;
+    let Attempt { mut admitted, deployment, quota, started, .. } = *attempt;
+    let cost = cost(&deployment, &usage);
+    let (group, stream) = (&admitted.resolution.group, admitted.request.stream());
+    group.note_silence(&deployment, started.elapsed(), stream);
+    race::withdraw(&mut admitted);
+    let mut attribution = admitted.attribution;
+    if let Books::Open(permit) = admitted.books {
+        attribution.charges = close(gateway, permit, 0, cost);
+    }
+    if let Some(ticket) = quota {
+        ticket.settle(usage.total());
+    }
+    let now = unix_ms(admitted.caller.arrived_at);
+    attribution.charges.extend(admitted.snapshot.house.charge(&deployment.labels.provider, cost, now));
+    let since = |at: Instant| at.saturating_duration_since(admitted.caller.arrived);
+    let end = since(Instant::now());
+    let timings = Timings { upstream_start: Some(since(started)), end, ..Timings::default() };
+    let record = UsageRecord {
+        group: Some(Arc::clone(&admitted.resolution.group.name)),
+        key_hash: Some(admitted.standing.key_hash),
+        attribution: Some(attribution),
+        status: CLIENT_LEFT,
+        usage,
+        usage_source,
+        cost,
+        outcome: Outcome::Superseded,
+        timings,
+        ..blank(&admitted.caller, admitted.requested, stream)
+    }
+    .of(Some(&deployment));
+    write(gateway, &record);
+    record
 }
 
 /// Settles what a call took, and says which counters it is charged to.
@@ -238,7 +284,7 @@ fn usage_in_tail(relay: &Relay, tail: &[u8]) -> Option<Usage> {
     if is_googles { gemini::usage_in_tail(tail) } else { openai::usage_in_tail(tail) }
 }
 
-fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
+pub(super) fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
     let prompt = relay.attempt.admitted.request.prompt_estimate();
     match &relay.meter {
         Meter::Stream(stream) => match stream.usage() {

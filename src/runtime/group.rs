@@ -8,7 +8,7 @@ use crate::config::Filters;
 use crate::domain::{Prices, UpstreamClass, Usage};
 use crate::limits::{Expected, Learned, output_estimate};
 use crate::metering::{self, Latencies};
-use crate::routing::{Choice, Chooser, Notes};
+use crate::routing::{Choice, Chooser, HedgeMemory, HedgeTerms, Notes};
 use crate::upstream::Deployment;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Group {
     pub access_groups: Vec<String>,
     /// How long its answers are.
     pub learned: Learned,
+    /// How calls are hedged; `None` where they are not.
+    pub hedge: Option<Hedge>,
     /// How calls wait for quota; `None` where limits are none.
     pub queue: Option<GroupQueue>,
     /// The prices of its deployments, each once; `None` where nobody knows.
@@ -54,8 +56,49 @@ pub struct Terms {
     pub choice: Choice,
     /// What leaves deployments out.
     pub filters: Filters,
+    /// How its calls are hedged.
+    pub hedge: Option<HedgeTerms>,
     /// What is written down of its calls: what any group's strategy wants, because groups may share deployments.
     pub notes: Notes,
+}
+
+/// How calls of a group are made twice.
+#[derive(Debug)]
+pub struct Hedge {
+    terms: HedgeTerms,
+    memory: HedgeMemory,
+}
+
+impl Hedge {
+    fn new(terms: HedgeTerms) -> Self {
+        Self { terms, memory: HedgeMemory::default() }
+    }
+
+    /// A call began.
+    pub fn called(&self) {
+        self.memory.called(self.terms);
+    }
+
+    /// After how long an answer that has not begun is late; `None` while nobody knows.
+    #[must_use]
+    pub fn late_after(&self, stream: bool) -> Option<Duration> {
+        self.memory.late_after(self.terms, stream)
+    }
+
+    /// Takes a second attempt from those that calls may have; false if there is none.
+    pub fn spend(&self) -> bool {
+        self.memory.spend()
+    }
+
+    /// An answer began after so long.
+    pub fn note(&self, stream: bool, wait: Duration) {
+        self.memory.note(stream, wait);
+    }
+
+    /// Learns what another one has learned.
+    pub(super) fn take_over(&self, other: &Self) {
+        self.memory.take_over(&other.memory);
+    }
 }
 
 /// What a call is expected to take.
@@ -84,6 +127,7 @@ impl Group {
                 .flat_map(|d| d.target.info.access_groups.iter().cloned())
                 .collect(),
             learned: Learned::default(),
+            hedge: terms.hedge.map(Hedge::new),
             queue: None,
             prices: prices(&deployments),
             max_output: deployments.iter().filter_map(|d| d.target.info.max_output_tokens).max(),
@@ -101,6 +145,8 @@ impl Group {
     /// Makes its deployments' limits hold.
     #[must_use]
     pub fn with_queue(mut self, queue: Option<GroupQueue>) -> Self {
+        // Scarce quota is not for calls that are made twice.
+        self.hedge = self.hedge.filter(|_| queue.is_none());
         self.queue = queue;
         self
     }

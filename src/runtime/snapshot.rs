@@ -5,7 +5,7 @@ use super::queue::{self, Queues};
 use super::{CustomerTerms, Directory, Group, House, Resolution, Standing, Terms};
 use crate::auth::Verifier;
 use crate::config::{Config, GroupConfig};
-use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort, TargetId};
 use crate::limits::Zone;
 use crate::providers::Passage;
 use crate::upstream::{Deployment, Endpoint, Uncallable, Upstreams};
@@ -30,6 +30,7 @@ pub struct Snapshot {
     pub wants_affinity: bool,
     /// Whether calls of some group may have to wait for their turn.
     pub has_queues: bool,
+    by_id: HashMap<TargetId, usize>,
     names: Names,
     /// The longest paths first.
     passages: Vec<(Arc<Passage>, Arc<Endpoint>)>,
@@ -86,6 +87,7 @@ impl Snapshot {
             generation,
             verifier,
             house,
+            by_id: (0..).zip(&deployments).map(|(at, d)| (d.target.id.clone(), at)).collect(),
             deployments,
             groups,
             wants_affinity,
@@ -99,6 +101,12 @@ impl Snapshot {
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Resolution> {
         self.names.find(name).or_else(|| self.resolve_single(name))
+    }
+
+    /// The deployment of this id.
+    #[must_use]
+    pub fn deployment(&self, id: &TargetId) -> Option<&Arc<Deployment>> {
+        self.deployments.get(*self.by_id.get(id)?)
     }
 
     /// Finds the pass-through endpoint that a path leads to, with what follows its own path.
@@ -135,6 +143,9 @@ impl Snapshot {
         for group in &self.groups {
             if let Some(known) = known.get(&*group.name) {
                 group.learned.take_over(&known.learned);
+                if let (Some(hedge), Some(known)) = (&group.hedge, &known.hedge) {
+                    hedge.take_over(known);
+                }
             }
         }
     }
@@ -200,6 +211,7 @@ fn terms(config: &Config, name: &str) -> Terms {
         num_retries: router.num_retries,
         choice: own(config.groups.of(name)).unwrap_or(router.strategy),
         filters: router.filters,
+        hedge: config.groups.of(name).and_then(|group| group.hedge),
         notes: all.fold(router.strategy.entry.notes, |notes, choice| notes.or(choice.entry.notes)),
     }
 }

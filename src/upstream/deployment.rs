@@ -62,6 +62,8 @@ pub struct Labels {
     pub model_id: HeaderValue,
     /// Its `api_base` as configured.
     pub api_base: HeaderValue,
+    /// The same as records have it.
+    pub base: Arc<str>,
     /// Its group.
     pub group: HeaderValue,
     /// The upstream's model with the provider's prefix.
@@ -78,6 +80,7 @@ impl Labels {
         Self {
             model_id: header(target.id.as_str()),
             api_base: header(&target.api_base),
+            base: Arc::from(target.api_base.as_str()),
             group: header(&target.group),
             upstream_model: Arc::from(format!("{}/{}", target.provider, target.model)),
             provider: Arc::from(target.provider.as_str()),

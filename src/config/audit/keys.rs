@@ -4,7 +4,8 @@ use super::super::did_you_mean;
 
 pub(crate) use super::entries::{ENTRY, INFO, PARAMS, REQUEST, TOP};
 pub(crate) use super::settings::{
-    FAILS_POLICY, GENERAL, GROUP, HEALTH_CHECK, LITELLM, QUEUE, RETRY_POLICY, ROUTER, STRATEGY_ARGS, TOLLGATE,
+    FAILS_POLICY, GENERAL, GROUP, HEALTH_CHECK, HEDGE, LITELLM, QUEUE, RETRY_POLICY, ROUTER, STRATEGY_ARGS,
+    TOLLGATE,
 };
 
 /// What becomes of a known key, and why.

@@ -139,6 +139,9 @@ impl Rows {
                 match entry.key.as_str() {
                     "routing_strategy" => self.strategy(entry, &below),
                     "routing_strategy_args" => self.section(&entry.node, &below, keys::STRATEGY_ARGS),
+                    "hedge" if !entry.node.entries().is_empty() => {
+                        self.section(&entry.node, &below, keys::HEDGE)
+                    }
                     _ => self.by_table(entry, &path, keys::GROUP),
                 }
             }

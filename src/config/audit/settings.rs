@@ -42,8 +42,8 @@ pub(crate) static LITELLM: &[Key] = &[
     later("default_max_internal_user_budget"),
     yes("max_end_user_budget"),
     yes("max_end_user_budget_id"),
-    later("default_key_generate_params"),
-    later("upperbound_key_generate_params"),
+    yes("default_key_generate_params"),
+    yes("upperbound_key_generate_params"),
     later("key_generation_settings"),
     later("default_team_settings"),
     later("default_team_params"),
@@ -134,7 +134,11 @@ pub(crate) static STRATEGY_ARGS: &[Key] = &[
 ];
 
 /// `tollgate.groups.<name>`.
-pub(crate) static GROUP: &[Key] = &[yes("routing_strategy"), yes("routing_strategy_args"), yes("max_wait")];
+pub(crate) static GROUP: &[Key] =
+    &[yes("routing_strategy"), yes("routing_strategy_args"), yes("max_wait"), yes("hedge")];
+
+/// `tollgate.groups.<name>.hedge`.
+pub(crate) static HEDGE: &[Key] = &[yes("after"), yes("share")];
 
 /// `router_settings.retry_policy`.
 pub(crate) static RETRY_POLICY: &[Key] = &[

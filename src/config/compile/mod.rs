@@ -6,6 +6,8 @@ mod deployment;
 mod environment;
 mod fallbacks;
 mod groups;
+mod hedge;
+mod key_terms;
 mod master_key;
 mod params;
 mod passages;

@@ -101,6 +101,7 @@ pub(super) const fn outcome_code(outcome: &Outcome) -> Ending {
         Outcome::Completed => Ending(0, ""),
         Outcome::Refused(word) => Ending(1, word),
         Outcome::ClientGone => Ending(2, ""),
+        Outcome::Superseded => Ending(3, ""),
         Outcome::Interrupted(class) => Ending(INTERRUPTED + class_code(*class), ""),
     }
 }
@@ -110,6 +111,7 @@ pub(super) fn outcome(code: u8, word: &str) -> Option<Outcome> {
         0 => Outcome::Completed,
         1 => Outcome::Refused(REFUSALS.iter().find(|known| **known == word).unwrap_or(&UNKNOWN_REFUSAL)),
         2 => Outcome::ClientGone,
+        3 => Outcome::Superseded,
         _ => Outcome::Interrupted(class(code.checked_sub(INTERRUPTED)?)?),
     })
 }

@@ -13,7 +13,7 @@ use crate::proxy::admission::{self, Denied, Visitor};
 use crate::proxy::body::Body;
 use crate::proxy::phases::request;
 use crate::proxy::stage::{Books, Caller, Ctx, Refused, Stage};
-use crate::proxy::{Gateway, body as bodies, settle};
+use crate::proxy::{Gateway, body as bodies, settle, subrequest};
 use crate::runtime::{Estimate, Group, Snapshot};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
@@ -87,7 +87,7 @@ pub(super) async fn start(
         ctx.stage = Stage::Passing(passing);
         return Ok(false);
     }
-    bodies::delegate(session, ctx, Stage::Passing(passing)).await
+    subrequest::delegate(session, ctx, Stage::Passing(passing)).await
 }
 
 /// The body, if it can name a model or is to be signed; files go by unread.

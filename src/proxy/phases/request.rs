@@ -9,7 +9,7 @@ use crate::proxy::exchange::{self, Wire};
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
-use crate::proxy::{Gateway, detour, passing, respond};
+use crate::proxy::{Gateway, detour, passing, race, respond, subrequest};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -31,7 +31,7 @@ pub(in crate::proxy) async fn run(
 ) -> Result<bool> {
     // An answer is held by sending an informational head that must not reach the client.
     session.as_mut().set_ignore_info_resp(true);
-    if body::adopt(session, ctx).await? {
+    if subrequest::adopt(session, ctx).await? {
         return Ok(false);
     }
     keep_alive(gateway, session);
@@ -93,17 +93,32 @@ async fn model_call(
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
         Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
-        Ok(admitted) if exchange::suits(&admitted) => {
-            ctx.stage = Stage::Admitted(admitted);
-            // On the heap, so that other calls need not carry it.
-            Box::pin(exchange::run(gateway, wire, session, ctx)).await
-        }
-        Ok(admitted) if replayable => {
-            ctx.stage = Stage::Admitted(admitted);
-            Ok(false)
-        }
-        Ok(admitted) => body::delegate(session, ctx, Stage::Admitted(admitted)).await,
+        Ok(admitted) => serve(gateway, wire, session, ctx, admitted, replayable).await,
     }
+}
+
+/// The way in which a call that was let in is served.
+async fn serve(
+    gateway: &Gateway,
+    wire: &Wire,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    admitted: Box<Admitted>,
+    replayable: bool,
+) -> Result<bool> {
+    // On the heap, so that other calls need not carry it.
+    if let Some(late) = race::late_after(&admitted).filter(|_| replayable) {
+        return Box::pin(race::run(gateway, session, ctx, admitted, late)).await;
+    }
+    if exchange::suits(&admitted) {
+        ctx.stage = Stage::Admitted(admitted);
+        return Box::pin(exchange::run(gateway, wire, session, ctx)).await;
+    }
+    if replayable {
+        ctx.stage = Stage::Admitted(admitted);
+        return Ok(false);
+    }
+    subrequest::delegate(session, ctx, Stage::Admitted(admitted)).await
 }
 
 /// What is known of a call as it comes in.
@@ -122,7 +137,7 @@ pub(in crate::proxy) fn caller(
         kind,
         lists: kind == EndpointKind::StreamContent && !wants_events(session.req_header().uri.query()),
         trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
-        _in_flight: gateway.telemetry.metrics.in_flight(),
+        _in_flight: Some(gateway.telemetry.metrics.in_flight()),
     }
 }
 
@@ -191,6 +206,7 @@ async fn admit(
         turn,
         wishes,
         leanings: Leanings { tags, affinity },
+        racer: None,
         progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
     });
     if let Some(error) = upstream_peer::nobody(gateway, &mut admitted)

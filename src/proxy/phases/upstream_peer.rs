@@ -3,6 +3,7 @@
 use super::queue::{self, Turned};
 use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
+use crate::proxy::race::{self, Asked};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, detour, passing};
 use crate::runtime::{Outlook, Pick};
@@ -47,6 +48,10 @@ pub(in crate::proxy) async fn run(
                 ctx.stage = Stage::Admitted(admitted);
                 return Err(gone);
             }
+            Err(Stop::Cannot(_)) if race::yields(&mut admitted) => {
+                ctx.stage = Stage::Delegated;
+                return Error::e_explain(ErrorType::InternalError, "another attempt goes on");
+            }
             Err(Stop::Cannot(error)) => told(&mut admitted, error),
         };
         if let Err((error, deployment)) = detour::leave(gateway, &mut admitted, error, None) {
@@ -62,6 +67,10 @@ pub(in crate::proxy) async fn run(
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
     let started = Instant::now();
+    if let Some(racer) = &admitted.racer {
+        let (target, tried) = (deployment.target.id.clone(), admitted.progress.tried.clone());
+        racer.asks(Asked { target, tried, started });
+    }
     let attempt = Attempt { admitted, index, deployment, slot, leave, quota, body, form, started, patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // What cannot be asked is a connection that cannot be made. Pingora does not ask what follows.
@@ -136,7 +145,9 @@ async fn turned(
     match admitted.turn {
         None => choose(admitted).map_err(Stop::Cannot),
         Some(turn) => {
-            queue::take(gateway, session, admitted, turn).await.map_err(Stop::Gone)?.map_err(Stop::Cannot)
+            // On the heap, so that calls that never wait need not carry it.
+            let taken = Box::pin(queue::take(gateway, session, admitted, turn)).await;
+            taken.map_err(Stop::Gone)?.map_err(Stop::Cannot)
         }
     }
 }

@@ -91,6 +91,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     attempt.leave = Leave::default();
     let meter =
         if streams { Meter::Stream(flow(&attempt)) } else { Meter::Tail { tail: BytesMut::new(), size: 0 } };
+    let has_won = attempt.admitted.resolution.group.hedge.is_none();
     Stage::Relaying(Box::new(Relay {
         attempt,
         passed,
@@ -103,6 +104,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         next_top_up: 0,
         complete: false,
         client_gone: false,
+        has_won,
     }))
 }
 

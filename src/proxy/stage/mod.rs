@@ -6,7 +6,7 @@ mod progress;
 mod refused;
 mod relay;
 
-pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, PassedHeaders};
+pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, PassedHeaders, Superseded};
 pub(super) use call::{Admitted, Books, Caller, Controls, Extra, Leanings, MOST_RETRIES};
 pub(super) use progress::{MOST_ATTEMPTS, Progress};
 pub(super) use refused::Refused;
@@ -38,7 +38,7 @@ impl Ctx {
 pub(super) enum Stage {
     /// Nothing is known yet, or there is nothing to account for.
     Arrived,
-    /// Handed to a subrequest, which accounts for it.
+    /// Handed to a subrequest or another attempt, which accounts for it.
     Delegated,
     /// Accepted; no attempt is under way.
     Admitted(Box<Admitted>),
@@ -50,6 +50,8 @@ pub(super) enum Stage {
     Holding(Box<Hold>),
     /// The answer is on its way to the client: nothing can be taken back.
     Relaying(Box<Relay>),
+    /// Outrun by another attempt of the same call.
+    Superseded(Box<Superseded>),
     /// Passed through unread.
     Passing(Box<Passing>),
     /// The client is to be answered, or was answered, with an error.
@@ -75,6 +77,7 @@ impl Stage {
             Self::Capturing(capture) => &capture.attempt.admitted.caller,
             Self::Holding(hold) => &hold.attempt.admitted.caller,
             Self::Relaying(relay) => &relay.attempt.admitted.caller,
+            Self::Superseded(lost) => &lost.attempt.admitted.caller,
             Self::Refused(refused) => &refused.caller,
             Self::Passing(passing) => &passing.caller,
         };
