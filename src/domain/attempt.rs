@@ -15,6 +15,26 @@ pub enum EndpointKind {
     Messages,
     /// `/v1/messages/count_tokens`, Anthropic's.
     CountTokens,
+    /// `/v1/audio/speech`: text becomes audio.
+    Speech,
+    /// `/v1/audio/transcriptions`: audio becomes text.
+    Transcriptions,
+    /// `/v1/audio/translations`: audio becomes English text.
+    Translations,
+    /// `/v1/images/generations`.
+    ImageGenerations,
+    /// `/v1/images/edits`.
+    ImageEdits,
+    /// `/v1/images/variations`.
+    ImageVariations,
+    /// `/v1/moderations`.
+    Moderations,
+    /// `/v1/rerank` and `/v2/rerank`.
+    Rerank,
+    /// `/v1/files` and what is below it.
+    Files,
+    /// `/v1/batches` and what is below it.
+    Batches,
     /// A configured path that leads elsewhere as it is.
     PassThrough,
 }
@@ -29,8 +49,37 @@ impl EndpointKind {
             Self::Embeddings => "/embeddings",
             Self::Messages => "/v1/messages",
             Self::CountTokens => "/v1/messages/count_tokens",
+            Self::Speech => "/audio/speech",
+            Self::Transcriptions => "/audio/transcriptions",
+            Self::Translations => "/audio/translations",
+            Self::ImageGenerations => "/images/generations",
+            Self::ImageEdits => "/images/edits",
+            Self::ImageVariations => "/images/variations",
+            Self::Moderations => "/moderations",
+            Self::Rerank => "/rerank",
+            Self::Files => "/files",
+            Self::Batches => "/batches",
             Self::PassThrough => "",
         }
+    }
+
+    /// Whether its requests are forms (`multipart/form-data`) and not JSON.
+    #[must_use]
+    pub const fn is_form(self) -> bool {
+        matches!(self, Self::Transcriptions | Self::Translations | Self::ImageEdits | Self::ImageVariations)
+    }
+
+    /// Whether its answers need not be JSON, and are passed on whatever they are.
+    #[must_use]
+    pub const fn is_media(self) -> bool {
+        self.is_form()
+            || matches!(self, Self::Speech | Self::ImageGenerations | Self::Rerank | Self::Moderations)
+    }
+
+    /// Whether its answers are made of tokens, one after the other.
+    #[must_use]
+    pub const fn is_generated(self) -> bool {
+        matches!(self, Self::ChatCompletions | Self::Completions | Self::Messages)
     }
 
     /// LiteLLM's `call_type` of this endpoint.
@@ -42,6 +91,15 @@ impl EndpointKind {
             Self::Embeddings => "aembedding",
             Self::Messages => "anthropic_messages",
             Self::CountTokens => "acount_tokens",
+            Self::Speech => "aspeech",
+            Self::Transcriptions | Self::Translations => "atranscription",
+            Self::ImageGenerations => "aimage_generation",
+            Self::ImageEdits => "aimage_edit",
+            Self::ImageVariations => "aimage_variation",
+            Self::Moderations => "amoderation",
+            Self::Rerank => "arerank",
+            Self::Files => "afile",
+            Self::Batches => "abatch",
             Self::PassThrough => "pass_through_endpoint",
         }
     }

@@ -9,7 +9,15 @@ mod chat_completions;
 mod completions;
 mod count_tokens;
 mod embeddings;
+mod image_edits;
+mod image_generations;
+mod image_variations;
 mod messages;
+mod moderations;
+mod rerank;
+mod speech;
+mod transcriptions;
+mod translations;
 
 use crate::domain::EndpointKind;
 use percent_encoding::percent_decode_str;
@@ -35,6 +43,14 @@ pub static ALL: &[Endpoint] = &[
     embeddings::ENDPOINT,
     messages::ENDPOINT,
     count_tokens::ENDPOINT,
+    speech::ENDPOINT,
+    transcriptions::ENDPOINT,
+    translations::ENDPOINT,
+    image_generations::ENDPOINT,
+    image_edits::ENDPOINT,
+    image_variations::ENDPOINT,
+    moderations::ENDPOINT,
+    rerank::ENDPOINT,
 ];
 
 /// A path that calls a model.
@@ -116,6 +132,16 @@ mod tests {
             ),
             ("/v1/completions", EndpointKind::Completions, "/v1/completions", None),
             ("/embeddings", EndpointKind::Embeddings, "/embeddings", None),
+            ("/v2/rerank", EndpointKind::Rerank, "/v2/rerank", None),
+            ("/rerank", EndpointKind::Rerank, "/rerank", None),
+            ("/v1/audio/speech", EndpointKind::Speech, "/v1/audio/speech", None),
+            (
+                "/openai/deployments/w/audio/transcriptions",
+                EndpointKind::Transcriptions,
+                "/openai/deployments/{model}/audio/transcriptions",
+                model("w"),
+            ),
+            ("/images/edits", EndpointKind::ImageEdits, "/images/edits", None),
             ("/v1/messages", EndpointKind::Messages, "/v1/messages", None),
             ("/v1/messages/count_tokens", EndpointKind::CountTokens, "/v1/messages/count_tokens", None),
         ] {

@@ -114,7 +114,14 @@ impl<'a> Buyer<'a> {
         let house = &self.snapshot.house;
         let mut gates = self.standing.gates(&[name, &*group.name]);
         gates.extend(&house.global);
-        let expected = group.expected(request.prompt_estimate(), request.max_tokens());
+        let mut units = *request.units();
+        if units.images > 0 {
+            let (size, quality) = request.image();
+            units.image_price = group.image_price(&size, &quality);
+        }
+        // What produces no tokens says how many in another way.
+        let most = if request.kind().is_media() { Some(0) } else { request.max_tokens() };
+        let expected = group.expected_of(request.prompt_estimate(), most, &units);
         house.check_priced(&expected, &gates, name)?;
         Ok((gates, Ask { tokens: expected.tokens, cost: expected.cost }))
     }

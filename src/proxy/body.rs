@@ -7,6 +7,7 @@
 //! a single byte on the wire. Subrequests are marked alpha upstream, so they stay in this file.
 
 use super::stage::{Admitted, Ctx, Stage};
+use super::upload::Source;
 use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
 use pingora::protocols::http::HttpTask;
@@ -15,6 +16,7 @@ use pingora_proxy::Session;
 use pingora_proxy::subrequest::{BodyMode, Ctx as SubrequestCtx};
 use std::sync::Mutex;
 use std::time::Duration;
+use tokio::sync::mpsc;
 
 /// What Pingora can replay.
 const REPLAYABLE: usize = 64 * 1024;
@@ -34,10 +36,11 @@ pub(super) enum Body {
 
 /// Only a body of unknown length can need a subrequest.
 pub(super) fn may_need_subrequest(session: &Session) -> bool {
-    session.subrequest_ctx.is_none() && content_length(session).is_none()
+    session.subrequest_ctx.is_none()
+        && (content_length(session).is_none() || super::upload::may_be_pumped(session))
 }
 
-fn content_length(session: &Session) -> Option<usize> {
+pub(super) fn content_length(session: &Session) -> Option<usize> {
     session.get_header(http::header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
@@ -52,7 +55,7 @@ pub(super) async fn read(session: &mut Session, limit: usize) -> Result<Body> {
     }
     invite(session).await?;
     match length {
-        Some(length) => read_sized(session, length).await,
+        Some(length) => read_sized(session, length).await.map(Body::Replayable),
         None => read_unsized(session, limit).await,
     }
 }
@@ -68,7 +71,11 @@ pub(super) async fn invite(session: &mut Session) -> Result<()> {
     Ok(())
 }
 
-async fn read_sized(session: &mut Session, length: usize) -> Result<Body> {
+/// Reads a body of a known length, so that Pingora can replay it.
+///
+/// # Errors
+/// When the client breaks off or is silent for too long.
+pub(super) async fn read_sized(session: &mut Session, length: usize) -> Result<Bytes> {
     let mut left = length;
     let mut whole = BytesMut::new();
     while left > 0 {
@@ -77,7 +84,7 @@ async fn read_sized(session: &mut Session, length: usize) -> Result<Body> {
         }
         let Some(piece) = session.as_mut().read_request_body().await? else { break };
         if piece.len() == length {
-            return Ok(Body::Replayable(piece));
+            return Ok(piece);
         }
         if whole.is_empty() {
             whole.reserve(length);
@@ -85,7 +92,7 @@ async fn read_sized(session: &mut Session, length: usize) -> Result<Body> {
         left = left.saturating_sub(piece.len());
         whole.extend_from_slice(&piece);
     }
-    Ok(Body::Replayable(whole.freeze()))
+    Ok(whole.freeze())
 }
 
 async fn read_unsized(session: &mut Session, limit: usize) -> Result<Body> {
@@ -131,7 +138,11 @@ pub(super) async fn adopt(session: &mut Session, ctx: &mut Ctx) -> Result<bool> 
     let taken = parcel.lock().map_or(None, |mut slot| slot.take());
     let Some((arrived, admitted)) = taken else { return Ok(false) };
     ctx.arrived = arrived;
+    let is_uploading = admitted.upload.is_some();
     ctx.stage = Stage::Admitted(admitted);
+    if is_uploading {
+        return Ok(true);
+    }
     session.as_mut().enable_retry_buffering();
     while session.as_mut().read_request_body().await?.is_some() {}
     Ok(true)
@@ -142,7 +153,9 @@ pub(super) async fn adopt(session: &mut Session, ctx: &mut Ctx) -> Result<bool> 
 fn as_http_1(head: &mut RequestHeader) -> Result<()> {
     if head.version == http::Version::HTTP_2 {
         head.set_version(http::Version::HTTP_11);
-        head.insert_header(http::header::TRANSFER_ENCODING, "chunked")?;
+        if !head.headers.contains_key(http::header::CONTENT_LENGTH) {
+            head.insert_header(http::header::TRANSFER_ENCODING, "chunked")?;
+        }
     }
     Ok(())
 }
@@ -153,6 +166,70 @@ fn as_http_1(head: &mut RequestHeader) -> Result<()> {
 /// # Errors
 /// When the client is gone.
 pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, admitted: Box<Admitted>) -> Result<bool> {
+    let (tx, mut rx) = spawn(session, ctx, admitted)?;
+    // One byte is enough to make Pingora ask our body filter for the real body.
+    let _ = tx.send(HttpTask::Body(Some(Bytes::from_static(b" ")), true)).await;
+    loop {
+        tokio::select! {
+            task = rx.recv() => if relay(session, task).await? { return Ok(true) },
+            gone = session.as_mut().read_body_or_idle(true) => {
+                if let Err(mut error) = gone {
+                    error.esource = ErrorSource::Downstream;
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+/// The same for a body that is still coming: it is handed on as it comes.
+///
+/// # Errors
+/// When the client is gone.
+pub(super) async fn pump(
+    session: &mut Session,
+    ctx: &mut Ctx,
+    admitted: Box<Admitted>,
+    mut source: Source,
+) -> Result<bool> {
+    let (tx, mut rx) = spawn(session, ctx, admitted)?;
+    let mut next = None;
+    let mut all_read = session.as_mut().is_body_done();
+    let mut all_sent = false;
+    loop {
+        if next.is_none() && !all_sent {
+            next = match source.next().await? {
+                Some(piece) => Some(HttpTask::Body(Some(piece), false)),
+                None if all_read => Some(HttpTask::Body(None, true)),
+                None => None,
+            };
+        }
+        tokio::select! {
+            task = rx.recv() => if relay(session, task).await? { return Ok(true) },
+            permit = tx.reserve(), if next.is_some() => match (permit, next.take()) {
+                (Ok(permit), Some(task)) => {
+                    all_sent = matches!(task, HttpTask::Body(None, _));
+                    permit.send(task);
+                }
+                // It wants no more, and will say why.
+                _ => all_sent = true,
+            },
+            piece = session.as_mut().read_body_or_idle(all_read), if next.is_none() => match piece {
+                Ok(Some(piece)) if !all_sent => next = Some(HttpTask::Body(Some(piece), false)),
+                Ok(Some(_)) => {}
+                Ok(None) => all_read = true,
+                Err(mut error) => {
+                    error.esource = ErrorSource::Downstream;
+                    return Err(error);
+                }
+            },
+        }
+    }
+}
+
+type Channels = (mpsc::Sender<HttpTask>, mpsc::Receiver<HttpTask>);
+
+fn spawn(session: &mut Session, ctx: &mut Ctx, admitted: Box<Admitted>) -> Result<Channels> {
     let Some(spawner) = session.subrequest_spawner.take() else {
         return Error::e_explain(ErrorType::InternalError, "no subrequest can be made here");
     };
@@ -161,29 +238,17 @@ pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, admitted: Box
     as_http_1(session.req_header_mut())?;
     let sub = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(parcel)).build();
     let (prepared, handle) = spawner.create_subrequest(&session.downstream_session, sub);
-    let (tx, mut rx) = (handle.tx, handle.rx);
     // Not awaited: it ends when its channels do, and accounts for itself.
     drop(tokio::spawn(prepared.run()));
-    // One byte is enough to make Pingora ask our body filter for the real body.
-    let _ = tx.send(HttpTask::Body(Some(Bytes::from_static(b" ")), true)).await;
-    loop {
-        tokio::select! {
-            task = rx.recv() => match task {
-                Some(HttpTask::Header(head, _)) if head.status.is_informational() => {}
-                Some(task) => {
-                    if session.write_response_tasks(vec![task]).await? {
-                        return Ok(true);
-                    }
-                }
-                None if super::respond::is_answered(session) => return Ok(true),
-                None => return Error::e_explain(ErrorType::InternalError, "the subrequest gave no answer"),
-            },
-            gone = session.as_mut().read_body_or_idle(true) => {
-                if let Err(mut error) = gone {
-                    error.esource = ErrorSource::Downstream;
-                    return Err(error);
-                }
-            }
-        }
+    Ok((handle.tx, handle.rx))
+}
+
+/// Sends on what a subrequest says; whether it has said all.
+async fn relay(session: &mut Session, task: Option<HttpTask>) -> Result<bool> {
+    match task {
+        Some(HttpTask::Header(head, _)) if head.status.is_informational() => Ok(false),
+        Some(task) => session.write_response_tasks(vec![task]).await,
+        None if super::respond::is_answered(session) => Ok(true),
+        None => Error::e_explain(ErrorType::InternalError, "the subrequest gave no answer"),
     }
 }

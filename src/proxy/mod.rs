@@ -8,6 +8,7 @@ mod admission;
 mod body;
 mod detour;
 mod head;
+mod media;
 mod passing;
 mod phases;
 mod quota;
@@ -16,6 +17,7 @@ mod settle;
 mod shape;
 mod stage;
 mod trace;
+mod upload;
 
 use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};
@@ -125,8 +127,7 @@ impl ProxyHttp for Proxy {
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        phases::upstream_request::body(body, end, ctx);
-        Ok(())
+        phases::upstream_request::body(body, end, ctx)
     }
 
     async fn upstream_response_filter(

@@ -1,14 +1,15 @@
 //! From the last stage of a call to the one record it leaves.
 
 use super::Gateway;
+use super::media;
 use super::passing;
 use super::phases::response_body::estimated;
 use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
 use crate::dialects::openai;
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
-    Charge, Content, EndpointKind, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord,
-    UsageSource, unix_ms,
+    Charge, Content, EndpointKind, Money, Outcome, RecordId, Timings, Units, UpstreamClass, Usage,
+    UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
 use crate::metering::{self, Latencies};
@@ -21,8 +22,8 @@ use std::time::{Instant, SystemTime};
 const CLIENT_LEFT: u16 = 499;
 
 /// What a call cost at this deployment's prices; zero if it has none.
-pub(super) fn cost(deployment: &Deployment, usage: &Usage) -> Money {
-    deployment.target.info.prices.as_ref().map_or(Money::ZERO, |prices| metering::cost(usage, prices))
+pub(super) fn cost(deployment: &Deployment, usage: &Usage, units: &Units) -> Money {
+    deployment.target.info.prices.as_ref().map_or(Money::ZERO, |prices| metering::bill(usage, units, prices))
 }
 
 /// The record of a call that ended in this stage, settled and written down; `None` if there is nothing to account
@@ -66,6 +67,7 @@ fn told(attempt: Attempt, client_gone: bool) -> Option<UsageRecord> {
 struct Ending {
     timings: Timings,
     usage: (Usage, UsageSource),
+    units: Units,
     outcome: Outcome,
     failure: Option<UpstreamClass>,
     response_id: Option<Arc<str>>,
@@ -75,7 +77,7 @@ struct Ending {
 
 /// Settles a whole answer and writes it down, before the client has it.
 pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
-    let Some(HeldAnswer { body, usage, source, upstream_end, id }) = &hold.answer else { return };
+    let Some(HeldAnswer { body, usage, source, units, upstream_end, id }) = &hold.answer else { return };
     let since = |at: Instant| at.saturating_duration_since(hold.attempt.admitted.caller.arrived);
     let timings = Timings {
         upstream_start: Some(since(hold.attempt.started)),
@@ -86,6 +88,7 @@ pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
     let ending = Ending {
         timings,
         usage: (*usage, *source),
+        units: *units,
         outcome: Outcome::Completed,
         failure: None,
         response_id: id.clone(),
@@ -110,9 +113,11 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
         Meter::Stream(stream) => stream.id().cloned(),
         Meter::Tail { .. } => None,
     };
+    let (usage, source, units) = relay_usage(relay);
     let ending = Ending {
         timings: relay.timings(Instant::now()),
-        usage: relay_usage(relay),
+        usage: (usage, source),
+        units,
         outcome,
         failure,
         response_id,
@@ -123,7 +128,7 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
 
 fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     let (usage, usage_source) = ending.usage;
-    let cost = cost(&attempt.deployment, &usage);
+    let cost = cost(&attempt.deployment, &usage, &ending.units);
     let attempt_record = attempt.note(ending.failure, 200);
     let admitted = &mut attempt.admitted;
     let mut attribution = std::mem::take(&mut admitted.attribution);
@@ -142,8 +147,9 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         ticket.settle(usage.total());
     }
     let group = &admitted.resolution.group;
-    // A count of tokens says nothing of how long answers get.
-    if admitted.caller.kind != EndpointKind::CountTokens {
+    // A count of tokens, and what has none, says nothing of how long answers get.
+    let kind = admitted.caller.kind;
+    if kind != EndpointKind::CountTokens && !kind.is_media() {
         group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
     }
     let completed = ending.outcome == Outcome::Completed;
@@ -200,7 +206,7 @@ fn content(admitted: &Admitted, answer: Option<&Bytes>) -> Option<Box<Content>> 
     admitted.snapshot.config.spending.ledger.keeps_content.then(|| {
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         Box::new(Content {
-            request: text(admitted.request.body()),
+            request: admitted.request.form().map_or_else(|| text(admitted.request.body()), |_| String::new()),
             response: answer.map(text).unwrap_or_default(),
         })
     })
@@ -233,20 +239,25 @@ fn of_gone(admitted: Box<Admitted>) -> UsageRecord {
     of_refused(Refused { client_gone: true, ..admitted.refuse(error, None) })
 }
 
-fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
+fn relay_usage(relay: &Relay) -> (Usage, UsageSource, Units) {
     let prompt = relay.attempt.admitted.request.prompt_estimate();
-    match &relay.meter {
+    let (usage, source) = match &relay.meter {
         Meter::Stream(stream) => match stream.usage() {
             Some(usage) if stream.counts_are_the_upstreams() => (usage, UsageSource::Upstream),
             Some(usage) => (usage, UsageSource::Estimated),
             None if stream.produced().estimate() == 0 => (Usage::default(), UsageSource::Absent),
             None => estimated(prompt, stream.produced().estimate()),
         },
-        Meter::Tail { tail, size } => match openai::usage_in_tail(tail) {
+        Meter::Tail { tail, .. } if relay.attempt.admitted.caller.kind.is_media() => {
+            let weight = media::of_tail(&relay.attempt, tail);
+            return (weight.usage, weight.source, weight.units);
+        }
+        Meter::Tail { tail, size, .. } => match openai::usage_in_tail(tail) {
             Some(usage) => (usage, UsageSource::Upstream),
             None => estimated(prompt, estimate_tokens(*size)),
         },
-    }
+    };
+    (usage, source, Units::default())
 }
 
 pub(super) fn blank(caller: &Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord {

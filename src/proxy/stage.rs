@@ -3,11 +3,12 @@
 use super::detour::Detour;
 use super::passing::Passing;
 use super::trace::{self, ROUTE};
+use super::upload::{Pour, Upload};
 use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Flow, Inbound};
 use crate::domain::{
-    ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, UpstreamClass,
-    Usage, UsageRecord, UsageSource, unix_ms,
+    ApiError, AttemptRecord, Attribution, CallId, EndpointKind, ErrorKind, Failure, Timings, Units,
+    UpstreamClass, Usage, UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
 use crate::runtime::{Resolution, Snapshot, Standing, Turn, TurnWish, Wish};
@@ -112,6 +113,8 @@ pub(super) struct Admitted {
     pub(super) turn: Option<Turn>,
     pub(super) leanings: Leanings,
     pub(super) progress: Progress,
+    /// What of its body is still to come, if that is passed on as it comes.
+    pub(super) upload: Option<Box<Upload>>,
 }
 
 /// What decides which deployments a call may have, besides its model.
@@ -184,6 +187,8 @@ pub(super) struct Attempt {
 pub(super) enum Form {
     /// In the client's: its answer is the client's as it is.
     Client,
+    /// In the client's, changed on its way.
+    Poured(Box<Pour>),
     /// In its own, with this head: its answer is translated back.
     Own(Box<RequestHeader>),
 }
@@ -215,6 +220,7 @@ pub(super) struct HeldAnswer {
     pub(super) id: Option<Arc<str>>,
     pub(super) usage: Usage,
     pub(super) source: UsageSource,
+    pub(super) units: Units,
     pub(super) upstream_end: Instant,
 }
 
@@ -237,8 +243,10 @@ pub(super) struct Relay {
 pub(super) enum Meter {
     /// Events, one by one.
     Stream(Flow),
-    /// An answer too large to hold: its tail, where the usage is.
+    /// An answer that is not held, or not read: its tail, where the usage is.
     Tail {
+        /// Whether it is a stream of events.
+        of_events: bool,
         /// The last bytes.
         tail: BytesMut,
         /// All bytes so far.
@@ -309,6 +317,7 @@ impl Admitted {
     /// What it wants of its next deployment.
     pub(super) fn wish(&self) -> Wish<'_> {
         Wish {
+            kind: self.caller.kind,
             house: &self.snapshot.house,
             now: unix_ms(self.caller.arrived_at),
             tags: self.attribution.tags.get(..self.leanings.tags).unwrap_or_default(),
@@ -341,6 +350,19 @@ impl Admitted {
             timeout: Some(timeout),
             client_gone: false,
             begun: self.progress.begun,
+        }
+    }
+}
+
+impl Stage {
+    /// The attempt under way, whatever has come of its answer.
+    pub(super) fn attempt(&mut self) -> Option<&mut Attempt> {
+        match self {
+            Self::Attempting(attempt) => Some(attempt),
+            Self::Capturing(capture) => Some(&mut capture.attempt),
+            Self::Holding(hold) => Some(&mut hold.attempt),
+            Self::Relaying(relay) => Some(&mut relay.attempt),
+            _ => None,
         }
     }
 }

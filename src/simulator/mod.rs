@@ -10,8 +10,10 @@
 mod answer;
 mod behaviour;
 mod fault;
+mod form;
 mod http;
 mod json;
+mod media;
 mod messages;
 mod request;
 mod serve;

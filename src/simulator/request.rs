@@ -60,6 +60,13 @@ struct Function {
 
 // === impl Asked ===
 
+impl<'a> Asked<'a> {
+    /// A request of which only the model is of interest.
+    pub(super) fn of_model(model: &'a str) -> Self {
+        Self { model: model.into(), ..Self::default() }
+    }
+}
+
 impl Asked<'_> {
     pub(super) fn streams(&self) -> bool {
         self.stream == Some(true)

@@ -1,7 +1,9 @@
 //! Connections: which request gets which answer.
 
 use super::answer::{self, Answer, Form, Response};
+use super::form;
 use super::http::{Connection, Request};
+use super::media::{self, Reply};
 use super::messages;
 use super::request::Asked;
 use super::state::{State, Turn};
@@ -73,8 +75,12 @@ async fn respond(
     let script = state.script();
     let key = request.key();
     let whole = |after| Ok((Ended::Whole, after));
+    let parts = form::read(request);
     let asked = match serde_json::from_slice::<Asked<'_>>(&request.body) {
         Ok(asked) => asked,
+        Err(_) if parts.is_some() => Asked::of_model(
+            parts.as_deref().and_then(|parts| form::field(parts, "model")).unwrap_or_default(),
+        ),
         Err(_) if request.body.is_empty() => Asked::default(),
         Err(error) => {
             connection.send(&fault::unreadable(&error.to_string()).render(After::Keep)).await?;
@@ -94,6 +100,11 @@ async fn respond(
         }
         None => Arc::clone(of_key.unwrap_or(&script.default)),
     };
+    let shelved = state.shelf.answer(request);
+    if let Some(response) = shelved.as_ref().filter(|_| request.method != "POST") {
+        connection.send(&response.render(behaviour.after)).await?;
+        return whole(behaviour.after);
+    }
     // Lists and probes are free: they neither count nor fail.
     if request.method == "GET" {
         connection.send(&lists(request, &script).render(behaviour.after)).await?;
@@ -104,6 +115,10 @@ async fn respond(
     let of_anthropic = request.route().contains("/messages");
     if let Some(ended) = refuse(connection, &turn, &behaviour, &asked, of_anthropic).await? {
         return Ok((ended, behaviour.after));
+    }
+    if let Some(response) = shelved {
+        connection.send(&response.render(behaviour.after)).await?;
+        return whole(behaviour.after);
     }
     let ended = answer(connection, request, &asked, &behaviour, &turn).await?;
     Ok((ended, behaviour.after))
@@ -156,6 +171,15 @@ async fn answer(
             Form::Messages
         }
         _ => {
+            match media::answer(request, behaviour) {
+                Some(Reply::Whole(response)) => {
+                    return plain(connection, with_id(response, id, turn), behaviour).await;
+                }
+                Some(Reply::Pieces(kind, pieces)) => {
+                    return media::send(connection, kind, &pieces, behaviour).await;
+                }
+                None => {}
+            }
             let response = match behaviour.kind {
                 _ if route.ends_with("/embeddings") => Response::json(200, answer::embeddings(asked)),
                 Kind::Echo => Response::json(200, answer::echo(&request.body)),

@@ -2,8 +2,8 @@
 
 use super::head::Heads;
 use super::{Endpoint, QuotaLane, TargetState};
-use crate::dialects::translate::Translated;
-use crate::domain::{EndpointKind, Prices, TargetId};
+use crate::dialects::{self, translate::Translated};
+use crate::domain::{EndpointKind, Money, Prices, TargetId};
 use crate::providers::Target;
 use http::HeaderValue;
 use pingora::http::RequestHeader;
@@ -101,6 +101,27 @@ impl Deployment {
     #[must_use]
     pub fn relays(&self, kind: EndpointKind) -> bool {
         self.heads.relay(kind)
+    }
+
+    /// Whether calls of this API can be made there, as clients wrote them or translated.
+    #[must_use]
+    pub fn serves(&self, kind: EndpointKind) -> bool {
+        // What counts no tokens is counted for.
+        dialects::is_translatable(kind) || kind == EndpointKind::CountTokens || self.relays(kind)
+    }
+
+    /// What an image of this size and quality costs, if that depends on them. What is not said is taken for the
+    /// usual; a quality that is not known costs what the dearest does.
+    #[must_use]
+    pub fn image_price(&self, size: &str, quality: &str) -> Option<Money> {
+        let images = &self.target.info.images;
+        let size = if matches!(size, "" | "auto") { "1024x1024" } else { size };
+        let of = |wanted: &str| {
+            images.iter().find(|own| own.size == size && own.quality == wanted).map(|own| own.price)
+        };
+        let usual = || ["", "standard", "medium"].into_iter().filter(|_| quality.is_empty()).find_map(of);
+        let dearest = || images.iter().filter(|own| own.size == size).map(|own| own.price).max();
+        of(quality).or_else(usual).or_else(dearest)
     }
 
     /// The upstream request's head for a translated request.

@@ -35,6 +35,7 @@ mod leaving;
 mod ledger_away;
 mod ledger_crash;
 mod limits;
+mod media;
 mod memory;
 mod metering;
 mod metrics;

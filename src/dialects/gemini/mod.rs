@@ -42,7 +42,10 @@ impl Dialect for Gemini {
     }
 
     fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
-        &[(EndpointKind::Embeddings, "/openai/embeddings")]
+        &[
+            (EndpointKind::Embeddings, "/openai/embeddings"),
+            (EndpointKind::ImageGenerations, "/openai/images/generations"),
+        ]
     }
 
     fn takes(&self) -> &'static [Param] {

@@ -36,8 +36,19 @@ pub(super) enum Field {
 pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
     match kind {
         EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::CountTokens => "messages",
-        EndpointKind::Completions => "prompt",
-        EndpointKind::Embeddings | EndpointKind::PassThrough => "input",
+        EndpointKind::Completions | EndpointKind::ImageGenerations => "prompt",
+        EndpointKind::Rerank => "query",
+        EndpointKind::Embeddings
+        | EndpointKind::Speech
+        | EndpointKind::Moderations
+        | EndpointKind::PassThrough => "input",
+        // What a form asks is a file; what a file or batch is, is not asked of a model.
+        EndpointKind::Transcriptions
+        | EndpointKind::Translations
+        | EndpointKind::ImageEdits
+        | EndpointKind::ImageVariations
+        | EndpointKind::Files
+        | EndpointKind::Batches => "file",
     }
 }
 
@@ -53,7 +64,7 @@ impl Field {
             "model" => Self::Model,
             "stream" => Self::Stream,
             "stream_options" => Self::StreamOptions,
-            "messages" | "prompt" | "input" if name == content_name(kind) => Self::Content,
+            "messages" | "prompt" | "input" | "query" if name == content_name(kind) => Self::Content,
             "extra_body" => Self::ExtraBody,
             "num_retries" => Self::NumRetries,
             "timeout" => Self::Timeout,

@@ -10,6 +10,11 @@ const NAME: &[u8] = b"\"usage\"";
 /// The last `usage` object in the end of a JSON answer.
 #[must_use]
 pub fn usage_in_tail(tail: &[u8]) -> Option<Usage> {
+    tokens::read(tail, usage_span(tail)?)
+}
+
+/// Where that object is.
+pub(super) fn usage_span(tail: &[u8]) -> Option<Span> {
     let at = memmem::rfind(tail, NAME)? + NAME.len();
     let open = at + tail.get(at..)?.iter().position(|byte| *byte == b'{')?;
     let between = tail.get(at..open)?;
@@ -19,7 +24,7 @@ pub fn usage_in_tail(tail: &[u8]) -> Option<Usage> {
     let mut values =
         serde_json::Deserializer::from_slice(tail.get(open..)?).into_iter::<serde::de::IgnoredAny>();
     values.next()?.ok()?;
-    tokens::read(tail, Span { start: open, end: open + values.byte_offset() })
+    Some(Span { start: open, end: open + values.byte_offset() })
 }
 
 #[cfg(test)]

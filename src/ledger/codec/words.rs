@@ -36,6 +36,16 @@ pub(super) const fn endpoint_code(endpoint: EndpointKind) -> u8 {
         EndpointKind::PassThrough => 3,
         EndpointKind::Messages => 4,
         EndpointKind::CountTokens => 5,
+        EndpointKind::Speech => 20,
+        EndpointKind::Transcriptions => 21,
+        EndpointKind::Translations => 22,
+        EndpointKind::ImageGenerations => 23,
+        EndpointKind::ImageEdits => 24,
+        EndpointKind::ImageVariations => 25,
+        EndpointKind::Moderations => 26,
+        EndpointKind::Rerank => 27,
+        EndpointKind::Files => 28,
+        EndpointKind::Batches => 29,
     }
 }
 
@@ -47,6 +57,16 @@ pub(super) const fn endpoint(code: u8) -> Option<EndpointKind> {
         3 => EndpointKind::PassThrough,
         4 => EndpointKind::Messages,
         5 => EndpointKind::CountTokens,
+        20 => EndpointKind::Speech,
+        21 => EndpointKind::Transcriptions,
+        22 => EndpointKind::Translations,
+        23 => EndpointKind::ImageGenerations,
+        24 => EndpointKind::ImageEdits,
+        25 => EndpointKind::ImageVariations,
+        26 => EndpointKind::Moderations,
+        27 => EndpointKind::Rerank,
+        28 => EndpointKind::Files,
+        29 => EndpointKind::Batches,
         _ => return None,
     })
 }
@@ -156,6 +176,7 @@ mod tests {
             assert_eq!(class(code).map(class_code), Some(code));
         }
         assert_eq!(class(14), None);
+        assert!((0..=u8::MAX).all(|code| endpoint(code).is_none_or(|kind| endpoint_code(kind) == code)));
         assert!(Scope::ALL.into_iter().all(|known| scope(scope_code(known)) == Some(known)));
     }
 

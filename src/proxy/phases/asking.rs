@@ -4,6 +4,7 @@ use crate::dialects::translate::{self, Translated};
 use crate::dialects::{self, Ask, Auth, Shape, ShapeParams, Unsigned, openai};
 use crate::domain::{ApiError, ErrorKind, unix_ms};
 use crate::proxy::stage::{Admitted, Form};
+use crate::proxy::upload::Pour;
 use crate::upstream::Deployment;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -31,6 +32,13 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
         drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
         ask_usage: true,
     };
+    if deployment.relays(kind) && admitted.request.form().is_some() {
+        let mut patcher = admitted.request.patches(&shape);
+        return Ok(match &admitted.upload {
+            Some(_) => (Bytes::new(), Form::Poured(Box::new(Pour::new(patcher)))),
+            None => (patcher.push(admitted.request.body().clone()), Form::Client),
+        });
+    }
     if deployment.relays(kind) {
         return openai::encode(&admitted.request, &shape).map(|body| (body, Form::Client));
     }

@@ -63,7 +63,12 @@ fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -
         }
     };
     let fault = classify(&error, attempt.patience);
-    if reused && fault.class == UpstreamClass::Connection && attempt.admitted.progress.stale < STALE {
+    let is_spent = attempt.admitted.upload.as_ref().is_some_and(|upload| upload.is_spent());
+    if reused
+        && !is_spent
+        && fault.class == UpstreamClass::Connection
+        && attempt.admitted.progress.stale < STALE
+    {
         // An idle connection that the upstream had closed says nothing about the upstream.
         let mut admitted = attempt.admitted;
         admitted.progress.stale += 1;
@@ -93,6 +98,11 @@ pub(in crate::proxy) fn decide(
     }
     let deployment = attempt.deployment.clone();
     let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
+    if let Some(upload) = admitted.upload.as_ref().filter(|upload| upload.is_spent()) {
+        let mut error = ApiError::upstream(&fault, &deployment.target.provider);
+        upload.explain(&mut error);
+        return (Stage::Refused(Box::new(admitted.refuse(error, Some(deployment)))), false);
+    }
     let extra = admitted.retries_after(fault.class, deployment.target.params.num_retries);
     admitted.progress.max_retries = extra.most;
     let fresh = admitted.resolution.group.has_fresh(&admitted.progress.tried);

@@ -1,6 +1,6 @@
 //! A request came in: who is calling, what is asked, and may it be served.
 
-use crate::dialects::openai::{Wishes, request as openai};
+use crate::dialects::openai::{Wishes, forms, request as openai};
 use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
@@ -8,8 +8,10 @@ use crate::proxy::body::{self, Body};
 use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
+use crate::proxy::upload::{self, Form, Source, Taken, Upload};
 use crate::proxy::{Gateway, detour, passing, respond};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -65,31 +67,79 @@ async fn model_call(
         Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
     };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
-    let limit = snapshot.config.server.max_body_bytes;
-    let (bytes, replayable) = match body::read(session, limit).await {
-        Ok(Body::Replayable(bytes)) => (bytes, true),
-        Ok(Body::Unreplayable(bytes)) => (bytes, false),
-        Ok(Body::TooLarge) => {
-            let error = ApiError::new(ErrorKind::TooLarge, too_large(limit));
-            return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
-        }
+    let limits = (snapshot.config.server.max_body_bytes, snapshot.config.server.max_upload_bytes);
+    let (request, way) = match take(session, &found, limits).await {
+        Ok(Ok(taken)) => taken,
+        Ok(Err(error)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
         Err(error) => {
             ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
             return Err(error.into_down());
         }
     };
     let headers = &session.req_header().headers;
-    let asked = Asked { request: openai::read(found.kind, bytes), path_model: found.model, headers };
-    match admit(gateway, caller, snapshot, visitor, asked).await {
+    let asked = Asked { request, path_model: found.model, headers };
+    let mut admitted = match admit(gateway, caller, snapshot, visitor, asked).await {
         // Refused from here, a client keeps its connection.
-        Err(refused) => refuse(session, ctx, *refused).await,
-        Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
-        Ok(admitted) if replayable => {
-            ctx.stage = Stage::Admitted(admitted);
-            Ok(false)
+        Err(refused) => return refuse(session, ctx, *refused).await,
+        Ok(admitted) if is_counted_here(&admitted) => return respond::token_count(session, &admitted).await,
+        Ok(admitted) => admitted,
+    };
+    match way {
+        Way::Replayed => {}
+        Way::Delegated => return body::delegate(session, ctx, admitted).await,
+        Way::Passed(upload) => admitted.upload = Some(upload),
+        Way::Pumped(upload, source) => {
+            admitted.upload = Some(upload);
+            return body::pump(session, ctx, admitted, source).await;
         }
-        Ok(admitted) => body::delegate(session, ctx, admitted).await,
     }
+    ctx.stage = Stage::Admitted(admitted);
+    Ok(false)
+}
+
+/// How the body of a call gets upstream.
+enum Way {
+    /// Pingora replays it.
+    Replayed,
+    /// By a subrequest.
+    Delegated,
+    /// As it comes, after what is held of it.
+    Passed(Box<Upload>),
+    /// As it comes, by a subrequest.
+    Pumped(Box<Upload>, Source),
+}
+
+type Read = std::result::Result<openai::Request, ApiError>;
+
+/// Reads the body of a call, as far as it is read before anybody is asked. What is wrong with what it says is told
+/// after it is known whose it is.
+async fn take(
+    session: &mut Session,
+    found: &Match<'_>,
+    (limit, limit_of_uploads): (usize, usize),
+) -> Result<std::result::Result<(Read, Way), ApiError>> {
+    let over = |limit| Ok(Err(ApiError::new(ErrorKind::TooLarge, too_large(limit))));
+    if !found.kind.is_form() {
+        return match body::read(session, limit).await? {
+            Body::Replayable(bytes) => Ok(Ok((openai::read(found.kind, bytes), Way::Replayed))),
+            Body::Unreplayable(bytes) => Ok(Ok((openai::read(found.kind, bytes), Way::Delegated))),
+            Body::TooLarge => over(limit),
+        };
+    }
+    let form = upload::read(session, found.kind, found.model.is_some(), limit_of_uploads).await?;
+    let Form { scan, taken, length } = match form {
+        Ok(form) => form,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (bytes, way) = match taken {
+        Taken::Whole(bytes, true) => (bytes, Way::Replayed),
+        Taken::Whole(bytes, false) => (bytes, Way::Delegated),
+        Taken::Begun(upload) => (Bytes::new(), Way::Passed(upload)),
+        Taken::Pumped(upload, source) => (Bytes::new(), Way::Pumped(upload, source)),
+        Taken::TooLarge => return over(limit_of_uploads),
+        Taken::Refused(error) => return Ok(Err(error)),
+    };
+    Ok(Ok((forms::read(found.kind, bytes, scan, length), way)))
 }
 
 /// What is known of a call as it comes in.
@@ -173,6 +223,7 @@ async fn admit(
         wishes,
         leanings: Leanings { tags, affinity },
         progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
+        upload: None,
     });
     if let Some(error) = upstream_peer::nobody(gateway, &mut admitted)
         && let Err((error, _)) = detour::leave(gateway, &mut admitted, error, None)

@@ -78,6 +78,14 @@ pub(in crate::telemetry) const fn operation(kind: EndpointKind) -> &'static str 
         EndpointKind::Completions => "text_completion",
         EndpointKind::Embeddings => "embeddings",
         EndpointKind::CountTokens => "count_tokens",
+        EndpointKind::Speech => "speech",
+        EndpointKind::Transcriptions => "transcription",
+        EndpointKind::Translations => "translation",
+        EndpointKind::ImageGenerations | EndpointKind::ImageEdits | EndpointKind::ImageVariations => "image",
+        EndpointKind::Moderations => "moderation",
+        EndpointKind::Rerank => "rerank",
+        EndpointKind::Files => "files",
+        EndpointKind::Batches => "batches",
         EndpointKind::PassThrough => "pass_through",
     }
 }
