@@ -66,14 +66,24 @@ impl EndpointKind {
     /// Whether its requests are forms (`multipart/form-data`) and not JSON.
     #[must_use]
     pub const fn is_form(self) -> bool {
-        matches!(self, Self::Transcriptions | Self::Translations | Self::ImageEdits | Self::ImageVariations)
+        matches!(
+            self,
+            Self::Transcriptions
+                | Self::Translations
+                | Self::ImageEdits
+                | Self::ImageVariations
+                | Self::Files
+        )
     }
 
     /// Whether its answers need not be JSON, and are passed on whatever they are.
     #[must_use]
     pub const fn is_media(self) -> bool {
         self.is_form()
-            || matches!(self, Self::Speech | Self::ImageGenerations | Self::Rerank | Self::Moderations)
+            || matches!(
+                self,
+                Self::Speech | Self::ImageGenerations | Self::Rerank | Self::Moderations | Self::Batches
+            )
     }
 
     /// Whether its answers are made of tokens, one after the other.

@@ -16,6 +16,7 @@ mod messages;
 mod moderations;
 mod rerank;
 mod speech;
+pub mod stored;
 mod transcriptions;
 mod translations;
 

@@ -30,6 +30,9 @@ pub(super) fn of_whole(attempt: &Attempt, whole: &[u8]) -> Option<Weight> {
 /// What an answer used that was passed on as it came, of which this is the end.
 pub(super) fn of_tail(attempt: &Attempt, tail: &[u8]) -> Weight {
     let kind = attempt.admitted.caller.kind;
+    if attempt.admitted.errand.is_some() {
+        return Weight::default();
+    }
     weigh(attempt, &media::in_tail(kind, tail), tail.len())
 }
 

@@ -6,6 +6,7 @@
 
 mod admission;
 mod body;
+mod deposit;
 mod detour;
 mod head;
 mod media;

@@ -128,7 +128,10 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
 
 fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     let (usage, usage_source) = ending.usage;
-    let cost = cost(&attempt.deployment, &usage, &ending.units);
+    let cost = match (attempt.admitted.caller.kind, &attempt.deployment.target.info.prices) {
+        (EndpointKind::Batches, Some(prices)) => metering::cost(&usage, &prices.in_batch()),
+        _ => cost(&attempt.deployment, &usage, &ending.units),
+    };
     let attempt_record = attempt.note(ending.failure, 200);
     let admitted = &mut attempt.admitted;
     let mut attribution = std::mem::take(&mut admitted.attribution);
@@ -141,7 +144,12 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         }
     };
     if let Some(permit) = permit {
-        attribution.charges = close(gateway, permit, usage.total().saturating_sub(usage.cached), cost);
+        // Tokens of a batch were not asked for now.
+        let tokens = match admitted.caller.kind {
+            EndpointKind::Batches => 0,
+            _ => usage.total().saturating_sub(usage.cached),
+        };
+        attribution.charges = close(gateway, permit, tokens, cost);
     }
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
@@ -181,6 +189,8 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         ..blank(&admitted.caller, Arc::clone(&admitted.requested), admitted.request.stream())
     }
     .of(Some(&attempt.deployment));
+    let own = admitted.errand.as_ref().and_then(|errand| errand.record);
+    let record = UsageRecord { id: own.unwrap_or(record.id), ..record };
     write(gateway, &record);
     admitted.books = Books::Written(Box::new(record));
 }

@@ -1,5 +1,6 @@
 //! What a call is at any moment. A field exists in the stage that knows it.
 
+use super::deposit::Errand;
 use super::detour::Detour;
 use super::passing::Passing;
 use super::trace::{self, ROUTE};
@@ -115,6 +116,8 @@ pub(super) struct Admitted {
     pub(super) progress: Progress,
     /// What of its body is still to come, if that is passed on as it comes.
     pub(super) upload: Option<Box<Upload>>,
+    /// What is asked of files or batches, if that is what it is.
+    pub(super) errand: Option<Box<Errand>>,
 }
 
 /// What decides which deployments a call may have, besides its model.

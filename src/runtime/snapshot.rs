@@ -4,6 +4,7 @@ use super::names::Names;
 use super::queue::{self, Queues};
 use super::{CustomerTerms, Directory, Group, House, Resolution, Standing, Terms};
 use crate::auth::Verifier;
+use crate::auth::receipt::Seal;
 use crate::config::{Config, GroupConfig};
 use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort};
 use crate::limits::Zone;
@@ -30,6 +31,8 @@ pub struct Snapshot {
     pub wants_affinity: bool,
     /// Whether calls of some group may have to wait for their turn.
     pub has_queues: bool,
+    /// Seals the ids of what upstreams keep.
+    pub seal: Seal,
     names: Names,
     /// The longest paths first.
     passages: Vec<(Arc<Passage>, Arc<Endpoint>)>,
@@ -81,6 +84,7 @@ impl Snapshot {
         let house = House::prepare(&config, directory, verifier.bare_hash()).await;
         let has_queues = groups.iter().any(|group| group.queue.is_some());
         let wants_affinity = groups.iter().any(|group| group.choice().entry.by_affinity);
+        let seal = Seal::new(config.stored.salt.as_ref());
         Ok(Self {
             config,
             generation,
@@ -90,6 +94,7 @@ impl Snapshot {
             groups,
             wants_affinity,
             has_queues,
+            seal,
             names,
             passages,
         })
@@ -143,6 +148,18 @@ impl Snapshot {
     pub fn public_names(&self) -> impl Iterator<Item = &str> {
         let aliases = self.config.aliases.iter().filter(|alias| !alias.hidden).map(|a| a.name.as_str());
         aliases.chain(self.groups.iter().map(|group| &*group.name))
+    }
+
+    /// The one deployment that is meant, whatever its name would stand for.
+    #[must_use]
+    pub fn single(&self, wanted: impl Fn(&Deployment) -> bool) -> Option<Resolution> {
+        let found = self.deployments.iter().find(|deployment| wanted(deployment))?;
+        let name = &found.target.group;
+        let whole = self.groups.iter().find(|group| *group.name == **name);
+        let only = vec![Arc::clone(found)];
+        let queue = whole.and_then(|group| Some(group.queue.as_ref()?.among(&only)));
+        let terms = terms(&self.config, name);
+        Some(Resolution::of(Group::new(name, only, &terms).with_queue(queue)))
     }
 
     fn resolve_single(&self, name: &str) -> Option<Resolution> {

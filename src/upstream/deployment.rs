@@ -5,7 +5,7 @@ use super::{Endpoint, QuotaLane, TargetState};
 use crate::dialects::{self, translate::Translated};
 use crate::domain::{EndpointKind, Money, Prices, TargetId};
 use crate::providers::Target;
-use http::HeaderValue;
+use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -142,6 +142,32 @@ impl Deployment {
     #[must_use]
     pub fn bare_head(&self) -> RequestHeader {
         self.heads.bare()
+    }
+
+    /// The head of a request that is made to this path (after the base) with this query, and has no body.
+    ///
+    /// # Errors
+    /// When the path cannot stand in a request.
+    pub fn errand_head(&self, method: Method, path: &str, query: &str) -> pingora::Result<RequestHeader> {
+        let sent = Translated {
+            path: std::borrow::Cow::Owned(path.to_owned()),
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+        };
+        let mut head = self.heads.translated(&self.target, &sent)?;
+        if !query.is_empty() {
+            let mark = if self.target.query.is_empty() { '?' } else { '&' };
+            let uri = format!("{}{mark}{query}", head.uri);
+            let no_uri =
+                |_| pingora::Error::explain(pingora::ErrorType::InvalidHTTPHeader, "a query cannot be sent");
+            head.set_uri(uri.parse().map_err(no_uri)?);
+        }
+        if method != Method::POST {
+            head.remove_header(&http::header::CONTENT_LENGTH);
+        }
+        head.set_method(method);
+        head.remove_header(&http::header::CONTENT_TYPE);
+        Ok(head)
     }
 
     /// The upstream request's head for this API and a body of so many bytes.

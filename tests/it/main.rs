@@ -17,6 +17,7 @@ mod chaos;
 mod cli;
 mod cooldown;
 mod databases;
+mod deposits;
 mod dialects;
 mod docker;
 mod doctor;

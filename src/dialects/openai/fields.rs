@@ -62,6 +62,12 @@ impl Field {
     pub(super) fn of(kind: EndpointKind, name: &str) -> Self {
         match name {
             "model" => Self::Model,
+            // They say who is asked to keep a thing.
+            "custom_llm_provider" | "target_model_names"
+                if matches!(kind, EndpointKind::Files | EndpointKind::Batches) =>
+            {
+                Self::KeptBack
+            }
             "stream" => Self::Stream,
             "stream_options" => Self::StreamOptions,
             "messages" | "prompt" | "input" | "query" if name == content_name(kind) => Self::Content,
@@ -83,7 +89,7 @@ impl Field {
             | "mock_testing_content_policy_fallbacks" => Self::Fallbacks,
             "api_base" | "base_url" | "api_key" | "user_config" | "vertex_credentials" => Self::Banned,
             // Anthropic's own, who is told of the end user by it.
-            "metadata" if is_anthropics(kind) => Self::Other,
+            "metadata" if is_anthropics(kind) || kind == EndpointKind::Batches => Self::Other,
             "user" | "metadata" | "store" | "priority" => Self::KeptBackUnlessAllowed,
             "tags"
             | "litellm_metadata"

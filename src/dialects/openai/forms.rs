@@ -1,9 +1,11 @@
 //! Requests that are forms: what their fields say, and how a deployment is sent them.
 
 use super::fields::Field;
+use super::lines;
 use super::media;
 use super::request::{self, Controls, Knobs, Request};
 use crate::dialects::form::{self, Part, Patch, Patcher, Place, Scan};
+use crate::dialects::json::{Span, put_text};
 use crate::dialects::shape::Shape;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, Units};
 use bytes::Bytes;
@@ -58,7 +60,7 @@ pub fn recheck(kind: EndpointKind, parts: &[Part]) -> Result<(), ApiError> {
 
 /// What a form decides twice, which two readers could understand in two ways.
 fn said_twice(parts: &[Part]) -> Option<&str> {
-    const SINGLE: [&str; 4] = ["model", "n", "size", "quality"];
+    const SINGLE: [&str; 5] = ["model", "n", "size", "quality", "purpose"];
     SINGLE.into_iter().find(|name| parts.iter().filter(|part| part.name == *name).nth(1).is_some())
 }
 
@@ -113,13 +115,15 @@ impl Request {
     #[must_use]
     pub fn patches(&self, shape: &Shape<'_>) -> Patcher {
         let Some(scan) = self.form() else { return Patcher::new(Vec::new()) };
-        let mut patches = Vec::new();
-        let mut has_model = false;
+        let is_kept = self.kind == EndpointKind::Files;
+        let mut patches = if is_kept { self.lines(shape.model) } else { Vec::new() };
+        let mut has_model = is_kept;
         for part in scan.parts() {
             let field = Field::of(self.kind, &part.name);
             let is_over = !part.is_file && shape.params.extra_body.contains_key(&part.name);
             match field {
                 Field::Model if part.is_file || !part.is_whole => {}
+                Field::Model if is_kept => patches.push(without(part)),
                 Field::Model => {
                     has_model = true;
                     if part.text() != Some(shape.model) {
@@ -135,11 +139,44 @@ impl Request {
                 _ => patches.push(without(part)),
             }
         }
-        let more = self.more(scan, shape, has_model);
+        let more = if is_kept { String::new() } else { self.more(scan, shape, has_model) };
         if let (Some(first), false) = (scan.first(), more.is_empty()) {
             patches.push(Patch { place: Place { start: first, end: first }, with: Bytes::from(more) });
         }
         Patcher::new(patches)
+    }
+
+    /// The model that the lines of a batch's file name; `None` if it is no such file.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn model_of_lines(&self) -> Result<Option<String>, ApiError> {
+        let Some(file) = self.batch_file() else { return Ok(None) };
+        let models = lines::models(file.1)?;
+        Ok(models.into_iter().next().map(|(_, model)| model.into_owned()))
+    }
+
+    /// The file of a batch that is whole, and where it begins.
+    fn batch_file(&self) -> Option<(u64, &[u8])> {
+        let part = self.form()?.parts().iter().find(|part| part.is_file && part.is_whole)?;
+        let at = |place: u64| usize::try_from(place).ok();
+        let file = self.body.get(at(part.value.start)?..at(part.value.end)?)?;
+        (self.field("purpose") == Some("batch")).then_some((part.value.start, file))
+    }
+
+    /// The lines of a batch's file ask for the upstream's model.
+    fn lines(&self, model: &str) -> Vec<Patch> {
+        let Some((start, file)) = self.batch_file() else { return Vec::new() };
+        let mut quoted = Vec::new();
+        put_text(&mut quoted, model);
+        let quoted = Bytes::from(quoted);
+        // What cannot be read was refused.
+        let models = lines::models(file).unwrap_or_default().into_iter();
+        let patch = |(span, named): (Span, std::borrow::Cow<'_, str>)| {
+            let place = Place { start: start + span.start as u64, end: start + span.end as u64 };
+            (named != model).then(|| Patch { place, with: quoted.clone() })
+        };
+        models.filter_map(patch).collect()
     }
 
     /// The fields that the deployment adds.

@@ -7,6 +7,7 @@ mod choices;
 pub mod encode;
 mod fields;
 pub mod forms;
+mod lines;
 pub mod media;
 pub mod request;
 pub mod stream;

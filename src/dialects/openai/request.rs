@@ -55,6 +55,12 @@ impl Request {
         self.kind
     }
 
+    /// The same of another API.
+    #[must_use]
+    pub fn of_kind(self, kind: EndpointKind) -> Self {
+        Self { kind, ..self }
+    }
+
     /// The model asked for, if any.
     #[must_use]
     pub fn model(&self) -> Option<&str> {
@@ -131,7 +137,7 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
     request.stream &= kind.is_generated() || kind == EndpointKind::ImageGenerations;
     request.asks_usage &= request.stream;
     request.units = media::units(&request);
-    if request.model.is_some() && !has_content {
+    if request.model.is_some() && !has_content && kind != EndpointKind::Batches {
         let name = content_name(kind);
         return Err(invalid(&format!("Missing required parameter: '{name}'."), name));
     }

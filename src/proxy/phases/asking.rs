@@ -2,7 +2,7 @@
 
 use crate::dialects::translate::{self, Translated};
 use crate::dialects::{self, Ask, Auth, Shape, ShapeParams, Unsigned, openai};
-use crate::domain::{ApiError, ErrorKind, unix_ms};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, unix_ms};
 use crate::proxy::stage::{Admitted, Form};
 use crate::proxy::upload::Pour;
 use crate::upstream::Deployment;
@@ -20,6 +20,14 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     let inbound = admitted.caller.inbound();
     // Only OpenAI's clients say, and are told, whether usage is wanted.
     let asks_usage = params.takes_stream_options && target.dialect.name() == openai::NAME;
+    match &admitted.errand {
+        Some(errand) if errand.path.is_some() => return Ok((Bytes::new(), Form::Client)),
+        // What a deployment says of its parameters is about its answers.
+        Some(_) if kind == EndpointKind::Batches => {
+            return Ok((admitted.request.body().clone(), Form::Client));
+        }
+        _ => {}
+    }
     let shape = Shape {
         model: &model,
         params: ShapeParams {

@@ -9,7 +9,7 @@ use crate::proxy::phases::{queue, upstream_peer};
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
 use crate::proxy::upload::{self, Form, Source, Taken, Upload};
-use crate::proxy::{Gateway, detour, passing, respond};
+use crate::proxy::{Gateway, deposit, detour, passing, respond};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
@@ -32,6 +32,9 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
     }
     keep_alive(gateway, session);
     let path = session.req_header().uri.path().to_owned();
+    if let Some(stored) = endpoints::stored::find(&session.req_header().method, &path) {
+        return deposit::run(gateway, session, ctx, stored).await;
+    }
     match endpoints::find(&path) {
         Some(found) if session.req_header().method == Method::POST => {
             model_call(gateway, session, ctx, found).await
@@ -77,7 +80,7 @@ async fn model_call(
         }
     };
     let headers = &session.req_header().headers;
-    let asked = Asked { request, path_model: found.model, headers };
+    let asked = Asked { request, path_model: found.model, headers, given: None };
     let mut admitted = match admit(gateway, caller, snapshot, visitor, asked).await {
         // Refused from here, a client keeps its connection.
         Err(refused) => return refuse(session, ctx, *refused).await,
@@ -170,25 +173,27 @@ fn is_counted_here(admitted: &Admitted) -> bool {
 }
 
 /// What the client wants.
-struct Asked<'a> {
-    request: std::result::Result<openai::Request, ApiError>,
-    path_model: Option<Cow<'a, str>>,
-    headers: &'a HeaderMap,
+pub(in crate::proxy) struct Asked<'a> {
+    pub(in crate::proxy) request: std::result::Result<openai::Request, ApiError>,
+    pub(in crate::proxy) path_model: Option<Cow<'a, str>>,
+    pub(in crate::proxy) headers: &'a HeaderMap,
+    /// Who is to be asked, if that is known already.
+    pub(in crate::proxy) given: Option<Resolution>,
 }
 
 /// Lets a call through, or says why not; what it may take is reserved then.
-async fn admit(
+pub(in crate::proxy) async fn admit(
     gateway: &Gateway,
     caller: Caller,
     snapshot: Arc<Snapshot>,
     mut visitor: Visitor,
     asked: Asked<'_>,
 ) -> std::result::Result<Box<Admitted>, Box<Refused>> {
-    let Asked { request, path_model, headers } = asked;
+    let Asked { request, path_model, headers, given } = asked;
     let body_model = request.as_ref().ok().and_then(openai::Request::model);
     let requested: Arc<str> = Arc::from(path_model.as_deref().or(body_model).unwrap_or_default());
     let named = match request {
-        Ok(request) => identify(gateway, caller.kind, &snapshot, &mut visitor, &requested, &request)
+        Ok(request) => identify(gateway, (caller.kind, given), &snapshot, &mut visitor, &requested, &request)
             .await
             .map(|named| (request, named)),
         Err(error) => Err(error),
@@ -224,6 +229,7 @@ async fn admit(
         leanings: Leanings { tags, affinity },
         progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
         upload: None,
+        errand: None,
     });
     if let Some(error) = upstream_peer::nobody(gateway, &mut admitted)
         && let Err((error, _)) = detour::leave(gateway, &mut admitted, error, None)
@@ -250,13 +256,19 @@ struct Named {
 /// The group that is meant, where else the call may go, and the end user.
 async fn identify(
     gateway: &Gateway,
-    kind: EndpointKind,
+    (kind, given): (EndpointKind, Option<Resolution>),
     snapshot: &Snapshot,
     visitor: &mut Visitor,
     requested: &str,
     request: &openai::Request,
 ) -> std::result::Result<Named, ApiError> {
-    let resolution = snapshot.resolve_for(&visitor.standing, kind, requested)?;
+    let resolution = match given {
+        Some(given) => {
+            visitor.standing.may_call(&runtime::Group::asked(&given.group.name, Some(&given.group)))?;
+            given
+        }
+        None => snapshot.resolve_for(&visitor.standing, kind, requested)?,
+    };
     let wishes = detour::wishes(snapshot, &visitor.standing, kind, request)?;
     let customer = request.user();
     visitor.standing.name_customer(customer.as_ref(), &snapshot.house, &gateway.directory).await?;
@@ -275,7 +287,7 @@ pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refus
     Ok(true)
 }
 
-fn too_large(limit: usize) -> String {
+pub(in crate::proxy) fn too_large(limit: usize) -> String {
     format!("Request body is too large: the limit is {limit} bytes.")
 }
 

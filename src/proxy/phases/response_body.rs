@@ -10,7 +10,7 @@ use crate::proxy::phases::failure;
 use crate::proxy::stage::{
     Admitted, Attempt, Books, Capture, Ctx, Form, HeldAnswer, Hold, Meter, Relay, Stage,
 };
-use crate::proxy::{Gateway, passing, settle};
+use crate::proxy::{Gateway, deposit, passing, settle};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType, Result};
 use std::sync::Arc;
@@ -170,7 +170,18 @@ impl Hold {
     }
 
     /// An answer that need not be a chat's, nor JSON.
-    fn weigh_media(&self, whole: Bytes, upstream_end: Instant) -> std::result::Result<HeldAnswer, Failure> {
+    fn weigh_media(
+        &mut self,
+        whole: Bytes,
+        upstream_end: Instant,
+    ) -> std::result::Result<HeldAnswer, Failure> {
+        let Attempt { admitted, deployment, .. } = &mut *self.attempt;
+        if let Some(errand) = &mut admitted.errand {
+            let (body, usage) = deposit::answer(errand, deployment, &admitted.snapshot.seal, whole);
+            let source = if usage.is_some() { UsageSource::Upstream } else { UsageSource::Absent };
+            let (usage, units) = (usage.unwrap_or_default(), Units::default());
+            return Ok(HeldAnswer { body, id: None, usage, source, units, upstream_end });
+        }
         let weight = media::of_whole(&self.attempt, &whole).ok_or_else(not_json)?;
         let Weight { usage, source, units } = weight;
         let id = openai::answer::read(&whole).id(&whole);

@@ -37,6 +37,11 @@ fn relayed(attempt: &Attempt, client: &RequestHeader) -> Result<RequestHeader> {
     let Some(mut head) = attempt.deployment.head(kind, attempt.body.len()) else {
         return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
     };
+    if let Some(errand) = &attempt.admitted.errand
+        && let Some(path) = &errand.path
+    {
+        return attempt.deployment.errand_head(errand.method(), path, &errand.query);
+    }
     if kind.is_media() {
         // What comes back need not be JSON.
         head.insert_header(ACCEPT, HeaderValue::from_static("*/*"))?;
@@ -94,7 +99,7 @@ pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &mut Ctx)
     }
     match &mut ctx.stage {
         Stage::Attempting(attempt) => {
-            *body = end.then(|| attempt.body.clone());
+            *body = end.then(|| attempt.body.clone()).filter(|body| !body.is_empty());
             if let Some(ticket) = attempt.quota.as_mut().filter(|_| end) {
                 ticket.sent();
             }

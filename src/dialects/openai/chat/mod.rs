@@ -71,6 +71,8 @@ impl Dialect for OpenAi {
             (EndpointKind::ImageVariations, "/images/variations"),
             (EndpointKind::Moderations, "/moderations"),
             (EndpointKind::Rerank, "/rerank"),
+            (EndpointKind::Files, "/files"),
+            (EndpointKind::Batches, "/batches"),
         ]
     }
 
