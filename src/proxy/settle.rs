@@ -128,8 +128,9 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
 
 fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     let (usage, usage_source) = ending.usage;
-    let cost = match (attempt.admitted.caller.kind, &attempt.deployment.target.info.prices) {
-        (EndpointKind::Batches, Some(prices)) => metering::cost(&usage, &prices.in_batch()),
+    let is_batch = attempt.admitted.caller.kind == EndpointKind::Batches;
+    let cost = match &attempt.deployment.target.info.prices {
+        Some(prices) if is_batch => metering::cost(&usage, &prices.in_batch()),
         _ => cost(&attempt.deployment, &usage, &ending.units),
     };
     let attempt_record = attempt.note(ending.failure, 200);
@@ -145,27 +146,15 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     };
     if let Some(permit) = permit {
         // Tokens of a batch were not asked for now.
-        let tokens = match admitted.caller.kind {
-            EndpointKind::Batches => 0,
-            _ => usage.total().saturating_sub(usage.cached),
-        };
+        let tokens = if is_batch { 0 } else { usage.total().saturating_sub(usage.cached) };
         attribution.charges = close(gateway, permit, tokens, cost);
     }
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
     }
-    let group = &admitted.resolution.group;
-    // A count of tokens, and what has none, says nothing of how long answers get.
-    let kind = admitted.caller.kind;
-    if kind != EndpointKind::CountTokens && !kind.is_media() {
-        group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    if !is_batch {
+        note(admitted, &attempt.deployment, &usage, &ending);
     }
-    let completed = ending.outcome == Outcome::Completed;
-    group.note_answer(&attempt.deployment, &usage, || {
-        let stream = admitted.request.stream();
-        let latencies = Latencies::of(&ending.timings, usage.completion.max(1), stream);
-        if completed { latencies } else { Latencies::default() }
-    });
     let provider = &attempt.deployment.labels.provider;
     attribution.charges.extend(admitted.snapshot.house.charge(
         provider,
@@ -174,8 +163,10 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     ));
     let mut attempts = std::mem::take(&mut admitted.progress.attempts);
     attempts.push(attempt_record);
+    let blank = blank(&admitted.caller, Arc::clone(&admitted.requested), admitted.request.stream());
     let record = UsageRecord {
-        group: Some(Arc::clone(&group.name)),
+        id: admitted.errand.as_ref().and_then(|errand| errand.record).unwrap_or(blank.id),
+        group: Some(Arc::clone(&admitted.resolution.group.name)),
         key_hash: Some(Arc::clone(&admitted.standing.key_hash)),
         attribution: Some(attribution),
         response_id: ending.response_id,
@@ -186,13 +177,26 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         outcome: ending.outcome,
         timings: ending.timings,
         content: content(admitted, ending.answer.as_ref()),
-        ..blank(&admitted.caller, Arc::clone(&admitted.requested), admitted.request.stream())
+        ..blank
     }
     .of(Some(&attempt.deployment));
-    let own = admitted.errand.as_ref().and_then(|errand| errand.record);
-    let record = UsageRecord { id: own.unwrap_or(record.id), ..record };
     write(gateway, &record);
     admitted.books = Books::Written(Box::new(record));
+}
+
+/// What the group learns of a call.
+fn note(admitted: &Admitted, deployment: &Deployment, usage: &Usage, ending: &Ending) {
+    let group = &admitted.resolution.group;
+    // What has no tokens, or only counts them, says nothing of how long answers get.
+    if admitted.caller.kind.is_generated() || admitted.caller.kind == EndpointKind::Embeddings {
+        group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    }
+    let completed = ending.outcome == Outcome::Completed;
+    group.note_answer(deployment, usage, || {
+        let stream = admitted.request.stream();
+        let latencies = Latencies::of(&ending.timings, usage.completion.max(1), stream);
+        if completed { latencies } else { Latencies::default() }
+    });
 }
 
 /// Settles what a call took, and says which counters it is charged to.
