@@ -151,6 +151,17 @@ mod tests {
     }
 
     #[test]
+    fn every_path_is_one_that_keys_may_be_given() {
+        let ours = ALL.iter().flat_map(|endpoint| endpoint.routes.iter().flatten().chain(endpoint.twins));
+        let stored =
+            stored::patterns().map(|(route, _)| route).filter(|route| !route.starts_with("/{provider}"));
+        for route in ours.copied().chain(stored) {
+            let known = route == "/cursor/chat/completions";
+            assert!(known || crate::auth::covers("llm_api_routes", route), "{route}");
+        }
+    }
+
+    #[test]
     fn other_paths_are_not_ours() {
         for path in
             ["/", "/messages", "/v1/models", "/v1/chat", "/x/v1/chat/completions", "/engines//embeddings", ""]

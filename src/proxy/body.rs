@@ -194,9 +194,10 @@ pub(super) async fn pump(
 ) -> Result<bool> {
     let (tx, mut rx) = spawn(session, ctx, admitted)?;
     let mut next = None;
-    let mut all_read = session.as_mut().is_body_done();
-    let mut all_sent = false;
+    let (mut all_read, mut all_sent) = (false, false);
     loop {
+        // The last piece may tell that it is; nothing comes after it then.
+        all_read |= session.as_mut().is_body_done();
         if next.is_none() && !all_sent {
             next = match source.next().await? {
                 Some(piece) => Some(HttpTask::Body(Some(piece), false)),

@@ -1,5 +1,6 @@
 //! Audio, images, moderations and reranking: bytes as they come, models renamed, and each billed by what it is counted in.
 
+use crate::bodies::Two;
 use crate::harness::{
     Config, Gateway, MASTER_KEY, Response, chunked_request, eventually, free_address, request,
 };
@@ -141,6 +142,60 @@ async fn a_form_arrives_with_its_model_renamed_whatever_the_order() {
     }
     let named = upload("/openai/deployments/voice/audio/translations", &[("file", "")], &file);
     assert_eq!(ask(&gate, &named).await.json()["sim"]["model"], "tts-x");
+}
+
+/// Around what is held whole, what is held of more, and what a proxy replays; with a length and without, by HTTP/1.1 and 2.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upload_of_any_size_and_framing_arrives_whole() {
+    const MIB: usize = 1 << 20;
+    let (_simulator, gate) = started(Behaviour::default(), json!({})).await;
+    let mut two = Two::open(&gate).await;
+    for size in
+        [0, 1, 65_000, 65_536, 4 * MIB - 500, 4 * MIB, 5 * MIB - 500, 5 * MIB, 5 * MIB + 70_000, 12 * MIB]
+    {
+        let file = sound(size);
+        let expected = json!({ "part": "file", "filename": "a.mp3", "bytes": size, "sha256": sha256(&file) });
+        for fields in [&[("model", "voice"), ("file", "")][..], &[("file", ""), ("model", "voice")]] {
+            let body = form(fields, &file);
+            let one = request("POST", TRANSCRIPTIONS, &headers(), &body);
+            let chunks = chunked_request("POST", TRANSCRIPTIONS, &headers(), &body, 50_000);
+            for bytes in [one, chunks] {
+                let answer = ask(&gate, &bytes).await;
+                assert_eq!(answer.status(), 200, "{size} {fields:?}: {}", answer.text());
+                assert_eq!(answer.json()["sim"]["files"][0], expected, "{size} {fields:?}");
+                assert_eq!(answer.json()["sim"]["model"], "tts-x");
+            }
+            for length in [Some(body.len()), None] {
+                let (status, answer) = two.post(TRANSCRIPTIONS, headers()[1].1, length, &body, 100_000).await;
+                assert_eq!(status, 200, "{size} {length:?}: {}", String::from_utf8_lossy(&answer));
+                let answer: Value = serde_json::from_slice(&answer).unwrap();
+                assert_eq!(answer["sim"]["files"][0], expected, "{size} {length:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_leaves_in_the_middle_of_an_upload_gives_back_what_it_held() {
+    let params = json!({ "max_parallel_requests": 1 });
+    let (simulator, gate) = started(Behaviour::default(), params).await;
+    let body = form(&[("model", "voice"), ("file", "")], &sound(12_000_000));
+    let late = form(&[("file", ""), ("model", "voice")], &sound(12_000_000));
+    let whole = [
+        request("POST", TRANSCRIPTIONS, &headers(), &body),
+        chunked_request("POST", TRANSCRIPTIONS, &headers(), &body, 50_000),
+        request("POST", TRANSCRIPTIONS, &headers(), &late),
+        chunked_request("POST", TRANSCRIPTIONS, &headers(), &late, 50_000),
+    ];
+    for bytes in &whole {
+        let mut connection = gate.connect().await;
+        connection.send(&bytes[..9_000_000]).await;
+        drop(connection);
+    }
+    gate.metric_is("litellm_in_flight_requests", &[], 0.0).await;
+    let small = upload(TRANSCRIPTIONS, &[("model", "voice"), ("file", "")], b"sound");
+    assert_eq!(ask(&gate, &small).await.status(), 200);
+    assert_eq!(simulator.seen().len(), 1, "no upstream took half of an upload for all of it");
 }
 
 #[tokio::test]
