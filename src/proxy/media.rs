@@ -39,6 +39,12 @@ pub(super) fn of_tail(attempt: &Attempt, tail: &[u8]) -> Weight {
 fn weigh(attempt: &Attempt, facts: &MediaFacts, size: usize) -> Weight {
     let admitted = &attempt.admitted;
     let mut units = facts.over(admitted.request.units());
+    // How long a form is that does not tell is known when it is over.
+    if let Some(upload) =
+        admitted.upload.as_ref().filter(|upload| units.heard_ms == 0 && upload.length().is_none())
+    {
+        units.heard_ms = media::heard_in(admitted.caller.kind, upload.received());
+    }
     if units.images > 0 {
         let (size, quality) = admitted.request.image();
         units.image_price = attempt.deployment.image_price(&size, &quality);

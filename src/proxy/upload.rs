@@ -258,6 +258,11 @@ impl Upload {
         self.length
     }
 
+    /// How many bytes have come.
+    pub(super) const fn received(&self) -> u64 {
+        self.ahead.len() as u64 + self.past
+    }
+
     /// Whether more was passed on than can be sent to another deployment.
     pub(super) const fn is_spent(&self) -> bool {
         self.past > REPLAYED

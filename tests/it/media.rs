@@ -6,6 +6,7 @@ use crate::harness::{
 };
 use crate::support::{bearer, error, post, sha256};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tollgate::simulator::{Behaviour, Ending, Fault, Script, Simulator, UsageReport};
 
 const SPEECH: &str = "/v1/audio/speech";
@@ -173,6 +174,45 @@ async fn an_upload_of_any_size_and_framing_arrives_whole() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn uploads_wait_for_their_turn_and_for_their_second_attempt() {
+    let slow = Behaviour { first_byte: Duration::from_millis(300), ..Behaviour::default() };
+    let simulator = Simulator::start(Script::of(slow)).await.unwrap();
+    let away = format!("http://{}/v1", free_address());
+    let config = Config::new()
+        .target("t", "voice=x", &simulator.base_url(), "k", json!({ "max_parallel_requests": 1 }))
+        .target("a", "far=x", &away, "k", json!({ "order": 1 }))
+        .target("b", "far=x", &simulator.base_url(), "k", json!({ "order": 2 }))
+        .set("router_settings", json!({ "num_retries": 2, "retry_after": 1, "disable_cooldowns": true }));
+    let gate = Gateway::start(&config).await;
+    let one = |model: &'static str| {
+        let file = sound(9_000_000);
+        let fields = [("model", model), ("file", "")];
+        let whole = form(&fields, &file);
+        [
+            request("POST", TRANSCRIPTIONS, &headers(), &whole),
+            chunked_request("POST", TRANSCRIPTIONS, &headers(), &whole, 50_000),
+        ]
+    };
+    let [first, second] = one("voice");
+    let [third, fourth] = one("far");
+    let answers =
+        futures::future::join_all([first, second, third, fourth].iter().map(|bytes| ask(&gate, bytes))).await;
+    for answer in answers {
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        assert_eq!(answer.json()["sim"]["files"][0]["bytes"], 9_000_000);
+    }
+}
+
+#[tokio::test]
+async fn a_long_recording_of_unknown_length_is_not_free() {
+    let (_simulator, gate) = started(Behaviour::default(), json!({ "input_cost_per_second": 0.0001 })).await;
+    let body = form(&[("model", "voice"), ("response_format", "text"), ("file", "")], &sound(8_000_000));
+    let answer = ask(&gate, &chunked_request("POST", TRANSCRIPTIONS, &headers(), &body, 50_000)).await;
+    let cost: f64 = cost(&answer).parse().unwrap();
+    assert!((0.05..0.0501).contains(&cost), "500 seconds at 128 kbit/s: {cost}");
 }
 
 #[tokio::test]

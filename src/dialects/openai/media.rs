@@ -56,6 +56,17 @@ pub(super) fn units_of_form(kind: EndpointKind, scan: &Scan, length: Option<u64>
     }
 }
 
+/// How long so many bytes of sound last, in milliseconds, where their format does not tell.
+#[must_use]
+pub const fn heard_in(kind: EndpointKind, bytes: u64) -> u64 {
+    match kind {
+        EndpointKind::Transcriptions | EndpointKind::Translations => {
+            bytes.saturating_mul(1000) / BYTES_OF_SECOND
+        }
+        _ => 0,
+    }
+}
+
 /// Bytes of a second, as the head of a WAV file tells.
 fn wav_rate(head: &[u8]) -> Option<u64> {
     let is_wav = head.starts_with(b"RIFF") && head.get(8..16) == Some(b"WAVEfmt ");

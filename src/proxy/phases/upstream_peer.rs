@@ -4,7 +4,7 @@ use super::queue::{self, Turned};
 use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
-use crate::proxy::{Gateway, detour, passing};
+use crate::proxy::{Gateway, body, detour, passing};
 use crate::runtime::Pick;
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
 use bytes::Bytes;
@@ -210,6 +210,10 @@ fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
 
 /// Waits for something, unless the client leaves first.
 pub(super) async fn while_client_stays<T>(session: &mut Session, wait: impl Future<Output = T>) -> Result<T> {
+    // Of a body that is still to be read nothing can be told but that it is there.
+    if body::is_unread(session) {
+        return Ok(wait.await);
+    }
     tokio::pin!(wait);
     tokio::select! {
         biased;
