@@ -15,6 +15,6 @@ mod verifier;
 
 pub use access::{Access, Origin, may, usable};
 pub use models::{Asked, fits, lets_through};
-pub use place::{Presented, presented};
-pub use routes::{covers, route_allowed, within};
+pub use place::{Presented, key_in_query, presented};
+pub use routes::{covers, is_method, route_allowed, within};
 pub use verifier::{ADMIN_USER, Candidate, Claim, Principal, Role, Verifier, digest};

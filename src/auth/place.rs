@@ -2,6 +2,8 @@
 
 use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderName};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 
 /// What the request brought along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,13 @@ pub fn presented<'a>(headers: &'a HeaderMap, extra: Option<&str>) -> Presented<'
     RAW.iter().find_map(|name| text(headers, *name)).map_or(Presented::Nothing, |key| {
         if key.trim().is_empty() { Presented::Malformed } else { Presented::Key(key.trim()) }
     })
+}
+
+/// The key that a query holds (`key=`).
+#[must_use]
+pub fn key_in_query(query: &str) -> Option<Cow<'_, str>> {
+    let key = query.split('&').find_map(|pair| pair.strip_prefix("key="))?;
+    percent_decode_str(key).decode_utf8().ok().filter(|key| !key.trim().is_empty())
 }
 
 fn text(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&str> {
@@ -87,6 +96,19 @@ mod tests {
         }
         let both = headers(&[("authorization", "Bearer sk-2"), ("x-litellm-api-key", "sk-1")]);
         assert_eq!(presented(&both, None), Presented::Key("sk-1"));
+    }
+
+    #[test]
+    fn a_query_may_hold_a_key() {
+        for (query, expected) in [
+            ("key=sk-1", Some("sk-1")),
+            ("alt=sse&key=sk%2D1", Some("sk-1")),
+            ("key=", None),
+            ("monkey=sk-1", None),
+            ("key=%ff", None),
+        ] {
+            assert_eq!(key_in_query(query).as_deref(), expected, "{query}");
+        }
     }
 
     #[test]

@@ -46,7 +46,11 @@ fn holds(held: &str, pattern: &str) -> bool {
     let fixed = |text: &str| !text.contains(['*', '{']);
     match (held.strip_suffix('*'), pattern.strip_suffix('*')) {
         (Some(held), Some(start)) => fixed(held) && fixed(start) && start.starts_with(held),
-        (None, Some(start)) => fixed(held) && fixed(start) && held.len() > 1 && below(held, start),
+        // Google's methods stand below the lists of models, and a path without a star does not cover them.
+        (None, Some(start)) => {
+            let calls = CALLED.iter().any(|place| place.starts_with(start) || start.starts_with(place));
+            fixed(held) && fixed(start) && held.len() > 1 && !calls && below(held, start)
+        }
         (Some(start), None) => {
             fixed(start) && pattern.split('{').next().is_some_and(|text| text.starts_with(start))
         }
@@ -54,11 +58,22 @@ fn holds(held: &str, pattern: &str) -> bool {
     }
 }
 
+/// Where Google's methods stand.
+const CALLED: [&str; 3] = ["/v1beta/models/", "/models/", "/v1/models/"];
+
 fn below(path: &str, start: &str) -> bool {
     path.starts_with('/') && start.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
 }
 
-/// A path covers itself and what is below it; `{}` stands for one segment, `*` at the end for any rest.
+/// Whether a segment of a path ends in a method of Google's: a model is called there, and not shown.
+#[must_use]
+pub fn is_method(segment: &str) -> bool {
+    let name = segment.rsplit_once(':').map(|(_, name)| name);
+    name.is_some_and(|name| ["generateContent", "streamGenerateContent", "countTokens"].contains(&name))
+}
+
+/// A path covers itself and what is below it; `{}` stands for one segment, `*` at the end for any rest. Calls of
+/// Google's methods are covered by their own path or a `*` alone.
 fn fits(pattern: &str, path: &str) -> bool {
     if let Some(start) = pattern.strip_suffix('*') {
         return !start.contains(['*', '{']) && path.starts_with(start);
@@ -66,8 +81,10 @@ fn fits(pattern: &str, path: &str) -> bool {
     let (mut wanted, mut found) = (pattern.split('/'), path.split('/'));
     loop {
         match (wanted.next(), found.next()) {
+            (None, Some(next)) if is_method(next) || found.any(is_method) => return false,
             (None, _) => return pattern.starts_with('/') && pattern.len() > 1 || pattern == path,
-            (Some(want), Some(have)) if want == have || (want.starts_with('{') && !have.is_empty()) => {}
+            (Some(want), Some(have)) if want == have => {}
+            (Some(want), Some(have)) if want.starts_with('{') && !have.is_empty() && !is_method(have) => {}
             (Some(_), _) => return false,
         }
     }
@@ -96,6 +113,7 @@ const OPENAI: &[&str] = &[
     "/chat/completions",
     "/v1/chat/completions",
     "/queue/chat/completions",
+    "/cursor/chat/completions",
     "/completions",
     "/v1/completions",
     "/embeddings",
@@ -137,7 +155,7 @@ const OPENAI: &[&str] = &[
     "/utils/token_counter",
 ];
 const ANTHROPIC: &[&str] = &["/v1/messages", "/anthropic/v1/messages", "/v1/skills"];
-const GOOGLE: &[&str] = &["/v1beta/models/*", "/models/*"];
+const GOOGLE: &[&str] = &["/v1beta/models/*", "/models/*", "/v1/models/*"];
 const PASS_THROUGH: &[&str] = &[
     "/bedrock",
     "/vertex-ai",
@@ -235,6 +253,13 @@ mod tests {
             ("/v1/chat/completions", "/v1/chat/completions", true),
             ("/v1/models", "/v1/models/org/m", true),
             ("/v1/models", "/v1/modelsx", false),
+            ("/v1/models", "/v1/models/m:generateContent", false),
+            ("/v1/models", "/v1/models/org/m:streamGenerateContent", false),
+            ("/v1/models", "/v1/models/m:countTokens/", false),
+            ("/models/{id}", "/models/m:generateContent", false),
+            ("/v1/models/m:generateContent", "/v1/models/m:generateContent", true),
+            ("info_routes", "/models/m:generateContent", false),
+            ("google_routes", "/v1/models/m:generateContent", true),
             ("/v1/*", "/v1/chat/completions", true),
             ("/v1/*", "/v1", false),
             ("/v1/*", "/v2/key/info", false),
@@ -277,6 +302,9 @@ mod tests {
     fn an_entry_is_within_another_only_if_the_other_covers_all_of_it() {
         for (inner, outer, expected) in [
             ("/v1/models", "/v1/*", true),
+            ("/v1/models/*", "/v1/models", false),
+            ("/v1/models/m:generateContent", "/v1/models", false),
+            ("/v1/models/m:generateContent", "google_routes", true),
             ("/v1/*", "/v1/models", false),
             ("/v1/chat/*", "/v1/*", true),
             ("/v1/*", "/v1/chat/*", false),

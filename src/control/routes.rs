@@ -200,6 +200,11 @@ pub static ALL: &[Route] = &[
     Route { path: "/models", access: Access::Key, handler: || get(api::models::list::run) },
     Route { path: "/models/{*id}", access: Access::Key, handler: || get(api::models::retrieve::run) },
     Route {
+        path: "/openai/v1/responses/{*id}",
+        access: Access::Key,
+        handler: || get(api::responses::run).delete(api::responses::run).post(api::responses::run),
+    },
+    Route {
         path: "/openapi.json",
         access: Access::Public,
         handler: || get(api::openapi::run).about("Describe this API"),
@@ -230,6 +235,11 @@ pub static ALL: &[Route] = &[
         path: "/organization/update",
         access: Access::Admin,
         handler: || patch(api::organizations::update::run),
+    },
+    Route {
+        path: "/responses/{*id}",
+        access: Access::Key,
+        handler: || get(api::responses::run).delete(api::responses::run).post(api::responses::run),
     },
     Route { path: "/spend/calculate", access: Access::Key, handler: || post(api::spend::calculate::run) },
     Route { path: "/spend/keys", access: Access::AdminOrViewer, handler: || get(api::spend::top::keys) },
@@ -293,6 +303,11 @@ pub static ALL: &[Route] = &[
     Route { path: "/v1/model/info", access: Access::Key, handler: || get(api::models::info::run) },
     Route { path: "/v1/models", access: Access::Key, handler: || get(api::models::list::run) },
     Route { path: "/v1/models/{*id}", access: Access::Key, handler: || get(api::models::retrieve::run) },
+    Route {
+        path: "/v1/responses/{*id}",
+        access: Access::Key,
+        handler: || get(api::responses::run).delete(api::responses::run).post(api::responses::run),
+    },
     Route {
         path: "/v2/key/info",
         access: Access::Own,

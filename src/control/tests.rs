@@ -153,7 +153,9 @@ fn lets_in(access: Access, caller: &str, path: &str) -> bool {
     match access {
         Access::Public | Access::KeyIfConfigured => true,
         _ if is(&["blocked", "expired", "stranger"]) => false,
-        Access::Key | Access::Own if caller == "admins-llm" => path.contains("/models"),
+        Access::Key | Access::Own if caller == "admins-llm" => {
+            path.contains("/models") || path.contains("/responses")
+        }
         Access::Key | Access::Own => true,
         Access::Manage => is(&["admin", "user"]),
         Access::Admin => is(&["admin"]),

@@ -1,12 +1,11 @@
 //! An answer under way: the upstream's stream made into the client's, with the meter teed off.
 
-use super::anthropic;
 use super::hub::Event;
 use super::openai::StreamRelay;
-use super::sse::TooLong;
+use super::sse::{MAX_EVENT, TooLong};
 use super::stream::{Produced, StreamEnd};
-use super::{StreamDecoder, StreamEncoder};
-use crate::domain::{Failure, Usage};
+use super::{Inbound, StreamDecoder, StreamEncoder, anthropic, gemini, responses};
+use crate::domain::{ApiError, Failure, Usage};
 use bytes::Bytes;
 use std::sync::Arc;
 
@@ -16,6 +15,10 @@ pub enum Flow {
     OpenAi(StreamRelay),
     /// Both speak Anthropic's.
     Anthropic(Box<anthropic::Relay>),
+    /// Both speak OpenAI's newer API.
+    Responses(Box<responses::Relay>),
+    /// Both speak Google's.
+    Gemini(Box<gemini::Relay>),
     /// They speak different ones.
     Translated(Box<Translation>),
 }
@@ -25,6 +28,8 @@ macro_rules! each {
         match $self {
             Flow::OpenAi($flow) => $what,
             Flow::Anthropic($flow) => $what,
+            Flow::Responses($flow) => $what,
+            Flow::Gemini($flow) => $what,
             Flow::Translated($flow) => $what,
         }
     };
@@ -42,6 +47,18 @@ impl Flow {
     /// The upstream has ended its answer cleanly; says whether the stream was all there.
     pub fn finish(&mut self) -> StreamEnd {
         each!(self, flow => flow.finish())
+    }
+
+    /// What tells the client that its stream broke.
+    #[must_use]
+    pub fn error_event(&mut self, inbound: &dyn Inbound, error: &ApiError) -> Bytes {
+        let mut out = Vec::new();
+        match self {
+            Self::Responses(relay) => responses::failed(relay, error, &mut out),
+            Self::Translated(translation) => translation.encoder.fail(error, &mut out),
+            _ => {}
+        }
+        if out.is_empty() { inbound.error_event(error) } else { Bytes::from(out) }
     }
 
     /// The upstream's id of the answer.
@@ -107,6 +124,8 @@ pub struct Translation {
     done: bool,
 }
 
+/// So much of an answer is kept by those who have to repeat it at its end, in bytes.
+const MOST_KEPT: usize = 4 * MAX_EVENT;
 /// Longest id that is kept, in bytes.
 const LONGEST_ID: usize = 256;
 
@@ -134,6 +153,9 @@ impl Translation {
         self.decoder.push(&chunk, &mut self.events)?;
         let mut out = Vec::with_capacity(chunk.len());
         self.write(&mut out);
+        if self.encoder.kept() > MOST_KEPT {
+            return Err(TooLong { limit: MOST_KEPT });
+        }
         Ok(Bytes::from(out))
     }
 

@@ -17,9 +17,12 @@ pub mod hub;
 pub mod json;
 pub mod ollama;
 pub mod openai;
+mod proof;
+pub mod responses;
 mod shape;
 pub mod sse;
 pub mod stream;
+pub mod tee;
 pub mod translate;
 
 pub use flow::{Flow, Translation};
@@ -58,6 +61,11 @@ pub trait Dialect: Send + Sync {
     /// The APIs whose requests an upstream takes as clients wrote them, each with what follows the base path.
     fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
         &[]
+    }
+
+    /// Where an upstream takes requests as clients wrote them, of an API whose paths name the model; after the base path.
+    fn relays_at(&self, _: EndpointKind, _model: &str) -> Option<String> {
+        None
     }
 
     /// Where upstreams list their models, after the base path; `None` if that cannot be asked for with a key alone.
@@ -193,6 +201,10 @@ pub struct Encoded {
 pub fn inbound(kind: EndpointKind) -> &'static dyn Inbound {
     match kind {
         EndpointKind::Messages | EndpointKind::CountTokens => &anthropic::Anthropic,
+        EndpointKind::Responses => &responses::Responses,
+        EndpointKind::GenerateContent | EndpointKind::StreamContent | EndpointKind::CountContent => {
+            &gemini::Gemini
+        }
         EndpointKind::ChatCompletions
         | EndpointKind::Completions
         | EndpointKind::Embeddings
@@ -213,7 +225,14 @@ pub fn inbound(kind: EndpointKind) -> &'static dyn Inbound {
 /// Whether requests of an API can be said in the hub's words.
 #[must_use]
 pub const fn is_translatable(kind: EndpointKind) -> bool {
-    matches!(kind, EndpointKind::ChatCompletions | EndpointKind::Messages)
+    matches!(
+        kind,
+        EndpointKind::ChatCompletions
+            | EndpointKind::Messages
+            | EndpointKind::Responses
+            | EndpointKind::GenerateContent
+            | EndpointKind::StreamContent
+    )
 }
 
 /// A dialect as clients speak it to the gateway.
@@ -240,6 +259,11 @@ pub trait Inbound: Send + Sync {
     /// Writes a whole answer.
     fn write(&self, answer: &Answer, given: &Given) -> Bytes;
 
+    /// What answers repeat of a request, in whatever form [`Inbound::write`] and its streams want it.
+    fn echo(&self, _: &openai::Request) -> Bytes {
+        Bytes::new()
+    }
+
     /// A writer for one stream.
     fn encoder(&self, given: Given) -> Box<dyn StreamEncoder>;
 
@@ -264,6 +288,14 @@ pub trait StreamEncoder: Send + Sync {
 
     /// Writes what a stream ends with. Called once, after [`Event::Stop`].
     fn finish(&mut self, out: &mut Vec<u8>);
+
+    /// Writes that the stream broke, if that takes more than [`Inbound::error_event`].
+    fn fail(&mut self, _: &ApiError, _out: &mut Vec<u8>) {}
+
+    /// How many bytes it keeps of what was said.
+    fn kept(&self) -> usize {
+        0
+    }
 }
 
 /// What an answer is to say that the upstream does not know.
@@ -277,6 +309,8 @@ pub struct Given {
     pub created: i64,
     /// Whether the client wants the usage at the end of a stream, where that is to be asked for.
     pub usage: bool,
+    /// What [`Inbound::echo`] made of the request.
+    pub echo: Bytes,
 }
 
 /// An answer that cannot be read.

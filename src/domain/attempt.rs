@@ -15,6 +15,14 @@ pub enum EndpointKind {
     Messages,
     /// `/v1/messages/count_tokens`, Anthropic's.
     CountTokens,
+    /// `/v1/responses` and its twins, OpenAI's newer API.
+    Responses,
+    /// `…:generateContent`, Google's.
+    GenerateContent,
+    /// `…:streamGenerateContent`, Google's.
+    StreamContent,
+    /// `…:countTokens`, Google's.
+    CountContent,
     /// `/v1/audio/speech`: text becomes audio.
     Speech,
     /// `/v1/audio/transcriptions`: audio becomes text.
@@ -49,6 +57,10 @@ impl EndpointKind {
             Self::Embeddings => "/embeddings",
             Self::Messages => "/v1/messages",
             Self::CountTokens => "/v1/messages/count_tokens",
+            Self::Responses => "/responses",
+            Self::GenerateContent => ":generateContent",
+            Self::StreamContent => ":streamGenerateContent",
+            Self::CountContent => ":countTokens",
             Self::Speech => "/audio/speech",
             Self::Transcriptions => "/audio/transcriptions",
             Self::Translations => "/audio/translations",
@@ -89,7 +101,15 @@ impl EndpointKind {
     /// Whether its answers are made of tokens, one after the other.
     #[must_use]
     pub const fn is_generated(self) -> bool {
-        matches!(self, Self::ChatCompletions | Self::Completions | Self::Messages)
+        matches!(
+            self,
+            Self::ChatCompletions
+                | Self::Completions
+                | Self::Messages
+                | Self::Responses
+                | Self::GenerateContent
+                | Self::StreamContent
+        )
     }
 
     /// LiteLLM's `call_type` of this endpoint.
@@ -100,7 +120,10 @@ impl EndpointKind {
             Self::Completions => "atext_completion",
             Self::Embeddings => "aembedding",
             Self::Messages => "anthropic_messages",
-            Self::CountTokens => "acount_tokens",
+            Self::CountTokens | Self::CountContent => "acount_tokens",
+            Self::Responses => "aresponses",
+            Self::GenerateContent => "agenerate_content",
+            Self::StreamContent => "agenerate_content_stream",
             Self::Speech => "aspeech",
             Self::Transcriptions | Self::Translations => "atranscription",
             Self::ImageGenerations => "aimage_generation",
@@ -112,6 +135,18 @@ impl EndpointKind {
             Self::Batches => "abatch",
             Self::PassThrough => "pass_through_endpoint",
         }
+    }
+
+    /// Whether it asks for a number of tokens and nothing else.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        matches!(self, Self::CountTokens | Self::CountContent)
+    }
+
+    /// Whether it is one of Google's, whose paths name the model and say whether the answer is streamed.
+    #[must_use]
+    pub const fn is_googles(self) -> bool {
+        matches!(self, Self::GenerateContent | Self::StreamContent | Self::CountContent)
     }
 }
 

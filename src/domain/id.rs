@@ -14,6 +14,12 @@ impl TargetId {
         Self(Arc::from(id))
     }
 
+    /// Wraps an id without copying it.
+    #[must_use]
+    pub const fn shared(id: Arc<str>) -> Self {
+        Self(id)
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

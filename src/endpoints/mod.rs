@@ -2,23 +2,28 @@
 //!
 //! An endpoint is a file with its operation and one line in [`ALL`]. Each operation is served under
 //! LiteLLM's twins: with and without `/v1`, and below `/engines/{model}` and
-//! `/openai/deployments/{model}`, where the path names the model. Any other path belongs to the
+//! `/openai/deployments/{model}`, where the path names the model. Google's are methods of a model
+//! ([`METHODS`]). Any other path belongs to the
 //! control plane.
 
 mod chat_completions;
 mod completions;
 mod count_tokens;
 mod embeddings;
+mod generate_content;
 mod image_edits;
 mod image_generations;
 mod image_variations;
 mod messages;
 mod moderations;
 mod rerank;
+mod responses;
 mod speech;
 pub mod stored;
 mod transcriptions;
 mod translations;
+
+pub use generate_content::METHODS;
 
 use crate::domain::EndpointKind;
 use percent_encoding::percent_decode_str;
@@ -44,6 +49,7 @@ pub static ALL: &[Endpoint] = &[
     embeddings::ENDPOINT,
     messages::ENDPOINT,
     count_tokens::ENDPOINT,
+    responses::ENDPOINT,
     speech::ENDPOINT,
     transcriptions::ENDPOINT,
     translations::ENDPOINT,
@@ -71,7 +77,7 @@ const MODEL_PREFIXES: [(&str, usize); 2] = [("/openai/deployments/", 0), ("/engi
 #[must_use]
 pub fn find(path: &str) -> Option<Match<'_>> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    ALL.iter().find_map(|endpoint| endpoint.find(path))
+    ALL.iter().find_map(|endpoint| endpoint.find(path)).or_else(|| generate_content::find(path))
 }
 
 impl Endpoint {
@@ -104,6 +110,7 @@ fn with_model<'a>(routes: &[&'static str; 4], head: &'a str) -> Option<(&'static
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth;
 
     #[test]
     fn every_twin_is_found() {
@@ -145,6 +152,25 @@ mod tests {
             ("/images/edits", EndpointKind::ImageEdits, "/images/edits", None),
             ("/v1/messages", EndpointKind::Messages, "/v1/messages", None),
             ("/v1/messages/count_tokens", EndpointKind::CountTokens, "/v1/messages/count_tokens", None),
+            ("/openai/v1/responses", EndpointKind::Responses, "/openai/v1/responses", None),
+            (
+                "/v1beta/models/qwen3:8b:generateContent",
+                EndpointKind::GenerateContent,
+                "/v1beta/models/{model}:generateContent",
+                model("qwen3:8b"),
+            ),
+            (
+                "/models/org/m:streamGenerateContent",
+                EndpointKind::StreamContent,
+                "/models/{model}:streamGenerateContent",
+                model("org/m"),
+            ),
+            (
+                "/v1/models/org%2Fm:countTokens",
+                EndpointKind::CountContent,
+                "/v1/models/{model}:countTokens",
+                model("org/m"),
+            ),
         ] {
             assert_eq!(find(path), Some(Match { kind, route, model: named }), "{path}");
         }
@@ -157,7 +183,7 @@ mod tests {
             stored::patterns().map(|(route, _)| route).filter(|route| !route.starts_with("/{provider}"));
         for route in ours.copied().chain(stored) {
             let known = route == "/cursor/chat/completions";
-            assert!(known || crate::auth::covers("llm_api_routes", route), "{route}");
+            assert!(known || auth::covers("llm_api_routes", route), "{route}");
         }
     }
 
@@ -167,6 +193,39 @@ mod tests {
             ["/", "/messages", "/v1/models", "/v1/chat", "/x/v1/chat/completions", "/engines//embeddings", ""]
         {
             assert_eq!(find(path), None, "{path}");
+        }
+        for path in [
+            "/v1/models/m",
+            "/v1/models/:generateContent",
+            "/v1beta/models/m:embedContent",
+            "/v1beta/models/m%3AgenerateContent",
+            "/v1/responses/resp_1",
+            "/v2/models/m:generateContent",
+        ] {
+            assert_eq!(find(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn lists_of_routes_know_every_path() {
+        let own = ALL.iter().flat_map(|endpoint| endpoint.routes.iter().flatten().chain(endpoint.twins));
+        let paths = own.chain(METHODS.iter().flat_map(|method| &method.routes));
+        for path in paths {
+            let path = path.replace("{model}", "org/m");
+            assert!(find(&path).is_some(), "{path}");
+            assert!(auth::covers("llm_api_routes", &path), "{path}");
+            for group in ["info_routes", "management_routes", "spend_tracking_routes", "public_routes"] {
+                assert!(!auth::covers(group, &path), "{group} {path}");
+            }
+        }
+        for method in &METHODS {
+            assert!(auth::is_method(&format!("m:{}", method.name)), "{}", method.name);
+            assert!(
+                method
+                    .routes
+                    .iter()
+                    .all(|route| auth::covers("google_routes", &route.replace("{model}", "m")))
+            );
         }
     }
 }

@@ -10,10 +10,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Most records of a batch.
-const BATCH: usize = 2000;
+const BATCH: usize = 8000;
 /// Time between two looks at the journal, unless there is more than a batch: so much is gathered, because a batch costs
 /// about as much as a hundred records, and a sum that many of them change is written once.
 const LOOK: Duration = Duration::from_millis(200);
+/// The same when the last batch had as many records as [`MANY`], and the database is a file, which no other replica reads.
+const LONG_LOOK: Duration = Duration::from_secs(1);
+const MANY: usize = 500;
 /// The first wait after the database did not take a batch, and the longest.
 const WAIT: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// The same at the end.
@@ -30,6 +33,8 @@ pub(super) struct Flusher {
     /// Segments that are gone, and that the database need not remember.
     gone: Vec<u64>,
     clean_at: Instant,
+    /// Records of the last batch.
+    last: usize,
 }
 
 /// Whether all of a segment is in the database.
@@ -41,6 +46,7 @@ fn is_done(segment: &Segment) -> bool {
 #[derive(Default)]
 struct Batch {
     records: Vec<UsageRecord>,
+    known: codec::Known,
     progress: Vec<Progress>,
     damaged: usize,
     /// Whether an earlier process wrote the records: no counter in memory waits for them to be booked.
@@ -56,7 +62,7 @@ struct GaveUp;
 
 impl Flusher {
     pub(super) fn new(shared: Arc<Shared>, store: Store, bookkeeper: Arc<dyn Bookkeeper>) -> Self {
-        Self { shared, store, bookkeeper, gone: Vec::new(), clean_at: Instant::now() }
+        Self { shared, store, bookkeeper, gone: Vec::new(), clean_at: Instant::now(), last: 0 }
     }
 
     pub(super) async fn run(mut self) {
@@ -71,13 +77,16 @@ impl Flusher {
             if self.adopt().await.is_err() {
                 return;
             }
-            match self.pass().await {
-                Ok(true) => continue,
-                Ok(false) => self.shared.caught_up(began),
-                Err(GaveUp) => return,
+            let Ok(more) = self.pass().await else { return };
+            if !more {
+                self.shared.caught_up(began);
+            }
+            if self.index().await || more {
+                continue;
             }
             self.clean().await;
-            drop(tokio::time::timeout(LOOK, self.shared.closing.notified()).await);
+            let look = if self.last >= MANY && self.store.is_file() { LONG_LOOK } else { LOOK };
+            drop(tokio::time::timeout(look, self.shared.closing.notified()).await);
         }
         self.end().await;
     }
@@ -135,6 +144,7 @@ impl Flusher {
     async fn pass(&mut self) -> Result<bool, GaveUp> {
         let segments = self.shared.segments().clone();
         let batch = self.read(&segments);
+        self.last = batch.records.len();
         if !batch.records.is_empty() {
             self.book(&batch).await?;
         }
@@ -244,6 +254,17 @@ impl Flusher {
         }
     }
 
+    /// Makes what was booked quick to find; whether there may be more to do.
+    async fn index(&self) -> bool {
+        match self.store.index_calls().await {
+            Ok(more) => more,
+            Err(error) => {
+                log::warn!("ledger: calls are slow to find for now: {error}");
+                false
+            }
+        }
+    }
+
     /// Deletes rows that are too old, some at a time.
     async fn clean(&mut self) {
         let Some(age) = self.shared.settings.retention else { return };
@@ -275,7 +296,7 @@ impl Batch {
         let mut is_full = false;
         while !is_full {
             let Some((payload, next)) = frames.next() else { break };
-            match codec::decode(payload) {
+            match codec::decode(payload, &mut self.known) {
                 Ok(record) => self.records.push(record),
                 // A newer release wrote it, and will read it.
                 Err(error) => {

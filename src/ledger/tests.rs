@@ -5,9 +5,11 @@
 use super::codec::tests::plain;
 use super::journal::{Found, Segment};
 use super::*;
+use crate::domain::{CallId, Charge, CounterId, RecordId, Scope};
 use crate::store::tests::both;
 use crate::store::{DatabaseSettings, Store};
 use std::path::Path;
+use std::time::SystemTime;
 use tempfile::TempDir;
 
 const ROWS: &str = "SELECT COUNT(*) FROM tollgate_usage";
@@ -215,14 +217,43 @@ fn a_file_that_was_never_finished_goes_and_a_foreign_one_is_kept() {
     assert_eq!(left, ["c.bad", "lock"]);
 }
 
-/// Time of an append, and CPU time of the whole process for each record booked.
+/// A call among those of a thousand keys, at ten a millisecond.
+fn busy(number: u64) -> UsageRecord {
+    let mut draw = fastrand::Rng::with_seed(number);
+    let mut record = plain(number.into());
+    let ms = 1_750_000_000_123 + number / 10;
+    record.id = RecordId::new(ms, draw.u128(..));
+    record.arrived = SystemTime::UNIX_EPOCH + Duration::from_millis(ms);
+    record.call_id = CallId::new(&uuid::Builder::from_u128(draw.u128(..)).into_uuid().to_string());
+    record.response_id = Some(Arc::from(format!("chatcmpl-{:032x}", draw.u128(..))));
+    let who = draw.u64(..1000);
+    let key = format!("{:064x}", u128::from(who + 1) << 96);
+    let (user, team) = (format!("user-{who}"), format!("team-{}", who % 50));
+    let charge = |scope, id: &str| Charge {
+        counter: CounterId { scope, id: Arc::from(id), slot: Arc::from("") },
+        period_end: 0,
+    };
+    let own = record.attribution.as_mut().unwrap();
+    own.charges = vec![
+        charge(Scope::Key, &key),
+        charge(Scope::User, &user),
+        charge(Scope::Team, &team),
+        charge(Scope::Global, ""),
+    ];
+    own.tags = Vec::new();
+    (own.user_id, own.team_id) = (Some(Arc::from(user)), Some(Arc::from(team)));
+    record.key_hash = Some(Arc::from(key));
+    record
+}
+
+/// Time of an append, and CPU time of the whole process for each record booked, at ten thousand a second.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "a measurement: cargo test --release slow_cost -- --ignored --nocapture"]
 async fn slow_cost_of_a_record() {
-    const RECORDS: u128 = 50_000;
+    const RECORDS: u64 = 100_000;
+    let records: Vec<UsageRecord> = (0..RECORDS).map(busy).collect();
     for (store, _folder) in both().await {
         let root = TempDir::new().unwrap();
-        let records: Vec<UsageRecord> = (0..RECORDS).map(plain).collect();
         let ledger = open(root.path(), &away(), |_| {});
         let began = Instant::now();
         records.iter().for_each(|record| ledger.append(record).unwrap());
@@ -230,6 +261,7 @@ async fn slow_cost_of_a_record() {
         close(ledger, Duration::ZERO).await;
         let (cpu, began) = (cpu(), Instant::now());
         close(open(root.path(), &store, |_| {}), Duration::from_secs(100)).await;
+        while store.index_calls().await.unwrap() {}
         let (cpu, booking) = (self::cpu() - cpu, began.elapsed());
         assert_eq!(store.number(ROWS).await, i64::try_from(RECORDS).ok());
         let each = |time: Duration| time / u32::try_from(RECORDS).unwrap();

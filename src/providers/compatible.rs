@@ -1,6 +1,7 @@
 //! Providers that are reached by a known dialect with a key. One is a row here and nothing else.
 
 use super::azure::{Azure, Foundry};
+use super::base::Base;
 use super::bedrock::Bedrock;
 use super::site::Site;
 use crate::dialects::Dialect;
@@ -10,6 +11,7 @@ use crate::dialects::converse::Converse;
 use crate::dialects::gemini::Gemini;
 use crate::dialects::ollama::Ollama;
 use crate::dialects::openai::OpenAi;
+use crate::domain::HostPort;
 
 /// A provider of a known dialect, OpenAI's for nearly all.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +30,8 @@ pub struct Row {
     pub cut: &'static [&'static str],
     /// Whether it takes `stream_options` (it answers 422 otherwise).
     pub takes_stream_options: bool,
+    /// Whether the vendor's own address has OpenAI's responses, too.
+    pub has_responses: bool,
     /// What it speaks.
     pub dialect: &'static dyn Dialect,
     /// Who finds out where it is, if that takes more than a base and a key.
@@ -48,6 +52,7 @@ const fn row(
         base_env,
         cut: &[],
         takes_stream_options: true,
+        has_responses: false,
         dialect: &OpenAi,
         site: None,
     }
@@ -67,12 +72,30 @@ const fn local(prefix: &'static str, base: Option<&'static str>, base_env: &'sta
     row(prefix, base, &[], base_env)
 }
 
-const OPENAI: Row = row(
+/// With OpenAI's responses.
+const fn answering(row: Row) -> Row {
+    Row { has_responses: true, ..row }
+}
+
+const OPENAI: Row = answering(row(
     "openai",
     Some("https://api.openai.com/v1"),
     &["OPENAI_API_KEY"],
     &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
-);
+));
+
+impl Row {
+    /// Whether what is at this address has OpenAI's responses: the vendor's own has if its documentation says so, and
+    /// Azure's has on the surface that names models in the body. Of other servers nobody knows.
+    #[must_use]
+    pub fn has_responses_at(&self, origin: &HostPort, path: &str) -> bool {
+        let host = origin.host.as_str();
+        let is_azures = host.ends_with(".azure.com") && path.ends_with("/openai/v1");
+        let own = self.base.and_then(|base| Base::parse(base).ok()).map(|base| base.origin.host);
+        let is_own = own.is_some_and(|own| host == own || host.ends_with(&format!(".{own}")));
+        is_azures || (self.has_responses && is_own)
+    }
+}
 
 /// Every provider served in this way.
 pub static ALL: &[Row] = &[
@@ -84,7 +107,7 @@ pub static ALL: &[Row] = &[
     row("custom", None, &[], &[]),
     row("custom_openai", None, &["OPENAI_API_KEY"], &[]),
     row("deepseek", Some("https://api.deepseek.com"), &["DEEPSEEK_API_KEY"], &["DEEPSEEK_API_BASE"]),
-    row("groq", Some("https://api.groq.com/openai/v1"), &["GROQ_API_KEY"], &["GROQ_API_BASE"]),
+    answering(row("groq", Some("https://api.groq.com/openai/v1"), &["GROQ_API_KEY"], &["GROQ_API_BASE"])),
     Row {
         takes_stream_options: false,
         ..row(
@@ -100,19 +123,19 @@ pub static ALL: &[Row] = &[
         &["TOGETHERAI_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHER_API_KEY", "TOGETHER_AI_TOKEN"],
         &["TOGETHER_AI_API_BASE"],
     ),
-    row(
+    answering(row(
         "fireworks_ai",
         Some("https://api.fireworks.ai/inference/v1"),
         &["FIREWORKS_API_KEY", "FIREWORKS_AI_API_KEY", "FIREWORKSAI_API_KEY", "FIREWORKS_AI_TOKEN"],
         &["FIREWORKS_API_BASE"],
-    ),
-    row(
+    )),
+    answering(row(
         "openrouter",
         Some("https://openrouter.ai/api/v1"),
         &["OPENROUTER_API_KEY", "OR_API_KEY"],
         &["OPENROUTER_API_BASE"],
-    ),
-    row("xai", Some("https://api.x.ai/v1"), &["XAI_API_KEY"], &["XAI_API_BASE"]),
+    )),
+    answering(row("xai", Some("https://api.x.ai/v1"), &["XAI_API_KEY"], &["XAI_API_BASE"])),
     row(
         "perplexity",
         Some("https://api.perplexity.ai"),
@@ -209,12 +232,12 @@ pub static ALL: &[Row] = &[
         &["GRADIENT_AI_ENDPOINT"],
     ),
     cloud("helicone", "https://ai-gateway.helicone.ai", &["HELICONE_API_KEY"], &["HELICONE_API_BASE"]),
-    cloud(
+    answering(cloud(
         "huggingface",
         "https://router.huggingface.co/v1",
         &["HF_TOKEN", "HUGGINGFACE_API_KEY"],
         &["HF_API_BASE"],
-    ),
+    )),
     cloud("hyperbolic", "https://api.hyperbolic.xyz/v1", &["HYPERBOLIC_API_KEY"], &["HYPERBOLIC_API_BASE"]),
     cloud("jina_ai", "https://api.jina.ai/v1", &["JINA_AI_API_KEY", "JINA_AI_TOKEN"], &["JINA_AI_API_BASE"]),
     cloud("lambda_ai", "https://api.lambda.ai/v1", &["LAMBDA_API_KEY"], &["LAMBDA_API_BASE"]),
@@ -257,12 +280,12 @@ pub static ALL: &[Row] = &[
         &["VERCEL_AI_GATEWAY_API_KEY", "VERCEL_OIDC_TOKEN"],
         &["VERCEL_AI_GATEWAY_API_BASE"],
     ),
-    cloud(
+    answering(cloud(
         "volcengine",
         "https://ark.cn-beijing.volces.com/api/v3",
         &["VOLCENGINE_API_KEY"],
         &["VOLCENGINE_API_BASE"],
-    ),
+    )),
     cloud(
         "voyage",
         "https://api.voyageai.com/v1",
@@ -392,7 +415,30 @@ const fn ollama(prefix: &'static str) -> Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::providers::base::Base;
+
+    #[test]
+    fn responses_are_relayed_to_those_who_are_known_to_have_them() {
+        let has = |prefix: &str, base: &str| {
+            let base = Base::parse(base).unwrap();
+            find(prefix).unwrap().has_responses_at(&base.origin, &base.path)
+        };
+        for (prefix, base, expected) in [
+            ("openai", "https://api.openai.com/v1", true),
+            ("openai", "https://eu.api.openai.com/v1", true),
+            ("openai", "https://api-openai.com/v1", false),
+            ("openai", "http://vllm:8000/v1", false),
+            ("openai", "https://r.openai.azure.com/openai/v1", true),
+            ("azure", "https://r.openai.azure.com/openai/v1", true),
+            ("azure", "https://r.openai.azure.com/openai/deployments/d", false),
+            ("azure_ai", "https://r.services.ai.azure.com/openai/v1", true),
+            ("groq", "https://api.groq.com/openai/v1", true),
+            ("groq", "http://proxy/v1", false),
+            ("deepseek", "https://api.deepseek.com", false),
+            ("hosted_vllm", "http://vllm:8000/v1", false),
+        ] {
+            assert_eq!(has(prefix, base), expected, "{prefix} {base}");
+        }
+    }
 
     #[test]
     fn every_row_is_usable_and_stands_once() {

@@ -2,7 +2,7 @@
 
 use super::catalog::ImagePrice;
 use crate::dialects::{Auth, Dialect};
-use crate::domain::{HostPort, Prices, Secret, TargetId};
+use crate::domain::{EndpointKind, HostPort, Prices, Secret, TargetId};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +45,13 @@ pub struct Target {
 }
 
 impl Target {
+    /// The APIs whose requests it takes as clients wrote them, each with what follows the base path.
+    pub fn relays(&self) -> impl Iterator<Item = &'static (EndpointKind, &'static str)> {
+        let has_responses = self.params.has_responses;
+        let all = self.dialect.relays().iter();
+        all.filter(move |(kind, _)| has_responses || *kind != EndpointKind::Responses)
+    }
+
     /// What only this upstream may see: its key, and configured header values that may be one.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let headers = self.params.extra_headers.iter().map(|(_, value)| value);
@@ -93,6 +100,8 @@ pub struct Params {
     pub additional_drop_params: Vec<String>,
     /// Whether the upstream understands `stream_options` (nearly all do).
     pub takes_stream_options: bool,
+    /// Whether the upstream has OpenAI's responses, too; they are translated otherwise.
+    pub has_responses: bool,
     /// Calls with these tags are for it (`tags`).
     pub tags: Vec<Arc<str>>,
 }

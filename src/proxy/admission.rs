@@ -2,7 +2,7 @@
 
 use super::Gateway;
 use super::stage::{Admitted, PassedHeaders};
-use crate::auth::{self, Claim, Origin};
+use crate::auth::{self, Claim, Origin, Presented};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, EndpointKind, ErrorKind, Money, unix_ms};
 use crate::limits::{self, Ask, Permit, Refusal, Share};
@@ -25,18 +25,23 @@ pub(super) struct Visitor {
     pub(super) now: i64,
 }
 
-/// Says who is calling, and whether they may at all.
+/// Says who is calling, and whether they may at all. The key may stand in `query`, if it is given.
 pub(super) async fn visitor(
     gateway: &Gateway,
     snapshot: &Snapshot,
     session: &Session,
+    query: Option<&str>,
     arrived_at: SystemTime,
 ) -> Result<Visitor, (ApiError, Option<Arc<str>>)> {
     let headers = &session.req_header().headers;
     let ip = address(session, headers, snapshot.house.forwarded_for);
     let nobody = |error| (error, None);
     snapshot.house.lets_in(ip).map_err(nobody)?;
-    let presented = auth::presented(headers, snapshot.config.server.key_header.as_deref());
+    let in_query = query.and_then(auth::key_in_query);
+    let presented = match auth::presented(headers, snapshot.config.server.key_header.as_deref()) {
+        Presented::Nothing => in_query.as_deref().map_or(Presented::Nothing, Presented::Key),
+        found => found,
+    };
     let standing = match snapshot.verifier.check(presented).map_err(nobody)? {
         Claim::Known(principal) => Standing::of(principal, Some(Arc::clone(&snapshot.house.bare))),
         Claim::Virtual(candidate) => gateway.directory.standing(&candidate).await.map_err(nobody)?,

@@ -8,6 +8,7 @@ mod admission;
 mod body;
 mod deposit;
 mod detour;
+mod exchange;
 mod head;
 mod media;
 mod passing;
@@ -25,6 +26,7 @@ use crate::runtime::{Directory, RuntimeHandle};
 use crate::telemetry::Telemetry;
 use async_trait::async_trait;
 use bytes::Bytes;
+use exchange::Wire;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -35,6 +37,9 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 pub use stage::Ctx;
+
+/// Idle upstream connections that a data-plane thread keeps of each kind.
+pub const UPSTREAM_POOL: usize = 512;
 
 /// Answers what is not a model call. Implemented above, so that admin work never runs on a data thread.
 #[async_trait]
@@ -62,6 +67,7 @@ pub struct Gateway {
 /// The proxy of one data-plane thread.
 pub struct Proxy {
     gateway: Arc<Gateway>,
+    wire: Wire,
     pulse: Once,
 }
 
@@ -69,7 +75,7 @@ impl Proxy {
     /// A proxy for one more thread.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>) -> Self {
-        Self { gateway, pulse: Once::new() }
+        Self { gateway, wire: Wire::default(), pulse: Once::new() }
     }
 
     /// Keeps a near timer in this thread's runtime. Each read has a far one, and a timer that is nearer
@@ -105,7 +111,7 @@ impl ProxyHttp for Proxy {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         self.pulse();
-        phases::request::run(&self.gateway, session, ctx).await
+        phases::request::run(&self.gateway, &self.wire, session, ctx).await
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Ctx) -> Result<Box<HttpPeer>> {

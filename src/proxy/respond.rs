@@ -79,9 +79,13 @@ pub(super) async fn cut(gateway: &Gateway, session: &mut Session, relay: &mut Re
             StreamEnd::Complete { tail } => tail,
             StreamEnd::Cut => return,
         },
-        (Meter::Stream(_), Some(fault)) => relay.error_event(fault),
+        (Meter::Stream(_), Some(fault)) => {
+            let fault = fault.clone();
+            relay.error_event(&fault)
+        }
         _ => return,
     };
+    let last = relay.listed(last, true);
     relay.complete |= said_all;
     settle::book_relay(gateway, relay, true);
     if let Err(error) = session.write_response_body(Some(last), true).await {
@@ -110,9 +114,10 @@ pub(super) async fn internal(session: &mut Session) {
     }
 }
 
-/// Says about how many tokens a prompt has, as Anthropic would.
+/// Says about how many tokens a prompt has, as the client's provider would.
 pub(super) async fn token_count(session: &mut Session, admitted: &Admitted) -> Result<bool> {
-    let count = serde_json::json!({ "input_tokens": admitted.request.prompt_estimate() });
+    let name = if admitted.caller.kind.is_googles() { "totalTokens" } else { "input_tokens" };
+    let count = serde_json::json!({ name: admitted.request.prompt_estimate() });
     let body = Bytes::from(count.to_string());
     let head = head::counted(session, &admitted.caller, body.len())?;
     whole(session, head, body).await?;

@@ -5,7 +5,7 @@ use super::media;
 use super::passing;
 use super::phases::response_body::estimated;
 use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
-use crate::dialects::openai;
+use crate::dialects::{gemini, openai};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
     Charge, Content, EndpointKind, Money, Outcome, RecordId, Timings, Units, UpstreamClass, Usage,
@@ -253,6 +253,11 @@ fn of_gone(admitted: Box<Admitted>) -> UsageRecord {
     of_refused(Refused { client_gone: true, ..admitted.refuse(error, None) })
 }
 
+fn usage_in_tail(relay: &Relay, tail: &[u8]) -> Option<Usage> {
+    let is_googles = relay.attempt.admitted.caller.kind.is_googles();
+    if is_googles { gemini::usage_in_tail(tail) } else { openai::usage_in_tail(tail) }
+}
+
 fn relay_usage(relay: &Relay) -> (Usage, UsageSource, Units) {
     let prompt = relay.attempt.admitted.request.prompt_estimate();
     let (usage, source) = match &relay.meter {
@@ -266,7 +271,7 @@ fn relay_usage(relay: &Relay) -> (Usage, UsageSource, Units) {
             let weight = media::of_tail(&relay.attempt, tail);
             return (weight.usage, weight.source, weight.units);
         }
-        Meter::Tail { tail, size, .. } => match openai::usage_in_tail(tail) {
+        Meter::Tail { tail, size, .. } => match usage_in_tail(relay, tail) {
             Some(usage) => (usage, UsageSource::Upstream),
             None => estimated(prompt, estimate_tokens(*size)),
         },

@@ -5,7 +5,7 @@ use super::GroupQueue;
 use super::choice::candidate;
 use crate::auth::Asked;
 use crate::config::Filters;
-use crate::domain::{Money, Prices, Units, Usage};
+use crate::domain::{Money, Prices, Units, UpstreamClass, Usage};
 use crate::limits::{Expected, Learned, output_estimate};
 use crate::metering::{self, Latencies};
 use crate::routing::{Choice, Chooser, Notes};
@@ -204,13 +204,12 @@ impl Group {
         !self.is_served
     }
 
-    /// Whether a deployment other than this one is in rotation.
+    /// Whether a deployment other than this one is in rotation, and stays there when this one fails so.
     #[must_use]
-    pub fn has_other(&self, than: usize) -> bool {
-        self.deployments
-            .iter()
-            .enumerate()
-            .any(|(i, d)| i != than && d.target.unserved.is_none() && d.state.cooled().is_none())
+    pub fn has_other(&self, than: usize, class: UpstreamClass) -> bool {
+        let Some(failed) = self.deployments.get(than) else { return false };
+        let stays = |d: &Deployment| d.state.cooled().is_none() && !d.state.shares(&failed.state, class);
+        self.deployments.iter().enumerate().any(|(i, d)| i != than && d.target.unserved.is_none() && stays(d))
     }
 
     /// Whether any deployment is in rotation.

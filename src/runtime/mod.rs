@@ -27,7 +27,7 @@ pub use house::House;
 pub use known::Known;
 pub use marks::{Tags, affinity};
 pub use names::Resolution;
-pub use queue::{GroupQueue, Turn, TurnWish};
+pub use queue::{GroupQueue, Outlook, Turn, TurnWish};
 pub use reloader::{Hooks, RefusedFile, ReloadError, Reloaded, Reloader, Source};
 pub(crate) use snapshot::zone;
 pub use snapshot::{PrepareError, Snapshot};

@@ -1,11 +1,13 @@
 //! A group's way to scarce quota: who waits in which queue, for how long, and what a call takes.
 
-use super::{Group, Standing};
+use super::{Bar, Group, Standing, Wish};
 use crate::config::Config;
+use crate::dialects::openai::Request;
 use crate::domain::QueueTerms;
 use crate::limits::output_estimate;
 use crate::routing::queue::{Demand, Limits, Rank};
 use crate::upstream::{Ask, Deployment, Granted, NoTurn, Queue, Ticket, Upstreams};
+use http::{HeaderMap, HeaderName};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -39,6 +41,68 @@ pub struct TurnWish {
     pub max_wait: Option<Duration>,
     /// Lower is sooner.
     pub priority: Option<u8>,
+}
+
+impl TurnWish {
+    /// What the client says of its waiting. A header beats the body.
+    #[must_use]
+    pub fn read(headers: &HeaderMap, request: &Request) -> Self {
+        const MAX_WAIT: HeaderName = HeaderName::from_static("x-tollgate-max-wait");
+        const PRIORITY: HeaderName = HeaderName::from_static("x-tollgate-priority");
+        let said = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is clamped")]
+        let level = |number: f64| number.clamp(0.0, 255.0) as u8;
+        Self {
+            max_wait: said(&MAX_WAIT).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+            priority: said(&PRIORITY).map(level).or_else(|| request.priority()),
+        }
+    }
+}
+
+/// What a call that comes now has before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outlook {
+    /// A deployment can be asked.
+    Open,
+    /// It has its turn after about so long.
+    Waits(Duration),
+    /// It cannot have its turn in time.
+    NoTurn(NoTurn),
+    /// No deployment can be asked, and waiting does not help.
+    Barred(Bar),
+}
+
+impl Group {
+    /// What a call may do to get its turn; `None` where nothing is limited.
+    #[must_use]
+    pub fn turn(&self, standing: &Standing, request: &Request, wish: TurnWish) -> Option<Turn> {
+        let queue = self.queue.as_ref()?;
+        let tokens = GroupQueue::tokens(self, request.prompt_estimate(), request.max_tokens());
+        Some(queue.turn(standing, wish, tokens))
+    }
+
+    /// What a call has before it; nothing is counted.
+    #[must_use]
+    pub fn outlook(&self, wish: &Wish<'_>, turn: Option<Turn>) -> Outlook {
+        let bar = self.nobody(wish);
+        let Some((turn, queue)) = turn.zip(self.queue.as_ref()).filter(|_| self.must_wait(bar)) else {
+            return bar.map_or(Outlook::Open, Outlook::Barred);
+        };
+        match queue.outlook(turn, self.ruled_out(wish)) {
+            Ok(wait) => Outlook::Waits(wait),
+            Err(why) => Outlook::NoTurn(why),
+        }
+    }
+
+    /// Whether a call has to wait for its turn: time alone bars all deployments, or others wait already.
+    #[must_use]
+    pub fn must_wait(&self, bar: Option<Bar>) -> bool {
+        match bar {
+            None => self.queue.as_ref().is_some_and(GroupQueue::is_busy),
+            Some(Bar::Cooled(_) | Bar::Quota(_)) => true,
+            Some(_) => false,
+        }
+    }
 }
 
 /// What a call does until it has its turn.
@@ -141,15 +205,17 @@ impl GroupQueue {
         self.queue.estimate(&self.ask(turn, barred, SmallVec::new()))
     }
 
-    /// Why a call cannot get its turn in time, if so.
-    #[must_use]
-    pub fn hopeless(&self, turn: Turn, barred: SmallVec<[usize; 8]>) -> Option<NoTurn> {
+    /// How long a call will about wait for its turn.
+    ///
+    /// # Errors
+    /// Why it cannot get one in time.
+    pub fn outlook(&self, turn: Turn, barred: SmallVec<[usize; 8]>) -> Result<Duration, NoTurn> {
         let estimate = self.estimate(turn, barred);
-        if estimate.is_none_or(|wait| wait > turn.patience) {
-            return Some(NoTurn::TooLate(estimate));
-        }
-        let full = self.queue.depth() >= self.max_depth && estimate.is_some_and(|wait| !wait.is_zero());
-        full.then_some(NoTurn::Full(estimate))
+        let Some(wait) = estimate.filter(|wait| *wait <= turn.patience) else {
+            return Err(NoTurn::TooLate(estimate));
+        };
+        let full = self.queue.depth() >= self.max_depth && !wait.is_zero();
+        if full { Err(NoTurn::Full(estimate)) } else { Ok(wait) }
     }
 
     /// Waits for a turn, up to `patience`. A call that had one goes first.

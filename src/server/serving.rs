@@ -6,7 +6,7 @@ use super::handover::{self, Receipt};
 use super::lane::{Lane, Signs};
 use super::lifecycle::Signals;
 use super::systemd;
-use crate::proxy::Gateway;
+use crate::proxy::{Gateway, UPSTREAM_POOL};
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use std::net::{SocketAddr, TcpListener};
@@ -16,8 +16,6 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use tokio::sync::watch;
 
-/// Idle upstream connections each data-plane thread keeps.
-const POOL: usize = 512;
 /// Pingora's own bound on attempts, above any plan of ours.
 const ATTEMPTS: usize = 64;
 
@@ -79,7 +77,7 @@ impl Serving {
         let conf = ServerConf {
             threads: 1,
             work_stealing: false,
-            upstream_keepalive_pool_size: POOL,
+            upstream_keepalive_pool_size: UPSTREAM_POOL,
             max_retries: ATTEMPTS,
             ..ServerConf::default()
         };

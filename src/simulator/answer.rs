@@ -26,6 +26,8 @@ pub(super) enum Form {
     Chat,
     Completion,
     Messages,
+    Responses,
+    Contents,
 }
 
 /// What is going to be said.
@@ -39,6 +41,17 @@ pub(super) struct Answer {
     /// The tool to call instead.
     pub(super) tool: Option<String>,
     pub(super) usage: Option<(u64, u64)>,
+    /// The events of its stream, in those forms that are scripted whole.
+    pub(super) events: Vec<Value>,
+}
+
+// === impl Form ===
+
+impl Form {
+    /// Whether streams hold the counts whoever asks.
+    const fn always_counts(self) -> bool {
+        matches!(self, Self::Messages | Self::Responses | Self::Contents)
+    }
 }
 
 // === impl Response ===
@@ -106,21 +119,31 @@ impl Answer {
         let told = match behaviour.usage {
             UsageReport::Never => false,
             UsageReport::Always => true,
-            UsageReport::AsAsked => form == Form::Messages || !asked.streams() || asked.wants_usage(),
+            UsageReport::AsAsked => form.always_counts() || !asked.streams() || asked.wants_usage(),
         };
         let usage = told.then(|| (asked.prompt_words(), spoken));
-        Self { form, model: asked.model.to_string(), id, text, pieces, reasoning, tool, usage }
+        let model = asked.model.to_string();
+        let mut answer = Self { form, model, id, text, pieces, reasoning, tool, usage, events: Vec::new() };
+        answer.events = match form {
+            Form::Responses if asked.streams() => answer.response_events(),
+            Form::Contents if asked.streams() => answer.content_events(),
+            _ => Vec::new(),
+        };
+        answer
     }
 
     /// The body of an answer that is not streamed.
     pub(super) fn plain(&self) -> Vec<u8> {
-        if self.is_message() {
-            return self.message();
+        match self.form {
+            Form::Messages => return self.message(),
+            Form::Responses => return self.response().to_string().into_bytes(),
+            Form::Contents => return self.content().to_string().into_bytes(),
+            Form::Chat | Form::Completion => {}
         }
         let mut out = Vec::with_capacity(512 + self.text.len());
         match self.form {
             Form::Chat => out.extend_from_slice(b"{\"id\":\"chatcmpl-sim-"),
-            Form::Completion | Form::Messages => out.extend_from_slice(b"{\"id\":\"cmpl-sim-"),
+            _ => out.extend_from_slice(b"{\"id\":\"cmpl-sim-"),
         }
         out.extend_from_slice(format!("{}\",\"object\":", self.id).as_bytes());
         push_string(&mut out, if self.form == Form::Chat { "chat.completion" } else { "text_completion" });

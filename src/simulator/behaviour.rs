@@ -15,6 +15,8 @@ pub struct Behaviour {
     pub requests_per_window: Option<u64>,
     /// The length of that window.
     pub window: Duration,
+    /// Whether such a 429 has a `Retry-After`.
+    pub says_when: bool,
     /// Wait before the first byte of the answer.
     pub first_byte: Duration,
     /// What the answer is made of.
@@ -181,6 +183,7 @@ impl Default for Behaviour {
             retry_after: None,
             requests_per_window: None,
             window: Duration::from_secs(60),
+            says_when: true,
             first_byte: Duration::ZERO,
             kind: Kind::Plain,
             text: Text::Words,

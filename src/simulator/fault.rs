@@ -39,9 +39,12 @@ pub(super) fn response(fault: Fault, behaviour: &Behaviour, model: &str) -> Opti
 }
 
 /// 429 of a window that is used up.
-pub(super) fn limited(limit: Limit, model: &str) -> Response {
-    let seconds = limit.reset.as_millis().div_ceil(1000);
-    error(429, model).with_header("retry-after", seconds)
+pub(super) fn limited(limit: Limit, behaviour: &Behaviour, model: &str) -> Response {
+    let refused = error(429, model);
+    if !behaviour.says_when {
+        return refused;
+    }
+    refused.with_header("retry-after", limit.reset.as_millis().div_ceil(1000))
 }
 
 /// 401 of a key the script does not know.
@@ -58,6 +61,11 @@ pub(super) fn unknown_word(message: &str) -> Response {
 pub(super) fn unreadable(message: &str) -> Response {
     let message = format!("We could not parse the JSON body of your request: {message}");
     openai(400, &message, "invalid_request_error", None, None)
+}
+
+/// 400 of a request that is not of OpenAI's form.
+pub(super) fn invalid(message: &str) -> Response {
+    openai(400, message, "invalid_request_error", None, None)
 }
 
 /// The error OpenAI sends with a status.

@@ -49,7 +49,7 @@ impl Request {
     pub(super) fn key(&self) -> &str {
         let bearer = self.header("authorization");
         let key = bearer.strip_prefix("Bearer ").unwrap_or(bearer);
-        [key, self.header("api-key"), self.header("x-api-key")]
+        [key, self.header("api-key"), self.header("x-api-key"), self.header("x-goog-api-key")]
             .into_iter()
             .find(|key| !key.is_empty())
             .unwrap_or_default()

@@ -1,6 +1,6 @@
 //! Anthropic's messages: the shape of its answers, streams and errors, and what it would not take.
 
-use super::answer::{Answer, Form, Response};
+use super::answer::{Answer, Response};
 use super::http::Request;
 use serde_json::{Value, json};
 
@@ -185,10 +185,5 @@ impl Answer {
             Some(_) => json!({ "type": "input_json_delta", "partial_json": piece }),
             None => json!({ "type": "text_delta", "text": piece }),
         }
-    }
-
-    /// Whether it is one of Anthropic's.
-    pub(super) fn is_message(&self) -> bool {
-        self.form == Form::Messages
     }
 }

@@ -1,4 +1,4 @@
-//! Floor 2: an upstream with faults that speaks OpenAI's and Anthropic's formats, for `demo`, the tests and `bench`. `serve` never starts it.
+//! Floor 2: an upstream with faults that speaks OpenAI's, Anthropic's and Google's formats, for `demo`, the tests and `bench`. `serve` never starts it.
 //!
 //! A [`Script`] says what each bearer key gets: a [`Behaviour`], which is an answer and what goes wrong with it.
 //! Any client can also ask for one by name: the model `sim-429+retry-after=2` is rate limited,
@@ -9,6 +9,7 @@
 
 mod answer;
 mod behaviour;
+mod contents;
 mod fault;
 mod form;
 mod http;
@@ -16,6 +17,7 @@ mod json;
 mod media;
 mod messages;
 mod request;
+mod responses;
 mod serve;
 mod state;
 mod stream;

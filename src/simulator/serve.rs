@@ -4,12 +4,12 @@ use super::answer::{self, Answer, Form, Response};
 use super::form;
 use super::http::{Connection, Request};
 use super::media::{self, Reply};
-use super::messages;
 use super::request::Asked;
 use super::state::{State, Turn};
 use super::stream::{self, Ended};
 use super::words::MODEL_PREFIX;
 use super::{After, Behaviour, Ending, Fault, Kind, fault};
+use super::{contents, messages, responses};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,7 +76,7 @@ async fn respond(
     let key = request.key();
     let whole = |after| Ok((Ended::Whole, after));
     let parts = form::read(request);
-    let asked = match serde_json::from_slice::<Asked<'_>>(&request.body) {
+    let mut asked = match serde_json::from_slice::<Asked<'_>>(&request.body) {
         Ok(asked) => asked,
         Err(_) if parts.is_some() => Asked::of_model(
             parts.as_deref().and_then(|parts| form::field(parts, "model")).unwrap_or_default(),
@@ -87,6 +87,9 @@ async fn respond(
             return whole(After::Keep);
         }
     };
+    if let Some((model, method)) = contents::called(request.route()) {
+        asked.of_path(model, method == "streamGenerateContent");
+    }
     let of_key = script.keys.get(key);
     if of_key.is_none() && script.known_keys_only {
         connection.send(&fault::unknown_key().render(After::Keep)).await?;
@@ -112,8 +115,12 @@ async fn respond(
     }
     let turn = state.turn(key, &asked.model, &behaviour);
     connection.pause(behaviour.first_byte).await?;
-    let of_anthropic = request.route().contains("/messages");
-    if let Some(ended) = refuse(connection, &turn, &behaviour, &asked, of_anthropic).await? {
+    let reworded: fn(Response) -> Response = match request.route() {
+        route if route.contains("/messages") => messages::reworded,
+        route if contents::called(route).is_some() => contents::reworded,
+        _ => |response| response,
+    };
+    if let Some(ended) = refuse(connection, &turn, &behaviour, &asked, reworded).await? {
         return Ok((ended, behaviour.after));
     }
     if let Some(response) = shelved {
@@ -130,10 +137,10 @@ async fn refuse(
     turn: &Turn,
     behaviour: &Behaviour,
     asked: &Asked<'_>,
-    of_anthropic: bool,
+    reworded: fn(Response) -> Response,
 ) -> io::Result<Option<Ended>> {
     let response = match (turn.limit, behaviour.fault_of(turn.ordinal)) {
-        (Some(limit), _) if limit.exceeded => fault::limited(limit, &asked.model),
+        (Some(limit), _) if limit.exceeded => fault::limited(limit, behaviour, &asked.model),
         (_, None) => return Ok(None),
         (_, Some(Fault::Hang)) => return Err(connection.hang().await),
         (_, Some(Fault::Close)) => return Ok(Some(Ended::Cut)),
@@ -143,8 +150,7 @@ async fn refuse(
             None => return Ok(None),
         },
     };
-    let response = if of_anthropic { messages::reworded(response) } else { response };
-    connection.send(&response.with_limit(turn.limit).render(behaviour.after)).await?;
+    connection.send(&reworded(response).with_limit(turn.limit).render(behaviour.after)).await?;
     Ok(Some(Ended::Whole))
 }
 
@@ -169,6 +175,21 @@ async fn answer(
                 return plain(connection, messages::count(asked.prompt_words()), behaviour).await;
             }
             Form::Messages
+        }
+        _ if route.ends_with("/responses") => {
+            if let Some(words) = responses::fault(&request.body) {
+                return plain(connection, fault::invalid(&words), behaviour).await;
+            }
+            Form::Responses
+        }
+        _ if contents::called(route).is_some() => {
+            if let Some(words) = contents::fault(request) {
+                return plain(connection, contents::refusal(400, &words), behaviour).await;
+            }
+            if route.ends_with(":countTokens") {
+                return plain(connection, contents::count(asked.prompt_words()), behaviour).await;
+            }
+            Form::Contents
         }
         _ => {
             match media::answer(request, behaviour) {

@@ -3,8 +3,8 @@
 use super::answer::{Answer, CREATED, Form, TOOL_CALL_ID};
 use super::http::Connection;
 use super::json::push_string;
-use super::messages;
 use super::{Behaviour, Ending, Grouping, Newline};
+use super::{contents, messages, responses};
 use serde_json::json;
 use std::io;
 
@@ -23,7 +23,7 @@ pub(super) async fn send(
     answer: &Answer,
     behaviour: &Behaviour,
 ) -> io::Result<Ended> {
-    let named = answer.is_message();
+    let named = matches!(answer.form, Form::Messages | Form::Responses);
     let mut writer = Writer { connection, behaviour, wire: head, events: Vec::new(), pending: 0, named };
     let stop_after = match behaviour.ending {
         Ending::Done | Ending::NoDone => usize::MAX,
@@ -33,8 +33,10 @@ pub(super) async fn send(
     for index in 0..stop_after {
         event.clear();
         if !answer.push_event(index, &mut event) {
-            if behaviour.ending != Ending::NoDone {
-                writer.event(if named { messages::STOP.as_bytes() } else { b"[DONE]" }).await?;
+            if behaviour.ending != Ending::NoDone
+                && let Some(last) = answer.last_event()
+            {
+                writer.event(&last).await?;
             }
             return writer.close().await;
         }
@@ -46,11 +48,11 @@ pub(super) async fn send(
     }
     event.clear();
     answer.push_event(stop_after, &mut event);
-    break_off(writer, &event).await
+    break_off(writer, &event, answer.stream_error()).await
 }
 
 /// Ends a stream before its time; `next` is the event that would have come.
-async fn break_off(mut writer: Writer<'_>, next: &[u8]) -> io::Result<Ended> {
+async fn break_off(mut writer: Writer<'_>, next: &[u8], error: &str) -> io::Result<Ended> {
     match writer.behaviour.ending {
         Ending::Cut(_) => writer.half_event(next).await.map(|()| Ended::Cut),
         Ending::Reset(_) => writer.half_event(next).await.map(|()| Ended::Reset),
@@ -59,7 +61,6 @@ async fn break_off(mut writer: Writer<'_>, next: &[u8]) -> io::Result<Ended> {
             Err(writer.connection.hang().await)
         }
         Ending::Error(_) => {
-            let error = if writer.named { messages::STREAM_ERROR } else { STREAM_ERROR };
             writer.event(error.as_bytes()).await?;
             writer.close().await
         }
@@ -163,8 +164,14 @@ impl Writer<'_> {
 impl Answer {
     /// Appends the data of the `index`-th event; `false` past the last.
     fn push_event(&self, index: usize, out: &mut Vec<u8>) -> bool {
-        if self.is_message() {
-            let event = self.message_event(index);
+        let scripted = match self.form {
+            Form::Messages => Some(self.message_event(index)),
+            // The last event of a response is what others call their end.
+            Form::Responses if index + 1 >= self.events.len() => Some(None),
+            Form::Responses | Form::Contents => Some(self.events.get(index).cloned()),
+            Form::Chat | Form::Completion => None,
+        };
+        if let Some(event) = scripted {
             out.extend(event.iter().flat_map(|event| event.to_string().into_bytes()));
             return event.is_some();
         }
@@ -196,10 +203,30 @@ impl Answer {
         true
     }
 
+    /// What a stream ends with.
+    fn last_event(&self) -> Option<Vec<u8>> {
+        match self.form {
+            Form::Chat | Form::Completion => Some(b"[DONE]".to_vec()),
+            Form::Messages => Some(messages::STOP.as_bytes().to_vec()),
+            Form::Responses => self.events.last().map(|event| event.to_string().into_bytes()),
+            Form::Contents => None,
+        }
+    }
+
+    /// An error in the middle of a stream.
+    const fn stream_error(&self) -> &'static str {
+        match self.form {
+            Form::Chat | Form::Completion => STREAM_ERROR,
+            Form::Messages => messages::STREAM_ERROR,
+            Form::Responses => responses::STREAM_ERROR,
+            Form::Contents => contents::STREAM_ERROR,
+        }
+    }
+
     fn push_envelope(&self, out: &mut Vec<u8>) {
         let (id, object) = match self.form {
             Form::Chat => ("chatcmpl", "chat.completion.chunk"),
-            Form::Completion | Form::Messages => ("cmpl", "text_completion"),
+            _ => ("cmpl", "text_completion"),
         };
         out.extend_from_slice(
             format!(
@@ -257,7 +284,7 @@ impl Answer {
                 out.extend_from_slice(format!("\"tool_calls\":{call}").as_bytes());
             }
             (_, Form::Chat) => push_field(out, "content", piece),
-            (_, Form::Completion | Form::Messages) => push_field(out, "text", piece),
+            _ => push_field(out, "text", piece),
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | `every=k`, `first=n`, `after=n` | the fault hits each k-th request, the first n, all but the first n |
 //! | `retry-after=s` | the header, on faulty answers |
 //! | `limit=n`, `window=ms` | n requests each window (a minute), then 429 |
+//! | `no-retry-after` | such a 429 has no `Retry-After`, only its `x-ratelimit-` headers |
 //! | `wait=ms`, `gap=ms` | before the first byte, between events |
 //! | `chunks=n`, `bytes=n` | content events, size of the whole text |
 //! | `tools`, `reasoning`, `echo` | another kind of answer |
@@ -62,6 +63,7 @@ fn fault(word: &str) -> Option<Fault> {
 fn plain(behaviour: &mut Behaviour, word: &str) -> Option<()> {
     match word {
         "ok" => {}
+        "no-retry-after" => behaviour.says_when = false,
         "tools" => behaviour.kind = Kind::ToolCalls,
         "reasoning" => behaviour.kind = Kind::Reasoning,
         "echo" => behaviour.kind = Kind::Echo,

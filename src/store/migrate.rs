@@ -31,6 +31,7 @@ static ALL: &[Migration] = &[
     migration!(2, "002_usage"),
     migration!(3, "003_import"),
     migration!(4, "004_lists"),
+    migration!(5, "005_find"),
 ];
 
 /// Any number that no other program is likely to lock.

@@ -7,6 +7,7 @@
 use super::db::{BUSY, StoreError};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Page cache, in KiB; it grows as it is used.
@@ -22,11 +23,13 @@ const STATEMENTS: usize = 32;
 pub(super) struct Writer {
     file: PathBuf,
     connection: Mutex<Option<Connection>>,
+    /// Rows that were booked since it was last seen that too few are in no index; all of them at the start.
+    unseen: AtomicU64,
 }
 
 impl Writer {
     pub(super) const fn new(file: PathBuf) -> Self {
-        Self { file, connection: Mutex::new(None) }
+        Self { file, connection: Mutex::new(None), unseen: AtomicU64::new(u64::MAX) }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Connection>> {
@@ -59,6 +62,22 @@ impl Writer {
             }
             Ok(outcome)
         })
+    }
+
+    /// Notes that so many rows were booked.
+    pub(super) fn added(&self, rows: usize) {
+        let unseen = self.unseen.load(Ordering::Relaxed);
+        self.unseen.store(unseen.saturating_add(rows as u64), Ordering::Relaxed);
+    }
+
+    /// Whether there may be rows enough for another span.
+    pub(super) fn span_is_due(&self, rows: u64) -> bool {
+        self.unseen.load(Ordering::Relaxed) >= rows
+    }
+
+    /// Notes that there are not.
+    pub(super) fn span_is_open(&self) {
+        self.unseen.store(0, Ordering::Relaxed);
     }
 
     fn open(&self) -> Result<Connection, rusqlite::Error> {

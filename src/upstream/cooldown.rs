@@ -1,7 +1,8 @@
 //! Which deployments and keys are out of rotation, and until when.
 //!
 //! Read on every request, so reading is a few atomic loads; the breaker behind it is locked only for the
-//! moment of counting. A refused key (401) benches all deployments that use it at that origin.
+//! moment of counting. A refused key (401) benches all deployments that use it at that origin; a 429, or a key that may
+//! not have this model (403), those that use it for the same upstream model: quotas are by key and model.
 
 use super::Cooldown;
 use crate::domain::{FaultClass, UpstreamClass};
@@ -11,10 +12,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
-/// One upstream key at one origin, shared by the deployments that use it.
+/// One upstream key at one origin, or what it has of one model there; shared by the deployments that use it.
 #[derive(Debug, Default)]
 pub struct KeyLane {
     cooldown: Cooldown,
+}
+
+/// What a deployment shares with others.
+#[derive(Clone, Debug, Default)]
+pub struct Lanes {
+    /// Its key at its origin.
+    pub key: Arc<KeyLane>,
+    /// Its key for its upstream model.
+    pub model: Arc<KeyLane>,
 }
 
 /// A failure as cooldown sees it.
@@ -33,9 +43,8 @@ pub struct Fault {
 #[derive(Debug)]
 pub struct TargetState {
     since: Instant,
-    lane: Arc<KeyLane>,
-    /// After refusals that say what will be: a key without this model, a quota.
-    cooldown: Cooldown,
+    /// After refusals that say what will be: a refused key; one without this model, or without quota for it.
+    lanes: Lanes,
     /// After faults of the server, which may be over at any moment.
     trouble: Cooldown,
     breaker: Mutex<Breaker>,
@@ -50,11 +59,10 @@ impl TargetState {
     /// A deployment in rotation; `since` is where its clock starts, `most_parallel` the calls it takes
     /// at a time.
     #[must_use]
-    pub fn new(since: Instant, lane: Arc<KeyLane>, most_parallel: Option<u32>) -> Self {
+    pub fn new(since: Instant, lanes: Lanes, most_parallel: Option<u32>) -> Self {
         Self {
             since,
-            lane,
-            cooldown: Cooldown::default(),
+            lanes,
             trouble: Cooldown::default(),
             breaker: Mutex::default(),
             pace: Pace::default(),
@@ -64,9 +72,27 @@ impl TargetState {
         }
     }
 
-    /// Whether it is of a deployment with this key that takes so many calls at a time.
-    pub(super) fn is_of(&self, lane: &Arc<KeyLane>, most_parallel: Option<u32>) -> bool {
-        Arc::ptr_eq(&self.lane, lane) && self.most_parallel == most_parallel
+    /// Whether it is of a deployment with this key and model that takes so many calls at a time.
+    pub(super) fn is_of(&self, lanes: &Lanes, most_parallel: Option<u32>) -> bool {
+        Arc::ptr_eq(&self.lanes.key, &lanes.key)
+            && Arc::ptr_eq(&self.lanes.model, &lanes.model)
+            && self.most_parallel == most_parallel
+    }
+
+    /// Whether a failure of this class keeps the other out too.
+    #[must_use]
+    pub fn shares(&self, other: &Self, class: UpstreamClass) -> bool {
+        let one = |state: &Self| state.shared(class).map(Arc::as_ptr);
+        one(self).is_some() && one(self) == one(other)
+    }
+
+    /// What a failure of this class benches, if that is more than the deployment.
+    fn shared(&self, class: UpstreamClass) -> Option<&Arc<KeyLane>> {
+        match class.fault() {
+            FaultClass::Key if class == UpstreamClass::Authentication => Some(&self.lanes.key),
+            FaultClass::Key | FaultClass::Quota => Some(&self.lanes.model),
+            FaultClass::Request | FaultClass::Host => None,
+        }
     }
 
     /// The clock of all deployments, in milliseconds.
@@ -89,11 +115,11 @@ impl TargetState {
     #[must_use]
     pub fn may_be_over(&self) -> bool {
         let now = self.now_ms();
-        self.cooldown.remaining(now).is_none() && self.lane.cooldown.remaining(now).is_none()
+        [&self.lanes.key, &self.lanes.model].iter().all(|lane| lane.cooldown.remaining(now).is_none())
     }
 
     fn cooldowns(&self) -> [&Cooldown; 3] {
-        [&self.cooldown, &self.trouble, &self.lane.cooldown]
+        [&self.trouble, &self.lanes.model.cooldown, &self.lanes.key.cooldown]
     }
 
     /// Lets a call in, which is the one that finds out how things are if that is not known; `None` if another
@@ -145,12 +171,10 @@ impl TargetState {
         }
         let mut breaker = self.breaker.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = breaker.failed(now, fault.class, fault.retry_after, rules);
-        let cooldown = match class {
-            FaultClass::Request => return None,
-            FaultClass::Key if fault.class == UpstreamClass::Authentication => &self.lane.cooldown,
-            FaultClass::Key | FaultClass::Quota => &self.cooldown,
-            FaultClass::Host => &self.trouble,
-        };
+        if class == FaultClass::Request {
+            return None;
+        }
+        let cooldown = self.shared(fault.class).map_or(&self.trouble, |lane| &lane.cooldown);
         let length = match verdict {
             Verdict::Cools(length) => length,
             // It was tried whether it is well again, and is not.
@@ -202,10 +226,12 @@ mod tests {
         cooldown: Duration::from_secs(30),
     };
 
+    /// Two models of one key.
     fn pair() -> (TargetState, TargetState) {
-        let lane = Arc::new(KeyLane::default());
+        let first = Lanes::default();
+        let second = Lanes { model: Arc::default(), ..first.clone() };
         let now = Instant::now();
-        (TargetState::new(now, Arc::clone(&lane), None), TargetState::new(now, lane, None))
+        (TargetState::new(now, first, None), TargetState::new(now, second, None))
     }
 
     fn fault(class: UpstreamClass, others: bool) -> Fault {
@@ -217,6 +243,18 @@ mod tests {
         let (first, second) = pair();
         assert!(first.failed(fault(UpstreamClass::Authentication, true), RULES).is_some());
         assert!(first.cooled().is_some() && second.cooled().is_some());
+    }
+
+    #[test]
+    fn a_quota_is_of_a_key_for_a_model() {
+        let (first, other_model) = pair();
+        let same = TargetState::new(Instant::now(), first.lanes.clone(), None);
+        let limited = UpstreamClass::RateLimit;
+        assert!(first.shares(&same, limited) && !first.shares(&other_model, limited));
+        assert!(first.shares(&other_model, UpstreamClass::Authentication));
+        assert!(!first.shares(&same, UpstreamClass::Internal));
+        assert!(first.failed(fault(limited, true), RULES).is_some());
+        assert!(first.cooled().is_some() && same.cooled().is_some() && other_model.cooled().is_none());
     }
 
     #[test]

@@ -100,14 +100,14 @@ impl Deployment {
     /// Whether the upstream takes requests of this API as clients wrote them.
     #[must_use]
     pub fn relays(&self, kind: EndpointKind) -> bool {
-        self.heads.relay(kind)
+        self.heads.relay(kind) || self.target.dialect.relays_at(kind, "").is_some()
     }
 
     /// Whether calls of this API can be made there, as clients wrote them or translated.
     #[must_use]
     pub fn serves(&self, kind: EndpointKind) -> bool {
         // What counts no tokens is counted for.
-        dialects::is_translatable(kind) || kind == EndpointKind::CountTokens || self.relays(kind)
+        dialects::is_translatable(kind) || kind.counts() || self.relays(kind)
     }
 
     /// What an image of this size and quality costs, if that depends on them. What is not said is taken for the

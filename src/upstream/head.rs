@@ -23,7 +23,7 @@ impl Heads {
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
     pub(super) fn new(target: &Target) -> Result<Self> {
-        let relays = target.dialect.relays().iter();
+        let relays = target.relays();
         let head = |(kind, path): &(EndpointKind, &str)| Ok((*kind, Parts::from(head(target, path)?)));
         let relayed = relays.map(head).collect::<Result<_>>()?;
         Ok(Self { relayed, translated: Parts::from(self::head(target, "/")?) })

@@ -19,7 +19,7 @@ mod registry;
 
 pub use ask::{Asked, ask_for_models};
 pub use bench::Cooldown;
-pub use cooldown::{Fault, KeyLane, Leave, TargetState};
+pub use cooldown::{Fault, KeyLane, Lanes, Leave, TargetState};
 pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe};
 pub use outbox::{NotPosted, Outbox};

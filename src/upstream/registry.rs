@@ -1,6 +1,8 @@
 //! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
 
-use super::{Deployment, Endpoint, KeyLane, Probe, Queue, QuotaLane, TargetState, Uncallable, callable};
+use super::{
+    Deployment, Endpoint, KeyLane, Lanes, Probe, Queue, QuotaLane, TargetState, Uncallable, callable,
+};
 use crate::domain::{HostPort, Secret, TargetId};
 use crate::providers::Target;
 use futures::future::join_all;
@@ -28,7 +30,8 @@ type Joined = (Vec<Arc<Deployment>>, Vec<Arc<Endpoint>>);
 struct Kept {
     endpoints: HashMap<HostPort, Arc<Endpoint>>,
     states: HashMap<TargetId, Weak<TargetState>>,
-    lanes: HashMap<(HostPort, Option<Secret>), Weak<KeyLane>>,
+    keys: HashMap<(HostPort, Option<Secret>), Weak<KeyLane>>,
+    models: HashMap<QuotaName, Weak<KeyLane>>,
     quotas: HashMap<QuotaName, Weak<QuotaLane>>,
     /// Numbers the quotas.
     next_quota: u64,
@@ -65,8 +68,7 @@ impl Upstreams {
         let mut deployments = Vec::with_capacity(targets.len());
         for target in targets {
             let endpoint = self.endpoint(&mut kept, &target.origin);
-            let lane = self.lane(&mut kept, target);
-            let state = self.state(&mut kept, target, lane);
+            let state = self.state(&mut kept, target);
             let quota = self.quota(&mut kept, target);
             deployments.push(Arc::new(Deployment::new(Arc::clone(target), endpoint, state, quota)?));
         }
@@ -75,7 +77,8 @@ impl Upstreams {
             others.contains(&origin) || targets.iter().any(|target| target.origin == *origin)
         });
         kept.states.retain(|_, state| state.strong_count() > 0);
-        kept.lanes.retain(|_, lane| lane.strong_count() > 0);
+        kept.keys.retain(|_, lane| lane.strong_count() > 0);
+        kept.models.retain(|_, lane| lane.strong_count() > 0);
         kept.quotas.retain(|_, quota| quota.strong_count() > 0);
         kept.queues.retain(|_, queue| queue.strong_count() > 0);
         Ok((deployments, other_endpoints))
@@ -86,17 +89,8 @@ impl Upstreams {
         Arc::clone(kept.endpoints.entry(origin.clone()).or_insert_with(made))
     }
 
-    fn lane(&self, kept: &mut Kept, target: &Target) -> Arc<KeyLane> {
-        let slot = kept.lanes.entry((target.origin.clone(), target.api_key.clone())).or_default();
-        slot.upgrade().unwrap_or_else(|| {
-            let lane = Arc::new(KeyLane::default());
-            *slot = Arc::downgrade(&lane);
-            lane
-        })
-    }
-
     fn quota(&self, kept: &mut Kept, target: &Target) -> Arc<QuotaLane> {
-        let name = (target.origin.clone(), target.api_key.clone(), target.model.clone());
+        let name = quota_name(target);
         let number = kept.next_quota;
         let slot = kept.quotas.entry(name).or_default();
         if let Some(quota) = slot.upgrade() {
@@ -120,13 +114,17 @@ impl Upstreams {
         })
     }
 
-    fn state(&self, kept: &mut Kept, target: &Target, lane: Arc<KeyLane>) -> Arc<TargetState> {
+    fn state(&self, kept: &mut Kept, target: &Target) -> Arc<TargetState> {
+        let lanes = Lanes {
+            key: shared(kept.keys.entry((target.origin.clone(), target.api_key.clone())).or_default()),
+            model: shared(kept.models.entry(quota_name(target)).or_default()),
+        };
         let slot = kept.states.entry(target.id.clone()).or_default();
         let most = target.params.max_parallel_requests;
         // What a deployment did with another key says nothing of it with this one.
-        let known = slot.upgrade().filter(|state| state.is_of(&lane, most));
+        let known = slot.upgrade().filter(|state| state.is_of(&lanes, most));
         known.unwrap_or_else(|| {
-            let state = Arc::new(TargetState::new(self.since, lane, most));
+            let state = Arc::new(TargetState::new(self.since, lanes, most));
             *slot = Arc::downgrade(&state);
             state
         })
@@ -164,6 +162,19 @@ impl Upstreams {
             }
         }
     }
+}
+
+fn quota_name(target: &Target) -> QuotaName {
+    (target.origin.clone(), target.api_key.clone(), target.model.clone())
+}
+
+/// The lane of this slot, made anew if nobody keeps it.
+fn shared(slot: &mut Weak<KeyLane>) -> Arc<KeyLane> {
+    slot.upgrade().unwrap_or_else(|| {
+        let lane = Arc::new(KeyLane::default());
+        *slot = Arc::downgrade(&lane);
+        lane
+    })
 }
 
 async fn resolve(endpoint: &Endpoint) {

@@ -50,6 +50,38 @@ async fn a_429_cools_for_its_retry_after() {
 }
 
 #[tokio::test]
+async fn a_429_without_a_retry_after_cools_until_the_reset_that_it_names() {
+    let (simulator, gateway) = pair("limit=1+window=3000+no-retry-after", "ok", json!({})).await;
+    ask(&gateway, 10, 200).await;
+    assert_eq!((count(&simulator, A), count(&simulator, B)), (2, 9), "its second call was refused");
+    eventually("a is used again", async || {
+        ask(&gateway, 1, 200).await;
+        (count(&simulator, A) > 2).then_some(())
+    })
+    .await;
+    let moments: Vec<Instant> = simulator.seen().iter().filter(|s| s.key == A).map(|s| s.at).collect();
+    let pause = moments[2] - moments[0];
+    assert!((Duration::from_secs(3)..Duration::from_secs(30)).contains(&pause), "out for {pause:?}");
+}
+
+#[tokio::test]
+async fn a_429_benches_its_key_for_that_model_only() {
+    let simulator = upstream_of(&[(A, "429+first=1+retry-after=60"), (B, "ok")]).await;
+    let base = simulator.base_url();
+    let config = Config::new()
+        .target("a", MODEL, &base, A, json!({ "order": 1 }))
+        .target("twin", MODEL, &base, A, json!({ "order": 2 }))
+        .target("b", MODEL, &base, B, json!({ "order": 3 }))
+        .target("other", "other", &base, A, json!({ "model": "openai/other-model" }))
+        .set("router_settings", json!({ "disable_cooldowns": false, "num_retries": 1 }));
+    let gateway = Gateway::start(&config).await;
+    ask(&gateway, 5, 200).await;
+    assert_eq!((count(&simulator, A), count(&simulator, B)), (1, 5), "its twin was not asked");
+    let other = json!({ "model": "other", "messages": [{ "role": "user", "content": "hi" }] });
+    assert_eq!(gateway.post(CHAT, &other).await.status(), 200, "the quota of another model is another");
+}
+
+#[tokio::test]
 async fn when_all_are_cooled_the_client_is_told_how_long() {
     let (simulator, gateway) = pair("429+retry-after=50", "429+retry-after=90", json!({})).await;
     let start = Instant::now();

@@ -30,7 +30,7 @@ fn programs() -> Option<PathBuf> {
 }
 
 /// A server of this test alone.
-struct Postgres {
+pub(crate) struct Postgres {
     programs: PathBuf,
     folder: TempDir,
     address: SocketAddr,
@@ -38,7 +38,7 @@ struct Postgres {
 }
 
 impl Postgres {
-    fn start() -> Option<Self> {
+    pub(crate) fn start() -> Option<Self> {
         let folder = TempDir::with_prefix("tollgate-pg-").unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
         let mut server = Self { programs: programs()?, folder, address: free_address(), running: None };
@@ -70,7 +70,7 @@ impl Postgres {
         command
     }
 
-    fn go_on(&mut self) {
+    pub(crate) fn go_on(&mut self) {
         let port = self.address.port().to_string();
         let child = self
             .command("postgres")
@@ -82,18 +82,18 @@ impl Postgres {
     }
 
     /// Ends it at once, as a crash would.
-    fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         let Some(mut child) = self.running.take() else { return };
         let pid = child.id().to_string();
         assert!(Command::new("kill").args(["-QUIT", &pid]).status().unwrap().success());
         child.wait().unwrap();
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("postgresql://tollgate@{}/postgres", self.address)
     }
 
-    async fn is_there(&self) -> Store {
+    pub(crate) async fn is_there(&self) -> Store {
         eventually("Postgres answers", async || {
             let store = Store::connect(&DatabaseSettings::postgres(&self.url()).unwrap()).unwrap();
             store.ping().await.is_ok().then_some(store)

@@ -2,7 +2,7 @@
 
 use crate::harness::{CHAT, Config, Gateway, Launch, MODEL, chat, eventually, request, streamed};
 use crate::support::{run, tollgate};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -37,7 +37,11 @@ pub(crate) struct Clients {
     pub(crate) refused: AtomicUsize,
     /// Times to whole answers, in microseconds.
     pub(crate) took: Mutex<Vec<u64>>,
-    begun: AtomicUsize,
+    /// What they ask; if `None`, plain calls and streams in turn.
+    pub(crate) body: Option<Value>,
+    /// The time between two calls of one client, if they do not follow at once.
+    pub(crate) pace: Option<Duration>,
+    pub(crate) begun: AtomicUsize,
 }
 
 /// A key with limits and budgets that nobody reaches.
@@ -55,10 +59,18 @@ pub(crate) async fn limited_key(gateway: &Gateway) -> String {
 impl Clients {
     /// Calls until the gateway is gone.
     pub(crate) async fn call(self: Arc<Self>, address: SocketAddr, bearer: String) {
+        let mut turns = self.pace.map(tokio::time::interval);
         loop {
+            if let Some(turns) = &mut turns {
+                turns.tick().await;
+            }
             let number = self.begun.fetch_add(1, Ordering::Relaxed);
             let id = format!("crash-{number}");
-            let body = if number.is_multiple_of(2) { chat() } else { streamed() };
+            let body = match &self.body {
+                Some(body) => body.clone(),
+                None if number.is_multiple_of(2) => chat(),
+                None => streamed(),
+            };
             let headers = [
                 ("authorization", bearer.as_str()),
                 ("x-litellm-call-id", id.as_str()),
@@ -159,27 +171,49 @@ fn launch(config: &Config, data: &Path) -> Launch {
     Launch::of(config).argument("--data-dir").argument(data.to_str().unwrap())
 }
 
+/// How it is killed.
+struct Kills {
+    clients: usize,
+    pace: Option<Duration>,
+    /// Answers between two kills, at random.
+    answers: std::ops::Range<usize>,
+}
+
 #[tokio::test]
 async fn what_a_client_saw_whole_is_booked_once_whenever_the_process_is_killed() {
+    killed(Kills { clients: CLIENTS, pace: None, answers: 1..200 }).await;
+}
+
+/// A thousand calls a second and more, on a machine that can; `cargo test --release --test it slow_killed -- --ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
+async fn slow_killed_at_a_thousand_a_second() {
+    killed(Kills { clients: 140, pace: Some(Duration::from_millis(100)), answers: 1..4000 }).await;
+}
+
+async fn killed(kills: Kills) {
     let simulator =
         Simulator::start_thread(SocketAddr::from(([127, 0, 0, 1], 0)), Script::default()).unwrap();
     let config = priced(&simulator.base_url());
     let data = TempDir::new().unwrap();
-    let clients = Arc::new(Clients::default());
+    let clients = Arc::new(Clients { pace: kills.pace, ..Clients::default() });
     let mut key = None;
+    let mut loaded = Duration::ZERO;
     for _ in 0..KILLS {
         let mut gateway = launch(&config, data.path()).start().await;
         let key = match &mut key {
             Some(key) => String::clone(key),
             None => String::clone(key.insert(limited_key(&gateway).await)),
         };
-        let calls: Vec<_> = (0..CLIENTS)
+        let began = Instant::now();
+        let calls: Vec<_> = (0..kills.clients)
             .map(|_| tokio::spawn(Arc::clone(&clients).call(gateway.address, key.clone())))
             .collect();
-        let enough = clients.count() + fastrand::usize(1..200);
+        let enough = clients.count() + fastrand::usize(kills.answers.clone());
         eventually("some answers", async || (clients.count() >= enough).then_some(())).await;
         tokio::time::sleep(Duration::from_micros(fastrand::u64(0..5000))).await;
         gateway.signal("KILL");
+        loaded += began.elapsed();
         gateway.ended().await;
         for call in calls {
             call.await.unwrap();
@@ -193,6 +227,11 @@ async fn what_a_client_saw_whole_is_booked_once_whenever_the_process_is_killed()
     let answered = clients.answered.lock().unwrap().clone();
     assert_eq!(clients.refused.load(Ordering::Relaxed), 0, "a call was refused");
     nothing_is_lost(&store, &answered).await;
+    let rate = answered.len() as f64 / loaded.as_secs_f64();
+    eprintln!(
+        "{KILLS} kills, {} answers, {rate:.0} a second: nothing is lost, nothing is there twice",
+        answered.len()
+    );
     let mut command = tollgate(gateway.folder());
     command
         .args(["ledger", "verify", "--config"])

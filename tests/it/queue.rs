@@ -114,6 +114,48 @@ async fn who_waits_is_served_as_soon_as_no_window_of_the_upstream_is_overrun() {
 }
 
 #[tokio::test]
+async fn an_explanation_knows_the_line_and_agrees_with_what_serving_does() {
+    let (simulator, gateway) = pool(&[("k", "limit=1+window=60000")], 1, json!({ "max_wait": 600 })).await;
+    let explained = async |patience: &str| {
+        let headers = json!({ "headers": { "x-tollgate-max-wait": patience } });
+        let answer = gateway.post("/tollgate/explain", &with(chat(), headers)).await;
+        assert_eq!(answer.status(), 200, "{}", answer.text());
+        answer.json()
+    };
+    let asked =
+        async |patience: &str| gateway.post_with(CHAT, &[("x-tollgate-max-wait", patience)], &chat()).await;
+    let told = explained("0").await;
+    assert_eq!((&told["verdict"], &told["wait_seconds"]), (&json!("served"), &json!(0.0)), "{told}");
+    assert_eq!(asked("0").await.status(), 200);
+    // One window is to be waited for, and with each call that waits one more.
+    let mut waiting = Vec::new();
+    for line in 1..=3 {
+        let told = explained("600").await;
+        let wait = told["wait_seconds"].as_f64().unwrap();
+        let window = f64::from(line) * 60.0;
+        assert_eq!(told["verdict"], "served", "{told}");
+        assert!((window - 40.0..window + 1.0).contains(&wait), "{wait} s behind {} others", line - 1);
+        let (too_short, long_enough) = (format!("{}", wait / 2.0), format!("{}", wait + 5.0));
+        let told = explained(&too_short).await;
+        let refused = asked(&too_short).await;
+        assert_eq!((&told["status"], refused.status()), (&json!(429), 429), "{told}");
+        let said = refused.json()["error"].clone();
+        assert_eq!((&said["type"], &said["code"]), (&told["error"]["type"], &told["error"]["code"]));
+        let after: f64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!(after <= wait + 1.0 && told["wait_seconds"].as_f64().unwrap() <= wait, "{after} {told}");
+        assert_eq!(explained(&long_enough).await["verdict"], "served");
+        let bearer = gateway.bearer();
+        let headers = [("authorization", bearer.as_str()), ("x-tollgate-max-wait", &long_enough)];
+        let bytes = request("POST", CHAT, &headers, chat().to_string().as_bytes());
+        let mut connection = gateway.connect().await;
+        connection.send(&bytes).await;
+        waiting.push(connection);
+        gateway.metric_is(DEPTH, &[("model_group", MODEL)], f64::from(line)).await;
+    }
+    assert_eq!(simulator.seen().len(), 1, "nobody else was sent");
+}
+
+#[tokio::test]
 async fn two_tenants_share_by_their_weights() {
     let (simulator, gateway) =
         pool(&[("k", "limit=12+window=8000")], 12, json!({ "max_wait": 60, "window_seconds": 8 })).await;

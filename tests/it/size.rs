@@ -1,11 +1,13 @@
-//! A million keys: lists stay fast, by index, and the start does not get slower. `tests/run --long`.
+//! A million keys, ten million calls: lists stay fast, by index, and the start does not get slower. `tests/run --long`.
 
 use crate::harness::Schema;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{Connection, Executor, Row, SqliteConnection};
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tollgate::store::{DatabaseSettings, Filter, KEYS, MOST_COUNTED, Order, Query, Store};
+use tollgate::store::{
+    CallColumn, CallOrder, CallQuery, DatabaseSettings, Filter, KEYS, MOST_COUNTED, Order, Query, Store,
+};
 
 /// What a person waits for without noticing.
 const QUICK: Duration = Duration::from_millis(300);
@@ -136,4 +138,104 @@ async fn slow_a_million_keys_in_a_file() {
     assert!(plan.len() == 1 && plan[0].contains("INDEX tollgate_key_user_page"), "{plan:?}");
     connection.close().await.unwrap();
     lists(&settings).await;
+}
+
+/// Calls in the books; `TOLLGATE_TEST_CALLS` says another number than ten million.
+fn calls_made() -> u64 {
+    std::env::var("TOLLGATE_TEST_CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000_000)
+}
+
+/// The first call's time; ten calls come in a second.
+const FIRST_MS: u64 = 1_735_689_600_000;
+const CALL_COLUMNS: &str = "id, request_id, call_id, call_type, route, api_key, user_id, team_id, requested_model, model_group, \
+    model, model_id, provider, status, http_status, outcome, stream, attempts, prompt_tokens, completion_tokens, \
+    total_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, audio_prompt_tokens, audio_completion_tokens, \
+    usage_source, cost, priced, started_ms, ended_ms";
+
+/// Of key 0 is every second call, key 7 has but one in a million, and the others are a thousand.
+fn calls_in_file(from: u64, to: u64) -> String {
+    format!(
+        "INSERT INTO tollgate_usage ({CALL_COLUMNS}) \
+         WITH RECURSIVE c (n) AS (SELECT {from} UNION ALL SELECT n + 1 FROM c WHERE n + 1 < {to}), \
+         k AS (SELECT n, {FIRST_MS} + n * 100 AS ms, CASE WHEN n % 1000000 = 777777 THEN 7 WHEN n % 2 = 0 THEN 0 \
+             ELSE 8 + n % 1000 END AS key FROM c) \
+         SELECT printf('%012x%020x', ms, n), 'chatcmpl-' || printf('%08x', (n * 2654435761) % 4294967296) || n, 'call-' || n, \
+         'acompletion', '/v1/chat/completions', printf('%064x', key), 'user-' || key, 'team-' || (key % 50), 'm', 'm', \
+         'openai/m', 'a', 'openai', 'success', 200, 'completed', 0, 1, 100, 20, 120, 0, 0, 0, 0, 0, 'upstream', \
+         1000 + n % 977, 1, ms, ms + 400 FROM k"
+    )
+}
+
+/// Books calls as if there had been so many, and searches them in every way.
+async fn calls(rows: u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("t.db");
+    let store = Store::open(&DatabaseSettings::sqlite(path.clone())).await.unwrap();
+    let mut connection = file(&path).await;
+    let begun = Instant::now();
+    for from in (0..rows).step_by(200_000) {
+        connection.execute(calls_in_file(from, rows.min(from + 200_000)).as_str()).await.unwrap();
+        while store.index_calls().await.unwrap() {}
+    }
+    connection.close().await.unwrap();
+    eprintln!("{rows} calls: {:?}, {} MB", begun.elapsed(), std::fs::metadata(&path).unwrap().len() >> 20);
+    let key = |key: u64| (CallColumn::ApiKey, format!("{key:064x}"));
+    let user = |key: u64| (CallColumn::User, format!("user-{key}"));
+    let id =
+        |n: u64| (CallColumn::RequestId, format!("chatcmpl-{:08x}{n}", n * 2_654_435_761 % 4_294_967_296));
+    let page = |only: Vec<(CallColumn, String)>| CallQuery { only, limit: 50, ..CallQuery::default() };
+    let half = FIRST_MS + rows * 50;
+    let dearest = CallQuery { order: CallOrder::Cost, ..page(vec![key(0)]) };
+    let mut slow = Vec::new();
+    for (what, query, found) in [
+        ("the newest", page(vec![]), 50),
+        ("by request, the oldest", page(vec![id(0)]), 1),
+        ("by request, the newest", page(vec![id(rows - 1)]), 1),
+        ("by a request that never was", page(vec![(CallColumn::RequestId, "none".to_owned())]), 0),
+        ("half of all", page(vec![key(0)]), 50),
+        ("half of all, deep", CallQuery { offset: 9_000, ..page(vec![key(0)]) }, 50),
+        ("half of all, oldest first", CallQuery { ascending: true, ..page(vec![key(0)]) }, 50),
+        ("half of all, the dearest of the newest", dearest, 50),
+        ("one key of a thousand", page(vec![key(9)]), 50),
+        ("one in a million", page(vec![key(7)]), ((rows + 222_222) / 1_000_000).min(50)),
+        ("a user of a team", page(vec![user(9), (CallColumn::Team, "team-9".to_owned())]), 50),
+        ("a user before a time", CallQuery { to_ms: Some(half), ..page(vec![user(9)]) }, 50),
+        ("a user after a time", CallQuery { from_ms: Some(half), ..page(vec![user(9)]) }, 50),
+    ] {
+        let mut best = Duration::MAX;
+        for _ in 0..10 {
+            if best <= QUICK {
+                break;
+            }
+            let begun = Instant::now();
+            let rows = store.calls(&query).await.unwrap();
+            store.count_calls(&query).await.unwrap();
+            best = best.min(begun.elapsed());
+            assert_eq!(rows.len() as u64, found, "{what}");
+            assert!(
+                rows.windows(2).all(
+                    |pair| query.order != CallOrder::Time || (pair[0].id > pair[1].id) != query.ascending
+                )
+            );
+        }
+        eprintln!("{what}: {best:?}");
+        if best > QUICK {
+            slow.push(format!("{what}: {best:?}"));
+        }
+    }
+    store.close().await;
+    assert!(slow.is_empty(), "{slow:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_calls_in_a_file() {
+    let _alone = ALONE.lock().await;
+    calls(120_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "long"]
+async fn slow_ten_million_calls_in_a_file() {
+    let _alone = ALONE.lock().await;
+    calls(calls_made()).await;
 }

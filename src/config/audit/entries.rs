@@ -53,6 +53,7 @@ pub(crate) static PARAMS: &[Key] = &[
     yes("drop_params"),
     yes("allowed_openai_params"),
     yes("additional_drop_params"),
+    noted("use_chat_completions_api", "whether /v1/responses is translated, and not relayed"),
     yes("input_cost_per_token"),
     yes("output_cost_per_token"),
     yes("cache_read_input_token_cost"),

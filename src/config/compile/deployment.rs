@@ -55,7 +55,13 @@ impl Deployment<'_> {
             Some("image_generation" | "image_edit") => self.catalog.images(&meaning.provider, &meaning.model),
             _ => Vec::new(),
         };
-        let stream_options = meaning.row.is_none_or(|row| row.takes_stream_options);
+        let of_responses =
+            self.info.field("mode").is_some_and(|mode| mode.node().text() == Some("responses"));
+        let at_home = |row: &Row| row.has_responses_at(&address.origin, &address.path);
+        let offers = params::Offers {
+            stream_options: meaning.row.is_none_or(|row| row.takes_stream_options),
+            responses: of_responses || meaning.row.is_some_and(at_home),
+        };
         Some(Target {
             id: TargetId::new(&self.model_id(report)),
             group: self.group.to_owned(),
@@ -74,7 +80,7 @@ impl Deployment<'_> {
                 .field("order")
                 .and_then(|f| f.number(report))
                 .map_or(DEFAULT_ORDER, whole_order),
-            params: params::compile(self.params, stream_options, self.slots, report),
+            params: params::compile(self.params, offers, self.slots, report),
             info: model_info(self.params, self.info, (facts, images), report),
             unserved: meaning.unserved,
         })

@@ -10,16 +10,25 @@ use serde_json::{Map, Value as Json};
 const FRAMING: [&str; 7] =
     ["content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect"];
 
+/// What is known of an upstream without asking it.
+#[derive(Clone, Copy)]
+pub(super) struct Offers {
+    pub(super) stream_options: bool,
+    pub(super) responses: bool,
+}
+
 /// The parameters of one entry. `slots` is the router's `default_max_parallel_requests`.
 pub(super) fn compile(
     params: &Section<'_>,
-    takes_stream_options: bool,
+    offers: Offers,
     slots: Option<u32>,
     report: &mut Report,
 ) -> Params {
     let retries = params.field("num_retries").or_else(|| params.field("max_retries"));
     let texts =
         |key: &str, report: &mut Report| params.field(key).map(|f| f.texts(report)).unwrap_or_default();
+    // LiteLLM's word is of the translation; what is not translated is relayed.
+    let responses = params.field("use_chat_completions_api").and_then(|f| f.bool(report)).map(|chat| !chat);
     Params {
         timeout: params.field("timeout").and_then(|f| f.timeout(report)),
         stream_timeout: params.field("stream_timeout").and_then(|f| f.timeout(report)),
@@ -36,7 +45,8 @@ pub(super) fn compile(
         drop_params: params.field("drop_params").and_then(|f| f.bool(report)),
         allowed_openai_params: texts("allowed_openai_params", report),
         additional_drop_params: texts("additional_drop_params", report),
-        takes_stream_options,
+        takes_stream_options: offers.stream_options,
+        has_responses: responses.unwrap_or(offers.responses),
         tags: texts("tags", report).into_iter().map(Into::into).collect(),
     }
 }

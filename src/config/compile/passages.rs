@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 
 /// First parts of paths that are the gateway's own.
-const OWN: [&str; 34] = [
+const OWN: [&str; 35] = [
     "budget",
     "cache",
     "callbacks",
@@ -36,6 +36,7 @@ const OWN: [&str; 34] = [
     "provider",
     "public",
     "ready",
+    "responses",
     "routes",
     "settings",
     "spend",
@@ -126,7 +127,8 @@ fn own_path(section: &Section<'_>, place: &Place, report: &mut Report) -> Option
 /// Whether a path is one that the gateway may answer itself.
 pub(crate) fn is_own(path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    first.is_empty() || OWN.contains(&first) || path.starts_with("/v1/model")
+    let below = ["/v1/model", "/v1/responses", "/openai/v1/responses"];
+    first.is_empty() || OWN.contains(&first) || below.iter().any(|own| path.starts_with(own))
 }
 
 fn target(section: &Section<'_>, place: &Place, report: &mut Report) -> Option<(Base, String)> {

@@ -13,7 +13,7 @@ use crate::domain::{ApiError, KeyDigest, Usage};
 use crate::endpoints;
 use crate::limits::{self, Ask, Gate};
 use crate::metering;
-use crate::runtime::{self, Considered, Estimate, Group, GroupQueue, Snapshot, Standing, Tags, Wish};
+use crate::runtime::{self, Considered, Estimate, Group, Outlook, Snapshot, Standing, Tags, TurnWish, Wish};
 use crate::store::Doc;
 use axum::Json;
 use axum::body::Bytes;
@@ -22,6 +22,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 const FIELDS: &[Field] = &[
     want("key", Kind::Text),
@@ -46,11 +47,11 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     let mut standing = standing(&control, &snapshot, &caller, question.key.as_deref()).await?;
     let mut account = Map::new();
     account.insert("key".into(), whose(&standing));
-    let refused = judge(&control, &snapshot, &mut standing, &question, &mut account).await.err();
-    account.insert("verdict".into(), if refused.is_some() { "refused" } else { "served" }.into());
-    let wait = refused.as_ref().map_or(Some(0.0), |error| error.retry_after.map(|after| after.as_secs_f64()));
-    account.insert("wait_seconds".into(), json!(wait));
-    if let Some(error) = refused {
+    let judged = judge(&control, &snapshot, &mut standing, &question, &mut account).await;
+    account.insert("verdict".into(), if judged.is_err() { "refused" } else { "served" }.into());
+    let wait = judged.as_ref().map_or_else(|error| error.retry_after, |wait| Some(*wait));
+    account.insert("wait_seconds".into(), json!(wait.map(|wait| wait.as_secs_f64())));
+    if let Err(error) = judged {
         account.insert("status".into(), error.status().into());
         let told: Value = serde_json::from_str(&error.to_json()).unwrap_or_default();
         account.insert("error".into(), told.get("error").cloned().unwrap_or_default());
@@ -116,14 +117,14 @@ fn whose(standing: &Standing) -> Value {
     })
 }
 
-/// Goes the way of a call, in its order, and writes down what it sees.
+/// Goes the way of a call, in its order, and writes down what it sees; how long the call waits for its turn.
 async fn judge(
     control: &Control,
     snapshot: &Snapshot,
     standing: &mut Standing,
     question: &Question,
     account: &mut Map<String, Value>,
-) -> Result<(), ApiError> {
+) -> Result<Duration, ApiError> {
     let now = now_ms();
     standing.usable(now, &question.path, question.ip)?;
     let Some(found) = endpoints::find(&question.path) else {
@@ -135,7 +136,8 @@ async fn judge(
     standing.name_customer(request.user().as_ref(), &snapshot.house, &control.directory).await?;
     let group = &resolution.group;
     let tags = Tags::of(standing.attribution().tags, standing, &request, &question.headers);
-    let tokens = GroupQueue::tokens(group, request.prompt_estimate(), request.max_tokens());
+    let turn = group.turn(standing, &request, TurnWish::read(&question.headers, &request));
+    let tokens = turn.map_or(0, |turn| turn.tokens());
     let wish = Wish { tokens, ..wish(snapshot, &request, &question.headers, &tags, now) };
     let expected = group.expected(request.prompt_estimate(), request.max_tokens());
     let mut gates = standing.gates(&[requested, &*group.name]);
@@ -149,15 +151,18 @@ async fn judge(
     account
         .insert("considered".into(), rows.iter().map(|row| considered(row, &expected, &request)).collect());
     account.insert("limits".into(), gates.iter().map(|gate| limits_of(gate, now)).collect());
-    if let Some(bar) = group.nobody(&wish) {
-        return Err(group.refusal(bar, requested, &wish));
-    }
+    let wait = match group.outlook(&wish, turn) {
+        Outlook::Open => Duration::ZERO,
+        Outlook::Waits(wait) => wait,
+        Outlook::NoTurn(why) => return Err(group.no_turn(why, requested)),
+        Outlook::Barred(bar) => return Err(group.refusal(bar, requested, &wish)),
+    };
     snapshot.house.check_priced(&expected, &gates, requested)?;
     limits::check(now, &gates, Ask { tokens: expected.tokens, cost: expected.cost })
         .map_err(|refusal| refusal.to_error())?;
     let next = group.preview(&wish).and_then(|at| group.deployments.get(at));
     account.insert("next".into(), json!(next.map(|deployment| deployment.target.id.as_str())));
-    Ok(())
+    Ok(wait)
 }
 
 fn wish<'a>(

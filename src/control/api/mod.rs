@@ -11,6 +11,7 @@ pub(super) mod metrics;
 pub(super) mod models;
 pub(super) mod openapi;
 pub(super) mod organizations;
+pub(super) mod responses;
 pub(super) mod salt;
 pub(super) mod spend;
 pub(super) mod teams;

@@ -39,6 +39,12 @@ pub(in crate::control) fn document() -> Value {
         document[method.as_str().to_lowercase()] =
             operation(path, method.as_str(), None, routes::Access::Key);
     }
+    for method in &endpoints::METHODS {
+        for path in method.routes {
+            let operation = operation(path, "POST", Some(method.name), routes::Access::Key);
+            paths.entry(path.to_owned()).or_insert_with(|| json!({ "post": operation }));
+        }
+    }
     json!({
         "openapi": "3.1.0",
         "info": { "title": "tollgate", "version": env!("CARGO_PKG_VERSION") },

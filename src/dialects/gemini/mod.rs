@@ -1,19 +1,36 @@
-//! Google's Gemini API: `generateContent`, whole and streamed. Embeddings are relayed to its OpenAI-compatible
+//! Google's Gemini API: `generateContent`, whole and streamed, as upstreams and as clients speak it. Embeddings are relayed to its OpenAI-compatible
 //! endpoint.
 
 mod answer;
+mod chunks;
+mod content;
+mod error;
+mod facts;
+mod list;
 mod media;
+mod names;
+mod read;
+mod relay;
 mod request;
 mod schema;
+mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tools;
 mod upstream_error;
+mod write;
+
+pub use facts::{facts, usage_in_tail};
+pub use list::List;
+pub use relay::Relay;
 
 use super::hub::{Answer, Param, Request};
 use super::stream::OfEvents;
-use super::{Ask, Auth, Dialect, Encoded, StreamDecoder};
+use super::{Ask, Auth, Dialect, Encoded, Given, Inbound, StreamDecoder, StreamEncoder};
 use crate::domain::{ApiError, EndpointKind, Failure};
+use bytes::Bytes;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Gemini's dialect.
@@ -48,6 +65,16 @@ impl Dialect for Gemini {
         ]
     }
 
+    fn relays_at(&self, kind: EndpointKind, model: &str) -> Option<String> {
+        let how = match kind {
+            EndpointKind::GenerateContent => request::WHOLE,
+            EndpointKind::StreamContent => request::STREAMED,
+            EndpointKind::CountContent => request::COUNTED,
+            _ => return None,
+        };
+        Some(request::path(model, how))
+    }
+
     fn takes(&self) -> &'static [Param] {
         TAKEN
     }
@@ -70,5 +97,38 @@ impl Dialect for Gemini {
 
     fn classify(&self, status: u16, body: &[u8], retry_after: Option<Duration>) -> Failure {
         upstream_error::read(status, body, retry_after)
+    }
+}
+
+/// What translation to another dialect may lose: clients send these without insisting on them.
+const HINTS: &[Param] = &[Param::ReasoningEffort];
+
+impl Inbound for Gemini {
+    fn name(&self) -> &'static str {
+        "gemini"
+    }
+
+    fn hints(&self) -> &'static [Param] {
+        HINTS
+    }
+
+    fn read(&self, members: &[(Cow<'_, str>, &[u8])]) -> Result<Request, ApiError> {
+        read::read(members)
+    }
+
+    fn write(&self, answer: &Answer, given: &Given) -> Bytes {
+        write::write(answer, given)
+    }
+
+    fn encoder(&self, given: Given) -> Box<dyn StreamEncoder> {
+        Box::new(chunks::Chunks::new(given))
+    }
+
+    fn error(&self, error: &ApiError) -> String {
+        error::body(error).to_string()
+    }
+
+    fn error_event(&self, error: &ApiError) -> Bytes {
+        Bytes::from(format!("data: {}\n\n", error::body(error)))
     }
 }

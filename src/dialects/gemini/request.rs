@@ -35,10 +35,18 @@ pub(super) fn encode(request: &mut Request, ask: &Ask<'_>) -> Result<Encoded, Ap
     if !settings.is_empty() {
         body.insert("generationConfig".to_owned(), settings.into());
     }
-    let how = if request.stream { "streamGenerateContent?alt=sse" } else { "generateContent" };
-    let model = ask.model.strip_prefix("models/").unwrap_or(ask.model);
-    let path = if model.contains('/') { format!("/{model}:{how}") } else { format!("/models/{model}:{how}") };
-    Ok(Encoded { path: Cow::Owned(path), headers: Vec::new(), body })
+    let how = if request.stream { STREAMED } else { WHOLE };
+    Ok(Encoded { path: Cow::Owned(path(ask.model, how)), headers: Vec::new(), body })
+}
+
+pub(super) const WHOLE: &str = "generateContent";
+pub(super) const STREAMED: &str = "streamGenerateContent?alt=sse";
+pub(super) const COUNTED: &str = "countTokens";
+
+/// Where this is done with a model, after the base path.
+pub(super) fn path(model: &str, how: &str) -> String {
+    let model = model.strip_prefix("models/").unwrap_or(model);
+    if model.contains('/') { format!("/{model}:{how}") } else { format!("/models/{model}:{how}") }
 }
 
 /// The functions that were called, by the ids of the calls: results must name them.

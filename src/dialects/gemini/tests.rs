@@ -1,12 +1,34 @@
 use super::Gemini;
 use crate::dialects::hub::{Answer, Body, Event, Stop};
 use crate::dialects::openai::{OpenAi, request};
+use crate::dialects::tests::harness;
 use crate::dialects::{Ask, Dialect, Shape, ShapeParams, translate};
 use crate::domain::{ApiError, EndpointKind, UpstreamClass, Usage};
 use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::time::Duration;
+
+#[test]
+fn golden_requests_are_written() {
+    harness::requests(&Gemini, "gemini-2.5-flash");
+}
+
+#[test]
+fn golden_answers_are_read() {
+    harness::answers(&Gemini);
+}
+
+#[test]
+fn golden_streams_are_read_however_they_are_cut() {
+    harness::streams(&Gemini);
+    harness::cut_streams(&Gemini);
+}
+
+#[test]
+fn golden_errors_are_classified() {
+    harness::errors(&Gemini);
+}
 
 fn asked(model: &str, body: &Value) -> Result<(String, Value), ApiError> {
     let request = request::read(EndpointKind::ChatCompletions, Bytes::from(body.to_string()))?;

@@ -3,6 +3,7 @@
 use super::fields::{Field, is_anthropics};
 use super::request::Request;
 use crate::dialects::json::{self, Member, Members, Span};
+use crate::domain::EndpointKind;
 use std::sync::Arc;
 
 /// So many tags are kept of a request, each up to so many bytes.
@@ -23,11 +24,16 @@ impl Request {
         self.value("user").or_else(theirs).and_then(short).or_else(of_form)
     }
 
-    /// Most tokens the answer may have (`max_completion_tokens`, `max_tokens`).
+    /// Most tokens the answer may have (`max_completion_tokens`, `max_tokens`, or what its API calls it).
     #[must_use]
     pub fn max_tokens(&self) -> Option<u64> {
-        let read = |name| self.value(name).and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
-        read("max_completion_tokens").or_else(|| read("max_tokens"))
+        let number = |value: Option<&[u8]>| std::str::from_utf8(value?).ok()?.parse().ok();
+        match self.kind() {
+            kind if kind.is_googles() => number(self.inner("generationConfig", "maxOutputTokens"))
+                .or_else(|| number(self.inner("generation_config", "max_output_tokens"))),
+            EndpointKind::Responses => number(self.value("max_output_tokens")),
+            _ => number(self.value("max_completion_tokens")).or_else(|| number(self.value("max_tokens"))),
+        }
     }
 
     /// How soon it is to be served where calls wait (`priority`, `metadata.priority`); lower is sooner.
@@ -69,7 +75,8 @@ impl Request {
         Span { start: span.start, end: end.min(span.end) }.of(body)
     }
 
-    pub(super) fn value(&self, name: &str) -> Option<&[u8]> {
+    /// What a member of the body says, as written.
+    pub(in crate::dialects) fn value(&self, name: &str) -> Option<&[u8]> {
         let body = self.body();
         let found = self.members.iter().find(|(_, member)| member.is(body, name));
         found.map(|(_, member)| member.value.of(body))

@@ -1,7 +1,7 @@
 //! The body a deployment is sent: the client's members, byte for byte, less what is the gateway's
 //! and plus what the deployment adds.
 
-use super::fields::Field;
+use super::fields::{Field, default_name};
 use super::request::Request;
 use crate::dialects::json::{Member, Members, put_text, text};
 use crate::dialects::shape::Shape;
@@ -141,12 +141,19 @@ impl Plan<'_> {
 
     fn adds_model(&self) -> bool {
         let has = self.request.members.iter().any(|(field, _)| *field == Field::Model);
-        !has && !self.forces("model")
+        !has && !self.forces("model") && !self.request.kind().is_googles()
     }
 
     fn adds_stream_options(&self) -> bool {
         let has = self.request.members.iter().any(|(field, _)| *field == Field::StreamOptions);
         !has && self.shape.ask_usage && self.sends_stream_options() && !self.forces("stream_options")
+    }
+
+    /// What the deployment sends unless the client sent its own, by the names of this API.
+    fn defaults(&self) -> impl Iterator<Item = (&str, &Value)> {
+        let kind = self.request.kind();
+        let named = self.shape.params.defaults.iter();
+        named.filter_map(move |(name, value)| Some((default_name(kind, name)?, value)))
     }
 
     fn adds_default(&self, name: &str, actions: &[Action]) -> bool {
@@ -162,7 +169,8 @@ impl Plan<'_> {
 
     fn adds_members(&self, actions: &[Action]) -> bool {
         let params = &self.shape.params;
-        !params.extra_body.is_empty() || params.defaults.keys().any(|name| self.adds_default(name, actions))
+        let mut defaults = self.defaults().map(|(name, _)| name);
+        !params.extra_body.is_empty() || defaults.any(|name| self.adds_default(name, actions))
     }
 
     fn write(&self, actions: &[Action]) -> Result<Bytes, ApiError> {
@@ -196,7 +204,7 @@ impl Plan<'_> {
                 out.push(b',');
             }
         }
-        for (name, value) in params.defaults.iter().filter(|(name, _)| self.adds_default(name, actions)) {
+        for (name, value) in self.defaults().filter(|(name, _)| self.adds_default(name, actions)) {
             put_member(&mut out, name, value)?;
         }
         for (name, value) in params.extra_body.iter().filter(|(name, _)| self.forces(name)) {

@@ -1,5 +1,6 @@
 //! What the gateway does with each member of a request: the one table of names.
 
+use crate::dialects::hub::Param;
 use crate::domain::EndpointKind;
 
 /// What a member is to the gateway.
@@ -38,9 +39,13 @@ pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
         EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::CountTokens => "messages",
         EndpointKind::Completions | EndpointKind::ImageGenerations => "prompt",
         EndpointKind::Rerank => "query",
+        EndpointKind::GenerateContent | EndpointKind::StreamContent | EndpointKind::CountContent => {
+            "contents"
+        }
         EndpointKind::Embeddings
         | EndpointKind::Speech
         | EndpointKind::Moderations
+        | EndpointKind::Responses
         | EndpointKind::PassThrough => "input",
         // What a form asks is a file; what a file or batch is, is not asked of a model.
         EndpointKind::Transcriptions
@@ -52,6 +57,55 @@ pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
     }
 }
 
+/// Members besides the content that count as the prompt.
+pub(super) const fn beside_content(kind: EndpointKind) -> &'static [&'static str] {
+    match kind {
+        EndpointKind::Messages | EndpointKind::CountTokens => &["system", "tools"],
+        EndpointKind::Responses => &["instructions", "tools"],
+        EndpointKind::Rerank => &["documents"],
+        EndpointKind::GenerateContent | EndpointKind::StreamContent | EndpointKind::CountContent => {
+            &["systemInstruction", "system_instruction", "tools"]
+        }
+        _ => &[],
+    }
+}
+
+/// The member that may stand in the place of the content.
+pub(super) const fn instead_of_content(kind: EndpointKind) -> Option<&'static str> {
+    match kind {
+        EndpointKind::Responses => Some("prompt"),
+        EndpointKind::CountContent => Some("generateContentRequest"),
+        _ => None,
+    }
+}
+
+/// What a default that is written with OpenAI's names for chats is called here; `None` if it has no name.
+pub(super) fn default_name(kind: EndpointKind, name: &str) -> Option<&str> {
+    let of_chats = name == "max_completion_tokens" || Param::of(name).is_some();
+    match (kind, name) {
+        (EndpointKind::Responses, "max_tokens" | "max_completion_tokens") => Some("max_output_tokens"),
+        (EndpointKind::Responses, _) if of_chats && !OF_RESPONSES.contains(&name) => None,
+        _ if kind.is_googles() && of_chats => None,
+        _ => Some(name),
+    }
+}
+
+/// Parameters of chats that responses know by the same name.
+const OF_RESPONSES: [&str; 12] = [
+    "temperature",
+    "top_p",
+    "parallel_tool_calls",
+    "user",
+    "service_tier",
+    "safety_identifier",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "store",
+    "metadata",
+    "top_logprobs",
+    "truncation",
+];
+
 /// Whether an API is Anthropic's, with names of its own.
 pub(super) const fn is_anthropics(kind: EndpointKind) -> bool {
     matches!(kind, EndpointKind::Messages | EndpointKind::CountTokens)
@@ -60,7 +114,14 @@ pub(super) const fn is_anthropics(kind: EndpointKind) -> bool {
 impl Field {
     /// The field of this exact name.
     pub(super) fn of(kind: EndpointKind, name: &str) -> Self {
+        let of_path = kind.is_googles();
         match name {
+            // Google's paths say these, and its bodies hold nothing of them.
+            "model" | "stream" | "stream_options" if of_path => Self::KeptBack,
+            // The provider's own.
+            "stream_options" | "user" | "metadata" | "store" if kind == EndpointKind::Responses => {
+                Self::Other
+            }
             "model" => Self::Model,
             // They say who is asked to keep a thing.
             "custom_llm_provider" | "target_model_names"
@@ -70,7 +131,9 @@ impl Field {
             }
             "stream" => Self::Stream,
             "stream_options" => Self::StreamOptions,
-            "messages" | "prompt" | "input" | "query" if name == content_name(kind) => Self::Content,
+            "messages" | "prompt" | "input" | "contents" | "query" if name == content_name(kind) => {
+                Self::Content
+            }
             "extra_body" => Self::ExtraBody,
             "num_retries" => Self::NumRetries,
             "timeout" => Self::Timeout,

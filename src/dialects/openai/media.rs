@@ -201,7 +201,7 @@ fn read_meta(facts: &mut MediaFacts, kind: EndpointKind, body: &[u8], span: Span
 #[must_use]
 pub fn in_tail(kind: EndpointKind, tail: &[u8]) -> MediaFacts {
     let mut facts = MediaFacts::default();
-    if let Some(span) = super::tail::usage_span(tail) {
+    if let Some(span) = super::tail::last_object(tail, b"\"usage\"") {
         facts.read_usage(kind, tail, span);
     }
     facts

@@ -27,7 +27,9 @@ pub(super) use encode::unsupported;
 pub use media::MediaFacts;
 pub use request::{Controls, Request};
 pub use stream::{StreamOptions, StreamRelay, error_event, whole_event};
+pub(super) use tail::last_object;
 pub use tail::usage_in_tail;
+pub(super) use tokens::read as read_usage;
 pub use upstream_error::read_failure;
 pub use wishes::{Wanted, Wish, Wishes};
 

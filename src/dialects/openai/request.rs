@@ -1,6 +1,6 @@
 //! A request's facts, of whichever API. The body stays as it came.
 
-use super::fields::{Field, content_name, is_anthropics};
+use super::fields::{Field, beside_content, content_name, instead_of_content};
 use super::media;
 use crate::dialects::form::Scan;
 use crate::dialects::json::{self, Fault, Member, Members, Span};
@@ -135,9 +135,11 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
         request.members.push((field, member));
     }
     request.stream &= kind.is_generated() || kind == EndpointKind::ImageGenerations;
+    request.stream |= kind == EndpointKind::StreamContent;
     request.asks_usage &= request.stream;
     request.units = media::units(&request);
-    if request.model.is_some() && !has_content && kind != EndpointKind::Batches {
+    let is_asked = (request.model.is_some() && kind != EndpointKind::Batches) || kind.is_googles();
+    if is_asked && !has_content {
         let name = content_name(kind);
         return Err(invalid(&format!("Missing required parameter: '{name}'."), name));
     }
@@ -230,14 +232,14 @@ impl Request {
             Field::DropParams => self.knobs.drop_params = Some(boolean(value, "drop_params")?),
             Field::AllowedParams => self.knobs.allowed = names(value, "allowed_openai_params")?,
             Field::AdditionalDrop => self.knobs.drop = names(value, "additional_drop_params")?,
-            // With Anthropic, what the operator says and the tools stand beside the messages.
-            Field::Other if kind == EndpointKind::Rerank && member.is(body, "documents") => {
+            // What the operator says, and the tools, stand beside the messages.
+            Field::Other if beside_content(kind).iter().any(|name| member.is(body, name)) => {
                 self.content_bytes += value.len();
             }
-            Field::Other
-                if is_anthropics(kind) && (member.is(body, "system") || member.is(body, "tools")) =>
-            {
+            // Named instead of the content.
+            Field::Other if instead_of_content(kind).is_some_and(|name| member.is(body, name)) => {
                 self.content_bytes += value.len();
+                return Ok(true);
             }
             Field::Banned
             | Field::Fallbacks
@@ -299,9 +301,15 @@ fn check_content(kind: EndpointKind, value: &[u8]) -> Result<(), ApiError> {
     match (kind, value.first()) {
         (_, Some(b'[')) => Ok(()),
         (EndpointKind::Rerank, Some(b'{')) => Ok(()),
-        (EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::CountTokens, _) => {
-            Err(invalid(&format!("Invalid request format: '{name}' must be a list."), name))
-        }
+        (
+            EndpointKind::ChatCompletions
+            | EndpointKind::Messages
+            | EndpointKind::CountTokens
+            | EndpointKind::GenerateContent
+            | EndpointKind::StreamContent
+            | EndpointKind::CountContent,
+            _,
+        ) => Err(invalid(&format!("Invalid request format: '{name}' must be a list."), name)),
         (_, Some(b'"')) => Ok(()),
         _ => Err(invalid(&format!("Invalid request format: '{name}' must be a string or a list."), name)),
     }

@@ -5,17 +5,16 @@ use crate::dialects::json::Span;
 use crate::domain::Usage;
 use memchr::memmem;
 
-const NAME: &[u8] = b"\"usage\"";
-
 /// The last `usage` object in the end of a JSON answer.
 #[must_use]
 pub fn usage_in_tail(tail: &[u8]) -> Option<Usage> {
-    tokens::read(tail, usage_span(tail)?)
+    let span = last_object(tail, b"\"usage\"")?;
+    tokens::read(tail, span)
 }
 
-/// Where that object is.
-pub(super) fn usage_span(tail: &[u8]) -> Option<Span> {
-    let at = memmem::rfind(tail, NAME)? + NAME.len();
+/// Where the object is that stands last under this name, quotes included.
+pub(in crate::dialects) fn last_object(tail: &[u8], name: &[u8]) -> Option<Span> {
+    let at = memmem::rfind(tail, name)? + name.len();
     let open = at + tail.get(at..)?.iter().position(|byte| *byte == b'{')?;
     let between = tail.get(at..open)?;
     if between.iter().any(|byte| !matches!(byte, b':' | b' ' | b'\n' | b'\r' | b'\t')) {

@@ -4,7 +4,7 @@ use crate::dialects::json::{Members, Span};
 use crate::domain::Usage;
 
 /// Reads the `usage` object at `span`; `None` if it is none, or counts nothing known.
-pub(super) fn read(body: &[u8], span: Span) -> Option<Usage> {
+pub(in crate::dialects) fn read(body: &[u8], span: Span) -> Option<Usage> {
     let mut usage = Usage::default();
     let (mut prompt, mut completion, mut total) = (None, None, None);
     for member in Members::within(body, span).ok()?.flatten() {
@@ -14,13 +14,19 @@ pub(super) fn read(body: &[u8], span: Span) -> Option<Usage> {
             b"completion_tokens" | b"output_tokens" => completion = count(value).or(completion),
             b"total_tokens" => total = count(value),
             b"prompt_tokens_details" | b"input_tokens_details" | b"input_token_details" => {
-                let into =
-                    [(&b"cached_tokens"[..], &mut usage.cached), (b"audio_tokens", &mut usage.audio_prompt)];
+                let into = [
+                    (&b"cached_tokens"[..], &mut usage.cached),
+                    (b"audio_tokens", &mut usage.audio_prompt),
+                    (b"cache_write_tokens", &mut usage.cache_write),
+                ];
                 details(body, member.value, into);
             }
             b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details" => {
-                let audio = (&b"audio_tokens"[..], &mut usage.audio_completion);
-                details(body, member.value, [(b"reasoning_tokens", &mut usage.reasoning), audio]);
+                let into = [
+                    (&b"audio_tokens"[..], &mut usage.audio_completion),
+                    (b"reasoning_tokens", &mut usage.reasoning),
+                ];
+                details(body, member.value, into);
             }
             b"cache_creation_input_tokens" => usage.cache_write = count(value).unwrap_or_default(),
             b"prompt_cache_hit_tokens" | b"cache_read_input_tokens" => {
@@ -41,7 +47,7 @@ pub(super) fn read(body: &[u8], span: Span) -> Option<Usage> {
     Some(usage)
 }
 
-fn details(body: &[u8], span: Span, mut into: [(&[u8], &mut u64); 2]) {
+fn details<const N: usize>(body: &[u8], span: Span, mut into: [(&[u8], &mut u64); N]) {
     let members = Members::within(body, span).ok();
     for member in members.into_iter().flatten().flatten() {
         let name = member.name_bytes(body);

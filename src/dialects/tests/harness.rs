@@ -6,8 +6,10 @@
 //! anew, to be read before they are committed.
 
 use crate::dialects::anthropic::Anthropic;
+use crate::dialects::gemini::Gemini;
 use crate::dialects::hub::Event;
 use crate::dialects::openai::{OpenAi, request};
+use crate::dialects::responses::Responses;
 use crate::dialects::stream::StreamEnd;
 use crate::dialects::{Ask, Dialect, Flow, Given, Inbound, Shape, ShapeParams, Translation, translate};
 use crate::domain::{ApiError, EndpointKind};
@@ -15,10 +17,12 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
-/// Both kinds of clients.
-const CLIENTS: [(&dyn Inbound, EndpointKind, &str); 2] = [
+/// All kinds of clients.
+pub(in crate::dialects) const CLIENTS: [(&dyn Inbound, EndpointKind, &str); 4] = [
     (&OpenAi, EndpointKind::ChatCompletions, "chats.json"),
     (&Anthropic, EndpointKind::Messages, "messages.json"),
+    (&Responses, EndpointKind::Responses, "responses.json"),
+    (&Gemini, EndpointKind::GenerateContent, "contents.json"),
 ];
 
 fn folder(dialect: &dyn Dialect) -> PathBuf {
@@ -38,7 +42,13 @@ pub(in crate::dialects) fn samples(dialect: &dyn Dialect, kind: &str) -> Vec<(St
 
 /// What an answer is given beside what the upstream says.
 pub(in crate::dialects) fn given() -> Given {
-    Given { model: "public".into(), id: "call-1".into(), created: 1_700_000_000, usage: true }
+    Given {
+        model: "public".into(),
+        id: "call-1".into(),
+        created: 1_700_000_000,
+        usage: true,
+        echo: Bytes::new(),
+    }
 }
 
 /// Compares with the snapshot of this name, or writes it.
@@ -88,6 +98,9 @@ pub(in crate::dialects) fn requests(dialect: &dyn Dialect, model: &str) {
         for (name, body) in requests.as_object().unwrap() {
             let mut body = body.clone();
             body["model"] = "public".into();
+            // Google's clients say in the path whether they want a stream.
+            let streams = body["stream"] == true && kind == EndpointKind::GenerateContent;
+            let kind = if streams { EndpointKind::StreamContent } else { kind };
             let written = asked(dialect, (inbound, kind), model, &body);
             let written =
                 written.unwrap_or_else(|error| json!({ "refused": error.message, "param": error.param }));
@@ -97,7 +110,7 @@ pub(in crate::dialects) fn requests(dialect: &dyn Dialect, model: &str) {
     compare(dialect, "requests", &found.into());
 }
 
-/// Every golden answer, written for both kinds of clients, is as the snapshot says.
+/// Every golden answer, written for all kinds of clients, is as the snapshot says.
 pub(in crate::dialects) fn answers(dialect: &dyn Dialect) {
     let mut found = Map::new();
     for (name, body) in samples(dialect, "answer") {
@@ -163,7 +176,7 @@ pub(in crate::dialects) fn relayed<'a>(
     (String::from_utf8(sent).unwrap(), told)
 }
 
-/// Every golden stream, written for both kinds of clients, is as the snapshot says, and the same however it is cut.
+/// Every golden stream, written for all kinds of clients, is as the snapshot says, and the same however it is cut.
 pub(in crate::dialects) fn streams(dialect: &dyn Dialect) {
     let mut found = Map::new();
     let samples = samples(dialect, "stream");

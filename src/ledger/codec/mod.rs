@@ -15,7 +15,10 @@ use crate::domain::{
     AttemptRecord, Attribution, CallId, Charge, Content, CounterId, Money, RecordId, TargetId, Timings,
     Usage, UsageRecord,
 };
+use ahash::RandomState;
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -120,16 +123,54 @@ struct StoredAttribution<'a> {
 /// Appends a record's payload. It takes at most about 500 KiB, whatever a client sent.
 pub(super) fn encode(record: &UsageRecord, to: &mut Vec<u8>) -> Result<(), NoRecord> {
     to.push(VERSION);
-    let out = std::mem::take(to);
-    *to = postcard::to_extend(&Stored::of(record), out).map_err(|_| NoRecord)?;
-    Ok(())
+    postcard::serialize_with_flavor(&Stored::of(record), Appending(to)).map_err(|_| NoRecord)
+}
+
+/// Texts are appended whole; the flavor that comes with postcard goes byte by byte.
+struct Appending<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Appending<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+/// Texts of the records of a batch, most of which are in many of them: each is made once, and shared.
+#[derive(Default)]
+pub(super) struct Known(HashSet<Arc<str>, RandomState>);
+
+impl Known {
+    fn text(&mut self, text: Text<'_>) -> Arc<str> {
+        if let Some(known) = self.0.get(text.0) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = Arc::from(text.0);
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+
+    fn option(&mut self, text: Option<Text<'_>>) -> Option<Arc<str>> {
+        text.map(|text| self.text(text))
+    }
 }
 
 /// Reads a payload.
-pub(super) fn decode(payload: &[u8]) -> Result<UsageRecord, NoRecord> {
+pub(super) fn decode(payload: &[u8], known: &mut Known) -> Result<UsageRecord, NoRecord> {
     let (&VERSION, rest) = payload.split_first().ok_or(NoRecord)? else { return Err(NoRecord) };
     let stored: Stored<'_> = postcard::from_bytes(rest).map_err(|_| NoRecord)?;
-    stored.record().ok_or(NoRecord)
+    stored.record(known).ok_or(NoRecord)
 }
 
 fn text(arc: &Arc<str>) -> Text<'_> {
@@ -180,30 +221,30 @@ impl<'a> Stored<'a> {
         }
     }
 
-    fn record(self) -> Option<UsageRecord> {
+    fn record(self, known: &mut Known) -> Option<UsageRecord> {
         let [upstream_start, first_token, upstream_end, end] =
             self.timings.map(|n| n.map(Duration::from_nanos));
         Some(UsageRecord {
             id: RecordId::from_bits(self.id),
             call_id: CallId::new(self.call_id.0),
-            response_id: owned(self.response_id),
+            response_id: self.response_id.map(|id| Arc::from(id.0)),
             attribution: match self.attribution {
-                Some(own) => Some(Box::new(own.attribution()?)),
+                Some(own) => Some(Box::new(own.attribution(known)?)),
                 None => None,
             },
             arrived: SystemTime::UNIX_EPOCH + Duration::from_nanos(self.arrived_ns),
             endpoint: words::endpoint(self.endpoint)?,
-            route: Arc::from(self.route.0),
-            requested_model: Arc::from(self.requested_model.0),
-            group: owned(self.group),
-            target: self.target.map(|id| TargetId::new(id.0)),
-            upstream_model: owned(self.upstream_model),
-            provider: owned(self.provider),
-            key_hash: owned(self.key_hash),
+            route: known.text(self.route),
+            requested_model: known.text(self.requested_model),
+            group: known.option(self.group),
+            target: known.option(self.target).map(TargetId::shared),
+            upstream_model: known.option(self.upstream_model),
+            provider: known.option(self.provider),
+            key_hash: known.option(self.key_hash),
             stream: self.stream,
             status: self.status,
             outcome: words::outcome(self.outcome.0, self.outcome.1.0)?,
-            attempts: self.attempts.into_iter().map(StoredAttempt::attempt).collect::<Option<_>>()?,
+            attempts: self.attempts.into_iter().map(|one| one.attempt(known)).collect::<Option<_>>()?,
             usage: usage_of(self.usage),
             usage_source: words::source(self.usage_source)?,
             cost: Money::from_pico(self.cost),
@@ -215,10 +256,6 @@ impl<'a> Stored<'a> {
             }),
         })
     }
-}
-
-fn owned(text: Option<Text<'_>>) -> Option<Arc<str>> {
-    text.map(|text| Arc::from(text.0))
 }
 
 fn usage_numbers(usage: &Usage) -> [u64; 7] {
@@ -247,9 +284,9 @@ impl<'a> StoredAttempt<'a> {
         }
     }
 
-    fn attempt(self) -> Option<AttemptRecord> {
+    fn attempt(self, known: &mut Known) -> Option<AttemptRecord> {
         Some(AttemptRecord {
-            target: TargetId::new(self.target.0),
+            target: TargetId::shared(known.text(self.target)),
             failure: match self.failure {
                 Some(code) => Some(words::class(code)?),
                 None => None,
@@ -283,23 +320,24 @@ impl<'a> StoredAttribution<'a> {
         }
     }
 
-    fn attribution(self) -> Option<Attribution> {
-        let charge = |(scope, id, slot, period_end): (u8, Text<'_>, Text<'_>, i64)| {
+    fn attribution(self, known: &mut Known) -> Option<Attribution> {
+        let mut charges = Vec::with_capacity(self.charges.len());
+        for (scope, id, slot, period_end) in self.charges {
             let counter =
-                CounterId { scope: words::scope(scope)?, id: Arc::from(id.0), slot: Arc::from(slot.0) };
-            Some(Charge { counter, period_end })
-        };
+                CounterId { scope: words::scope(scope)?, id: known.text(id), slot: known.text(slot) };
+            charges.push(Charge { counter, period_end });
+        }
         Some(Attribution {
-            key_alias: owned(self.key_alias),
-            user_id: owned(self.user_id),
-            team_id: owned(self.team_id),
-            team_alias: owned(self.team_alias),
-            organization_id: owned(self.organization_id),
-            customer: owned(self.customer),
-            tags: self.tags.into_iter().map(|tag| Arc::from(tag.0)).collect(),
-            session_id: owned(self.session_id),
+            key_alias: known.option(self.key_alias),
+            user_id: known.option(self.user_id),
+            team_id: known.option(self.team_id),
+            team_alias: known.option(self.team_alias),
+            organization_id: known.option(self.organization_id),
+            customer: known.option(self.customer),
+            tags: self.tags.into_iter().map(|tag| known.text(tag)).collect(),
+            session_id: known.option(self.session_id),
             ip: self.ip,
-            charges: self.charges.into_iter().map(charge).collect::<Option<_>>()?,
+            charges,
         })
     }
 }

@@ -107,7 +107,7 @@ pub(super) async fn run(
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
     let caller = request::caller(gateway, session, ctx, stored.route, stored.kind);
-    let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {
+    let visitor = match admission::visitor(gateway, &snapshot, session, None, caller.arrived_at).await {
         Ok(visitor) => visitor,
         Err((error, key_hash)) => {
             return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;

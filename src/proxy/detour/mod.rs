@@ -9,7 +9,7 @@ pub(super) use lists::wishes;
 
 use super::Gateway;
 use super::admission;
-use super::phases::{queue, upstream_peer};
+use super::phases::upstream_peer;
 use super::stage::{Admitted, Books, MOST_ATTEMPTS};
 use crate::dialects::openai::Request;
 use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
@@ -201,7 +201,7 @@ fn enter(
         return Entry::Closed;
     }
     let name = Arc::clone(&step.name);
-    let turn = queue::turn(&resolution.group, &admitted.standing, &admitted.request, admitted.turns);
+    let turn = resolution.group.turn(&admitted.standing, &admitted.request, admitted.turns);
     let before = (
         mem::replace(&mut admitted.resolution, resolution),
         mem::replace(&mut admitted.called, name),

@@ -133,7 +133,7 @@ async fn admit(
         let permit = permit(unix_ms(arrived_at), gates).map_err(|denied| (None, denied))?;
         return Ok((None, Books::Open(permit)));
     }
-    let visitor = admission::visitor(gateway, snapshot, session, arrived_at).await;
+    let visitor = admission::visitor(gateway, snapshot, session, None, arrived_at).await;
     let visitor = visitor.map_err(|(error, key_hash)| (key_hash, (error, Vec::new())))?;
     let mut gates = visitor.standing.gates(&[]);
     gates.extend(&snapshot.house.global);

@@ -19,7 +19,6 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     let model = admitted.resolution.upstream_model(&target.model, &admitted.called);
     let inbound = admitted.caller.inbound();
     // Only OpenAI's clients say, and are told, whether usage is wanted.
-    let asks_usage = params.takes_stream_options && target.dialect.name() == openai::NAME;
     match &admitted.errand {
         Some(errand) if errand.path.is_some() => return Ok((Bytes::new(), Form::Client)),
         // What a deployment says of its parameters is about its answers.
@@ -28,6 +27,10 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
         }
         _ => {}
     }
+    let relays = deployment.relays(kind);
+    let asks_usage = params.takes_stream_options
+        && target.dialect.name() == openai::NAME
+        && !(relays && kind == EndpointKind::Responses);
     let shape = Shape {
         model: &model,
         params: ShapeParams {
@@ -40,15 +43,19 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
         drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
         ask_usage: true,
     };
-    if deployment.relays(kind) && admitted.request.form().is_some() {
+    if relays && admitted.request.form().is_some() {
         let mut patcher = admitted.request.patches(&shape);
         return Ok(match &admitted.upload {
             Some(_) => (Bytes::new(), Form::Poured(Box::new(Pour::new(patcher)))),
             None => (patcher.push(admitted.request.body().clone()), Form::Client),
         });
     }
-    if deployment.relays(kind) {
-        return openai::encode(&admitted.request, &shape).map(|body| (body, Form::Client));
+    if relays {
+        let body = openai::encode(&admitted.request, &shape)?;
+        let Some(path) = target.dialect.relays_at(kind, &model) else { return Ok((body, Form::Client)) };
+        let placed = Translated { path: path.into(), headers: Vec::new(), body };
+        let head = head(deployment, &placed)?;
+        return Ok((placed.body, Form::Placed(Box::new(head))));
     }
     if !dialects::is_translatable(kind) {
         return Err(not_offered(&target.provider, &admitted.requested, kind.upstream_path()));

@@ -188,7 +188,8 @@ fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
         );
     }
     let admitted = &attempt.admitted;
-    let others = admitted.resolution.group.has_other(attempt.index) || detour::has_next(admitted);
+    let others =
+        admitted.resolution.group.has_other(attempt.index, fault.class) || detour::has_next(admitted);
     let seen = Fault { class: fault.class, retry_after: fault.retry_after, others };
     if let Some(length) = attempt.deployment.state.failed(seen, rules) {
         let status = fault.status.unwrap_or(0);

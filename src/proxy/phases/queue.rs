@@ -1,13 +1,12 @@
 //! Calls of groups whose keys have limits: what is taken of a quota, who waits for it, and what becomes of it.
 
 use super::upstream_peer::{self, while_client_stays};
-use crate::dialects::openai::Request;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, FaultClass};
 use crate::proxy::stage::{Admitted, Attempt, MOST_RETRIES};
 use crate::proxy::{Gateway, quota, respond};
-use crate::runtime::{Bar, Group, GroupQueue, Pick, Standing, Turn, TurnWish};
-use crate::upstream::{Deployment, Granted, NoTurn, Ticket};
-use http::{HeaderMap, HeaderName};
+use crate::runtime::{Bar, Group, GroupQueue, Pick, Turn};
+use crate::upstream::{Deployment, Granted, Ticket};
+use http::HeaderMap;
 use pingora::Result;
 use pingora_proxy::Session;
 use std::sync::Arc;
@@ -15,48 +14,6 @@ use std::time::{Duration, Instant};
 
 /// A deployment and the leave to call it.
 pub(super) type Turned = (usize, Arc<Deployment>, Option<Ticket>);
-
-/// What a call may do to get its turn; `None` where nothing is limited.
-pub(in crate::proxy) fn turn(
-    group: &Group,
-    standing: &Standing,
-    request: &Request,
-    wish: TurnWish,
-) -> Option<Turn> {
-    let queue = group.queue.as_ref()?;
-    let tokens = GroupQueue::tokens(group, request.prompt_estimate(), request.max_tokens());
-    Some(queue.turn(standing, wish, tokens))
-}
-
-/// What the client says of its waiting. A header beats the body.
-pub(in crate::proxy) fn wish(headers: &HeaderMap, request: &Request) -> TurnWish {
-    const MAX_WAIT: HeaderName = HeaderName::from_static("x-tollgate-max-wait");
-    const PRIORITY: HeaderName = HeaderName::from_static("x-tollgate-priority");
-    let said = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is clamped")]
-    let level = |number: f64| number.clamp(0.0, 255.0) as u8;
-    TurnWish {
-        max_wait: said(&MAX_WAIT).and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
-        priority: said(&PRIORITY).map(level).or_else(|| request.priority()),
-    }
-}
-
-/// Whether a call has to wait for its turn: time alone bars all deployments, or others wait already.
-pub(super) fn waits(admitted: &Admitted, bar: Option<Bar>) -> bool {
-    match bar {
-        None => admitted.resolution.group.queue.as_ref().is_some_and(GroupQueue::is_busy),
-        Some(Bar::Cooled(_) | Bar::Quota(_)) => true,
-        Some(_) => false,
-    }
-}
-
-/// Why a call that has to wait will not get its turn in time, if so.
-pub(super) fn hopeless(gateway: &Gateway, admitted: &Admitted, turn: Turn) -> Option<ApiError> {
-    let group = &admitted.resolution.group;
-    let why = group.queue.as_ref()?.hopeless(turn, group.ruled_out(&admitted.wish()))?;
-    gateway.telemetry.metrics.refused_in_queue(&group.name, why.as_str());
-    Some(refusal(admitted, why))
-}
 
 /// Chooses a deployment that has quota left, or waits until one has.
 pub(super) async fn take(
@@ -70,7 +27,7 @@ pub(super) async fn take(
     match at_once(admitted, &group, queue, turn.tokens()) {
         Ok(turned) => return Ok(Ok(turned)),
         // Time does not help.
-        Err(bar) if !waits(admitted, bar) => {
+        Err(bar) if !group.must_wait(bar) => {
             return Ok(Err(
                 bar.map_or_else(internal, |bar| group.refusal(bar, &admitted.called, &admitted.wish()))
             ));
@@ -100,7 +57,7 @@ pub(super) async fn take(
         }
         Err(why) => {
             metrics.refused_in_queue(&group.name, why.as_str());
-            Ok(Err(refusal(admitted, why)))
+            Ok(Err(group.no_turn(why, &admitted.called)))
         }
     }
 }
@@ -151,21 +108,6 @@ fn at_once(
     }
 }
 
-fn refusal(admitted: &Admitted, why: NoTurn) -> ApiError {
-    let reason = match why {
-        NoTurn::Full(_) => "too many calls wait for it already",
-        NoTurn::TooLate(_) => "its keys have no quota left, and none in the time that this call may wait",
-        NoTurn::TimedOut(_) => "its keys had no quota left for as long as this call could wait",
-    };
-    let again = why.retry_after().map(|after| after.as_millis().div_ceil(1000).max(1));
-    let again = again.map(|seconds| format!(", Try again in {seconds} seconds")).unwrap_or_default();
-    let words = format!(
-        "No deployments available for selected model{again}. Passed model={}: {reason}.",
-        admitted.called
-    );
-    ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(why.retry_after())
-}
-
 fn internal() -> ApiError {
     ApiError::new(ErrorKind::Internal, "Internal error of the gateway.")
 }
@@ -180,8 +122,7 @@ pub(super) fn again(admitted: &Admitted, fault: FaultClass) -> bool {
         FaultClass::Key => progress.tried.len() < group.deployments.len(),
         FaultClass::Request | FaultClass::Host => false,
     };
-    may && progress.retries < MOST_RETRIES
-        && queue.hopeless(turn, group.ruled_out(&admitted.wish())).is_none()
+    may && progress.retries < MOST_RETRIES && queue.outlook(turn, group.ruled_out(&admitted.wish())).is_ok()
 }
 
 /// When a call that was refused for want of quota may come again, as the queue knows it.
@@ -197,11 +138,7 @@ pub(super) fn hear(attempt: &mut Attempt, status: u16, headers: &HeaderMap, retr
     ticket.answered(&told);
     match status {
         200..=299 => ticket.served(),
-        429 => {
-            let sides = [told.requests, told.tokens].into_iter();
-            let used_up = sides.filter(|side| side.remaining == Some(0)).filter_map(|side| side.reset).max();
-            ticket.refused(retry_after.or(used_up.map(Duration::from_millis)));
-        }
+        429 => ticket.refused(retry_after),
         _ => {}
     }
 }

@@ -5,7 +5,8 @@ use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
-use crate::proxy::phases::{queue, upstream_peer};
+use crate::proxy::exchange::{self, Wire};
+use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
 use crate::proxy::upload::{self, Form, Source, Taken, Upload};
@@ -24,7 +25,12 @@ use std::time::{Duration, SystemTime};
 const KEEP_ALIVE_SECONDS: u64 = 75;
 
 /// Pingora's `request_filter`: true when the answer was sent from here.
-pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
+pub(in crate::proxy) async fn run(
+    gateway: &Gateway,
+    wire: &Wire,
+    session: &mut Session,
+    ctx: &mut Ctx,
+) -> Result<bool> {
     // An answer is held by sending an informational head that must not reach the client.
     session.as_mut().set_ignore_info_resp(true);
     if body::adopt(session, ctx).await? {
@@ -37,7 +43,7 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
     }
     match endpoints::find(&path) {
         Some(found) if session.req_header().method == Method::POST => {
-            model_call(gateway, session, ctx, found).await
+            model_call(gateway, wire, session, ctx, found).await
         }
         _ => {
             let snapshot = gateway.runtime.load();
@@ -59,13 +65,16 @@ fn keep_alive(gateway: &Gateway, session: &mut Session) {
 
 async fn model_call(
     gateway: &Gateway,
+    wire: &Wire,
     session: &mut Session,
     ctx: &mut Ctx,
     found: Match<'_>,
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
     let caller = caller(gateway, session, ctx, found.route, found.kind);
-    let visitor = match admission::visitor(gateway, &snapshot, session, caller.arrived_at).await {
+    // Google's clients may write their key into the query.
+    let query = session.req_header().uri.query().filter(|_| found.kind.is_googles());
+    let visitor = match admission::visitor(gateway, &snapshot, session, query, caller.arrived_at).await {
         Ok(visitor) => visitor,
         Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
     };
@@ -88,6 +97,11 @@ async fn model_call(
         Ok(admitted) => admitted,
     };
     match way {
+        Way::Replayed | Way::Delegated if exchange::suits(&admitted) => {
+            ctx.stage = Stage::Admitted(admitted);
+            // On the heap, so that other calls need not carry it.
+            return Box::pin(exchange::run(gateway, wire, session, ctx)).await;
+        }
         Way::Replayed => {}
         Way::Delegated => return body::delegate(session, ctx, admitted).await,
         Way::Passed(upload) => admitted.upload = Some(upload),
@@ -159,17 +173,22 @@ pub(in crate::proxy) fn caller(
         call_id: call_id(&session.req_header().headers),
         route,
         kind,
+        lists: kind == EndpointKind::StreamContent && !wants_events(session.req_header().uri.query()),
         trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
         _in_flight: gateway.telemetry.metrics.in_flight(),
     }
+}
+
+/// Whether a query asks for events (`alt=sse`).
+fn wants_events(query: Option<&str>) -> bool {
+    query.unwrap_or_default().split('&').any(|pair| pair == "alt=sse")
 }
 
 /// Whether tokens are to be counted that no upstream of the group would count. What the call reserved is given
 /// back.
 fn is_counted_here(admitted: &Admitted) -> bool {
     let kind = admitted.caller.kind;
-    kind == EndpointKind::CountTokens
-        && !admitted.resolution.group.deployments.iter().all(|deployment| deployment.relays(kind))
+    kind.counts() && !admitted.resolution.group.deployments.iter().all(|deployment| deployment.relays(kind))
 }
 
 /// What the client wants.
@@ -209,8 +228,8 @@ pub(in crate::proxy) async fn admit(
     let (attribution, tags) = admission::attribution(&visitor, customer, Some(&request), headers);
     let affinity = snapshot.wants_affinity.then(|| runtime::affinity(&request, headers));
     let controls = controls(headers, &request);
-    let turns = if snapshot.has_queues { queue::wish(headers, &request) } else { TurnWish::default() };
-    let turn = queue::turn(&resolution.group, &visitor.standing, &request, turns);
+    let turns = if snapshot.has_queues { TurnWish::read(headers, &request) } else { TurnWish::default() };
+    let turn = resolution.group.turn(&visitor.standing, &request, turns);
     let mut admitted = Box::new(Admitted {
         caller,
         snapshot: Arc::clone(&snapshot),

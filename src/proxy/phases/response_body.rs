@@ -1,7 +1,7 @@
 //! The upstream's bytes: collected, or passed on and metered.
 
 use crate::dialects::openai::{self, StreamEnd};
-use crate::dialects::{Flow, Given, Inbound, anthropic};
+use crate::dialects::{Flow, Given, Inbound, anthropic, gemini, responses};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, EndpointKind, Failure, Units, UpstreamClass, Usage, UsageSource, unix_ms};
 use crate::providers::Target;
@@ -151,6 +151,8 @@ impl Hold {
         }
         let facts = match self.attempt.admitted.caller.kind {
             EndpointKind::Messages | EndpointKind::CountTokens => anthropic::facts(&whole),
+            EndpointKind::Responses => responses::facts(&whole),
+            kind if kind.is_googles() => gemini::facts(&whole),
             _ => openai::answer::read(&whole),
         };
         if !facts.is_json_object {
@@ -227,6 +229,7 @@ pub(super) fn given(admitted: &Admitted) -> Given {
         id: Arc::from(admitted.caller.call_id.as_str()),
         created: unix_ms(admitted.caller.arrived_at) / 1000,
         usage: admitted.request.asks_usage(),
+        echo: admitted.caller.inbound().echo(&admitted.request),
     }
 }
 
@@ -261,7 +264,17 @@ impl Relay {
             self.upstream_end = Some(Instant::now());
             out = self.end(out);
         }
-        out
+        self.listed(out, end)
+    }
+
+    /// Whole events, in the form in which the client wants its stream.
+    pub(in crate::proxy) fn listed(&mut self, events: Bytes, end: bool) -> Bytes {
+        let Some(list) = &mut self.list else { return events };
+        let mut out = list.push(&events);
+        if end {
+            out.extend_from_slice(list.end());
+        }
+        Bytes::from(out)
     }
 
     /// Reserves more when a stream turns out to be longer than was expected.
@@ -305,9 +318,13 @@ impl Relay {
     }
 
     /// The event that tells a client that its stream broke.
-    pub(in crate::proxy) fn error_event(&self, failure: &Failure) -> Bytes {
+    pub(in crate::proxy) fn error_event(&mut self, failure: &Failure) -> Bytes {
         let error = ApiError::upstream(failure, &self.attempt.deployment.target.provider);
-        self.attempt.admitted.caller.inbound().error_event(&error)
+        let inbound = self.attempt.admitted.caller.inbound();
+        match &mut self.meter {
+            Meter::Stream(stream) => stream.error_event(inbound, &error),
+            Meter::Tail { .. } => inbound.error_event(&error),
+        }
     }
 }
 
@@ -325,14 +342,14 @@ fn pass_events(
     let Ok(out) = stream.push(chunk) else {
         let words = "the upstream sent an event that is too large";
         let fault = Failure::without_answer(UpstreamClass::Internal, words);
-        let event = inbound.error_event(&ApiError::upstream(&fault, &target.provider));
+        let event = stream.error_event(inbound, &ApiError::upstream(&fault, &target.provider));
         *interrupted = Some(fault);
         return event;
     };
     let Some(fault) = stream.failure() else { return out };
     let mut fault = fault.clone();
     target.secrets().for_each(|secret| fault.hide(secret));
-    let event = inbound.error_event(&ApiError::upstream(&fault, &target.provider));
+    let event = stream.error_event(inbound, &ApiError::upstream(&fault, &target.provider));
     *interrupted = Some(fault);
     join(out, event)
 }

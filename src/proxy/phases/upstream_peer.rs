@@ -5,7 +5,7 @@ use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, body, detour, passing};
-use crate::runtime::Pick;
+use crate::runtime::{Outlook, Pick};
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
@@ -146,10 +146,13 @@ const UNRESOLVED: &str = "the upstream's host name is not resolved";
 pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &mut Admitted) -> Option<ApiError> {
     let group = Arc::clone(&admitted.resolution.group);
     let wish = admitted.wish();
-    let bar = group.nobody(&wish);
-    let error = match admitted.turn {
-        Some(turn) if queue::waits(admitted, bar) => queue::hopeless(gateway, admitted, turn)?,
-        _ => group.refusal(bar?, &admitted.called, &wish),
+    let error = match group.outlook(&wish, admitted.turn) {
+        Outlook::Open | Outlook::Waits(_) => return None,
+        Outlook::Barred(bar) => group.refusal(bar, &admitted.called, &wish),
+        Outlook::NoTurn(why) => {
+            gateway.telemetry.metrics.refused_in_queue(&group.name, why.as_str());
+            group.no_turn(why, &admitted.called)
+        }
     };
     let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
     if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
@@ -209,7 +212,10 @@ fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
 }
 
 /// Waits for something, unless the client leaves first.
-pub(super) async fn while_client_stays<T>(session: &mut Session, wait: impl Future<Output = T>) -> Result<T> {
+pub(in crate::proxy) async fn while_client_stays<T>(
+    session: &mut Session,
+    wait: impl Future<Output = T>,
+) -> Result<T> {
     // Of a body that is still to be read nothing can be told but that it is there.
     if body::is_unread(session) {
         return Ok(wait.await);

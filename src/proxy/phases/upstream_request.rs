@@ -19,17 +19,22 @@ pub(in crate::proxy) fn head(request: &mut RequestHeader, ctx: &Ctx) -> Result<(
         passing::upstream_head(passing, request)?;
         return tell(request, passing.caller.trace.as_deref(), 0);
     }
+    *request = outgoing(request, ctx)?;
+    Ok(())
+}
+
+/// The head of the attempt that is under way, for a client that sent this one.
+pub(in crate::proxy) fn outgoing(client: &RequestHeader, ctx: &Ctx) -> Result<RequestHeader> {
     let Stage::Attempting(attempt) = &ctx.stage else {
         return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
     };
     let mut head = match &attempt.form {
-        Form::Own(head) => (**head).clone(),
-        Form::Client | Form::Poured(_) => relayed(attempt, request)?,
+        Form::Own(head) | Form::Placed(head) => (**head).clone(),
+        Form::Client | Form::Poured(_) => relayed(attempt, client)?,
     };
     let Admitted { caller, progress, .. } = &*attempt.admitted;
     tell(&mut head, caller.trace.as_deref(), progress.attempts.len())?;
-    *request = head;
-    Ok(())
+    Ok(head)
 }
 
 fn relayed(attempt: &Attempt, client: &RequestHeader) -> Result<RequestHeader> {

@@ -1,12 +1,13 @@
 //! The upstream's head: is it an answer, and how will it be relayed.
 
+use crate::dialects::gemini::List;
 use crate::dialects::openai::{StreamOptions, StreamRelay};
 use crate::dialects::{Flow, Translation};
 use crate::domain::EndpointKind;
 use crate::proxy::head;
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Meter, Relay, Stage};
-use crate::proxy::{Gateway, media, passing, respond};
+use crate::proxy::{Gateway, media, passing, quota, respond};
 use crate::upstream::Leave;
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -39,7 +40,7 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
     respond::note_quota(gateway, &attempt, &response.headers);
     attempt.deployment.endpoint.answered();
     if attempt.quota.is_some() {
-        let after = retry_after(&response.headers);
+        let after = retry_after(response);
         queue::hear(&mut attempt, response.status.as_u16(), &response.headers, after);
     }
     let length = content_length(&response.headers);
@@ -70,12 +71,14 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     };
     if !response.status.is_success() || !readable {
         let status = response.status.as_u16();
-        let retry_after = retry_after(headers);
+        let retry_after = retry_after(response);
         return Stage::Capturing(Box::new(Capture { attempt, status, retry_after, body: BytesMut::new() }));
     }
     let passed = head::passed(headers, &attempt.deployment.target);
     // The type is that of the client's dialect; a translation needs all of an answer.
+    let lists = streams && attempt.admitted.caller.lists;
     let content_type = match (translated, streams) {
+        _ if lists => None,
         (false, _) => content_type,
         (true, true) => Some(HeaderValue::from_static("text/event-stream")),
         (true, false) => None,
@@ -105,6 +108,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         passed,
         content_type,
         meter,
+        list: lists.then(List::default),
         first_token: None,
         upstream_end: None,
         interrupted: None,
@@ -124,6 +128,8 @@ fn flow(attempt: &Attempt) -> Flow {
     }
     match caller.kind {
         EndpointKind::Messages => Flow::Anthropic(Box::default()),
+        EndpointKind::Responses => Flow::Responses(Box::default()),
+        kind if kind.is_googles() => Flow::Gemini(Box::default()),
         _ => Flow::OpenAi(StreamRelay::new(stream_options(attempt))),
     }
 }
@@ -164,9 +170,15 @@ fn content_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// `Retry-After` in seconds or as a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+/// `Retry-After` in seconds or as a date; of a 429 without one, when the quota is back.
+fn retry_after(response: &ResponseHeader) -> Option<Duration> {
+    let said = response.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let limited =
+        || (response.status == StatusCode::TOO_MANY_REQUESTS).then(|| quota::told(&response.headers));
+    said.and_then(|value| wait(value.trim())).or_else(|| limited()?.refused_for())
+}
+
+fn wait(value: &str) -> Option<Duration> {
     if let Ok(seconds) = value.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).ok();
     }

@@ -50,6 +50,17 @@ impl Told {
         }
     }
 
+    /// After a 429: how long until there is quota again. What has nothing left decides, else what does not say how much
+    /// is left.
+    #[must_use]
+    pub fn refused_for(&self) -> Option<Duration> {
+        let resets = |left: Option<u64>| {
+            let sides = [self.requests, self.tokens].into_iter();
+            sides.filter(move |side| side.remaining == left).filter_map(|side| side.reset).max()
+        };
+        resets(Some(0)).or_else(|| resets(None)).map(Duration::from_millis)
+    }
+
     /// Whether nothing was said.
     #[must_use]
     pub fn is_silent(&self) -> bool {
@@ -134,6 +145,23 @@ mod tests {
         ] {
             assert_eq!(wait(text, NOW), milliseconds, "{text}");
         }
+    }
+
+    #[test]
+    fn a_refusal_lasts_until_what_is_used_up_is_back() {
+        let told = |requests: (&'static str, &'static str), tokens: (&'static str, &'static str)| {
+            let header = |name: &'static str| {
+                let (remaining, reset) = if name.ends_with("requests") { requests } else { tokens };
+                Some(if name.contains("remaining") { remaining } else { reset })
+            };
+            Told::read(|name| header(name).filter(|text| !text.is_empty()), NOW).refused_for()
+        };
+        let seconds = |n| Some(Duration::from_secs(n));
+        assert_eq!(told(("0", "20s"), ("500", "40s")), seconds(20));
+        assert_eq!(told(("0", "20s"), ("0", "40s")), seconds(40));
+        assert_eq!(told(("3", "1h"), ("", "7")), seconds(7), "what is left does not keep a call out");
+        assert_eq!(told(("3", "1h"), ("500", "40s")), None);
+        assert_eq!(told(("0", ""), ("", "")), None);
     }
 
     proptest! {

@@ -204,6 +204,42 @@ fn sessions_are_spread_evenly_and_move_only_from_one_that_leaves() {
 }
 
 #[test]
+fn on_the_ring_sessions_are_spread_and_move_only_from_one_that_leaves() {
+    let chooser = chooser("prefix-affinity", 200);
+    let mut seen = Seen { usable: vec![true; 200], in_flight: vec![0; 200], ..Seen::default() };
+    let before = homes(&chooser, &seen);
+    let mut shares = vec![0; 200];
+    before.iter().for_each(|home| shares[*home] += 1);
+    assert!(shares.iter().all(|share| (1..=30).contains(share)), "{shares:?}");
+    let gone = before[0];
+    seen.usable[gone] = false;
+    let after = homes(&chooser, &seen);
+    assert!(before.iter().zip(&after).all(|(old, new)| (*old == gone) != (old == new)), "others moved too");
+    let look = Look { draw: 0.5, affinity: Some(mix(0)), sight: &seen };
+    let told = (0..200)
+        .filter(|at| *at != gone)
+        .max_by(|one, other| chooser.score(&look, *one).total_cmp(&chooser.score(&look, *other)));
+    assert_eq!(told, Some(after[0]), "the score tells the order that is served");
+    // Few are left: the walk is not endless, and still finds them.
+    seen.usable = (0..200).map(|at| at == 7).collect();
+    assert!(homes(&chooser, &seen).iter().all(|home| *home == 7));
+}
+
+#[test]
+fn on_the_ring_one_session_fills_no_deployment_much_above_its_share() {
+    let chooser = chooser("prefix-affinity", 200);
+    let mut seen = Seen { usable: vec![true; 200], in_flight: vec![0; 200], ..Seen::default() };
+    let mut rng = fastrand::Rng::with_seed(1);
+    for _ in 0..4_000 {
+        let look = Look { draw: rng.f64(), affinity: Some(42), sight: &seen };
+        let at = chooser.pick(&look).unwrap();
+        seen.in_flight[at] += 1;
+    }
+    // Twenty each and a quarter more, as far as a stretch of them tells.
+    assert!(seen.in_flight.iter().all(|calls| *calls <= 36), "{:?}", seen.in_flight);
+}
+
+#[test]
 fn a_session_spills_from_a_loaded_deployment_and_comes_back() {
     let chooser = chooser("prefix-affinity", 4);
     let mut seen = Seen { usable: vec![true; 4], in_flight: vec![0; 4], ..Seen::default() };

@@ -3,6 +3,7 @@
 use super::{Bar, Wish};
 use crate::domain::{ApiError, ErrorKind, UpstreamClass};
 use crate::runtime::Group;
+use crate::upstream::NoTurn;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -49,6 +50,22 @@ impl Group {
             if path == "/rerank" { ", or Cohere's" } else { "" },
         );
         ApiError::new(ErrorKind::InvalidRequest, words).with_param("model")
+    }
+
+    /// The refusal of a call that gets no turn.
+    #[must_use]
+    pub fn no_turn(&self, why: NoTurn, requested: &str) -> ApiError {
+        let reason = match why {
+            NoTurn::Full(_) => "too many calls wait for it already",
+            NoTurn::TooLate(_) => "its keys have no quota left, and none in the time that this call may wait",
+            NoTurn::TimedOut(_) => "its keys had no quota left for as long as this call could wait",
+        };
+        let again = why.retry_after().map(|after| after.as_millis().div_ceil(1000).max(1));
+        let again = again.map(|seconds| format!(", Try again in {seconds} seconds")).unwrap_or_default();
+        let words = format!(
+            "No deployments available for selected model{again}. Passed model={requested}: {reason}."
+        );
+        ApiError::new(ErrorKind::NoDeployments, words).with_retry_after(why.retry_after())
     }
 
     fn none_available(&self, requested: &str, left: Duration) -> ApiError {

@@ -6,7 +6,7 @@ use crate::domain::{HostPort, Scheme, UpstreamClass};
 use crate::providers::Target;
 use crate::routing::{BreakerRules, ByClass, Choice, strategies::ALL};
 use crate::runtime::Terms;
-use crate::upstream::{Endpoint, Fault, InFlight, Probe, QuotaLane, TargetState};
+use crate::upstream::{Endpoint, Fault, InFlight, Lanes, Probe, QuotaLane, TargetState};
 use once_cell::sync::Lazy;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use std::time::Instant;
@@ -34,7 +34,7 @@ static ENDPOINT: Lazy<Arc<Endpoint>> = Lazy::new(|| {
 fn group_of(targets: Vec<Arc<Target>>, terms: &Terms) -> Group {
     let since = Instant::now();
     let deployment = |target: Arc<Target>| {
-        let state = TargetState::new(since, Arc::default(), target.params.max_parallel_requests);
+        let state = TargetState::new(since, Lanes::default(), target.params.max_parallel_requests);
         let quota = Arc::new(QuotaLane::new(since, 0));
         Arc::new(Deployment::new(target, Arc::clone(&ENDPOINT), Arc::new(state), quota).unwrap())
     };

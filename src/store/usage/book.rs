@@ -1,15 +1,17 @@
 //! Booking: everything that a batch of records changes, in one transaction.
 
 use super::bulk::{Bulk, Cell, Cells, postgres, sqlite};
+use super::find;
 use super::rollup::{Rollups, Tables};
 use super::tables::{self, ATTEMPTS, COUNTERS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
 use crate::domain::{CounterId, Money, Scope, TargetId, UsageRecord};
 use crate::store::db::{Db, File, Store, StoreError};
 use crate::store::server::Server;
 use crate::store::writer::Writer;
+use ahash::RandomState;
 use serde_json::Value;
 use sqlx::Row;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How far a segment of a journal is booked.
@@ -71,16 +73,20 @@ const fn signed(segment: u64) -> i64 {
     segment.cast_signed()
 }
 
+/// Rows that are made ready at one time for a file.
+const ROWS: usize = 512;
+
 /// One batch made ready.
 struct Prepared<'a> {
-    usage: Cells<'a>,
+    booking: &'a Booking<'a>,
+    /// New records, in the order of their ids.
+    records: &'a [(&'a UsageRecord, &'a str)],
     attempts: Cells<'a>,
     rollups: Tables<'a>,
-    counters: BTreeMap<&'a CounterId, (i64, i64)>,
+    /// The period and the sum of each.
+    counters: HashMap<&'a CounterId, (i64, i64), RandomState>,
     progress: Cells<'a>,
     gone: Vec<i64>,
-    rows: bool,
-    records: usize,
 }
 
 /// Some records of the batch are there already.
@@ -88,9 +94,9 @@ struct Repeated;
 
 async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
     let mut transaction = pool.begin().await?;
-    if prepared.rows {
-        let added = postgres::execute(&USAGE, &prepared.usage, &mut transaction).await?;
-        if added != prepared.records as u64 {
+    if prepared.booking.rows {
+        let added = postgres::execute(&USAGE, &prepared.rows(prepared.records), &mut transaction).await?;
+        if added != prepared.records.len() as u64 {
             transaction.rollback().await?;
             return Ok(Err(Repeated));
         }
@@ -108,8 +114,13 @@ async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Book
 
 fn on_file(writer: &Writer, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
     writer.transaction(|file| {
-        if prepared.rows && sqlite::execute(&USAGE, &prepared.usage, file)? != prepared.records {
-            return Ok(Err(Repeated));
+        if prepared.booking.rows {
+            for some in prepared.records.chunks(ROWS) {
+                if sqlite::execute(&USAGE, &prepared.rows(some), file)? != some.len() {
+                    return Ok(Err(Repeated));
+                }
+            }
+            find::enter_late(prepared.records.iter().map(|(_, id)| *id), file)?;
         }
         for (table, cells) in prepared.tables() {
             sqlite::execute(table, cells, file)?;
@@ -118,6 +129,7 @@ fn on_file(writer: &Writer, prepared: &Prepared<'_>) -> Result<Result<Booked, Re
         for segment in &prepared.gone {
             file.prepare_cached(FORGET)?.execute([segment])?;
         }
+        writer.added(prepared.records.len());
         Ok(Ok(prepared.totals(counters)))
     })
 }
@@ -192,18 +204,16 @@ impl Store {
 }
 
 impl<'a> Prepared<'a> {
-    fn of(records: &[(&'a UsageRecord, &'a str)], booking: &Booking<'_>) -> Self {
+    fn of(records: &'a [(&'a UsageRecord, &'a str)], booking: &'a Booking<'a>) -> Self {
         let mut rollups = Rollups::default();
-        let rows = if booking.rows { records.len() } else { 0 };
         let mut prepared = Self {
-            usage: Cells::with_capacity(rows * USAGE.width()),
+            booking,
+            records,
             attempts: Cells::new(),
             rollups: Tables::default(),
-            counters: BTreeMap::new(),
+            counters: HashMap::default(),
             progress: Cells::new(),
             gone: booking.gone.iter().copied().map(signed).collect(),
-            rows: booking.rows,
-            records: records.len(),
         };
         let mut progress = booking.progress.to_vec();
         progress.sort_by_key(|progress| progress.segment);
@@ -212,7 +222,6 @@ impl<'a> Prepared<'a> {
         }
         for (record, id) in records {
             if booking.rows {
-                tables::usage(record, id, booking.api_base, &mut prepared.usage);
                 tables::attempts(record, id, &mut prepared.attempts);
             }
             rollups.add(record);
@@ -220,6 +229,18 @@ impl<'a> Prepared<'a> {
         }
         prepared.rollups = rollups.tables();
         prepared
+    }
+
+    fn rows(&self, records: &[(&'a UsageRecord, &'a str)]) -> Cells<'a> {
+        let mut cells = Cells::with_capacity(records.len() * USAGE.width());
+        let mut known: HashMap<&TargetId, Option<Arc<str>>, RandomState> = HashMap::default();
+        for (record, id) in records {
+            let mut base =
+                |target| known.entry(target).or_insert_with(|| (self.booking.api_base)(target)).clone();
+            let base = record.target.as_ref().and_then(&mut base);
+            tables::usage(record, id, base, &mut cells);
+        }
+        cells
     }
 
     /// What is written besides the rows of calls and the counters, in the order in which all writers do.
@@ -250,14 +271,17 @@ impl<'a> Prepared<'a> {
 
     fn counter_cells(&self) -> Cells<'a> {
         let mut cells = Cells::new();
-        for (counter, (period, sum)) in &self.counters {
+        // Sorted, so that two writers lock them in the same order.
+        let mut counters: Vec<_> = self.counters.iter().collect();
+        counters.sort_unstable_by_key(|(counter, _)| **counter);
+        for (counter, (period, sum)) in counters {
             cells.extend([
                 Cell::text(counter.scope.as_str()),
                 Cell::text(&counter.id),
                 Cell::text(&counter.slot),
             ]);
             cells.extend([Cell::Int(*period), Cell::Int(*sum)]);
-            cells.extend([Cell::Int(*period), Cell::Int(if self.rows { *sum } else { 0 })]);
+            cells.extend([Cell::Int(*period), Cell::Int(if self.booking.rows { *sum } else { 0 })]);
         }
         cells
     }
@@ -270,6 +294,6 @@ impl<'a> Prepared<'a> {
             let amount = Money::from_pico(if *period == period_end { *sum } else { 0 });
             Some(CounterTotal { counter, total: Money::from_pico(spent), period_end, amount })
         };
-        Booked { records: self.records, counters: rows.into_iter().filter_map(total).collect() }
+        Booked { records: self.records.len(), counters: rows.into_iter().filter_map(total).collect() }
     }
 }

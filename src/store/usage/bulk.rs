@@ -72,6 +72,7 @@ pub(super) const STEPS: [usize; 3] = [64, 8, 1];
 pub(super) struct Bulk {
     table: &'static str,
     columns: &'static [(&'static str, Kind)],
+    verb: &'static str,
     /// What follows the rows.
     ending: &'static str,
     arrays: OnceLock<String>,
@@ -88,7 +89,13 @@ impl Bulk {
         ending: &'static str,
     ) -> Self {
         let lists = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
-        Self { table, columns, ending, arrays: OnceLock::new(), lists }
+        Self { table, columns, verb: "INSERT", ending, arrays: OnceLock::new(), lists }
+    }
+
+    /// Writes over rows that are there already; for SQLite alone.
+    pub(super) const fn replacing(mut self) -> Self {
+        self.verb = "INSERT OR REPLACE";
+        self
     }
 
     /// Columns of a row.
@@ -98,7 +105,7 @@ impl Bulk {
 
     fn head(&self) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
-        format!("INSERT INTO {} ({})", self.table, names.join(", "))
+        format!("{} INTO {} ({})", self.verb, self.table, names.join(", "))
     }
 
     /// Postgres' statement.

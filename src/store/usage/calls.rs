@@ -1,9 +1,9 @@
 //! The rows of single calls: by index, newest first, and never more than a bound of them.
 
+use super::find;
 use crate::domain::RecordId;
 use crate::store::db::{Store, StoreError, on};
 use sqlx::Row;
-use std::fmt::Write as _;
 
 /// Rows that a search looks at: it counts and sorts no more than the newest of them.
 pub const MOST_CALLS: u32 = 10_000;
@@ -148,8 +148,6 @@ const SELECTED: &str = "id, request_id, call_id, call_type, route, api_key, key_
     organization_id, customer, tags, session_id, ip, requested_model, model_group, model, model_id, provider, api_base, \
     status, http_status, outcome, error_class, attempts, prompt_tokens, completion_tokens, total_tokens, cached_tokens, \
     cache_write_tokens, reasoning_tokens, usage_source, cost, started_ms, first_token_ms, ended_ms";
-pub(super) const CONTENT: &str =
-    "SELECT request, response FROM tollgate_usage WHERE request_id = $1 ORDER BY id DESC LIMIT 1";
 
 macro_rules! row {
     ($row:ident: $($column:ident),*) => { CallRow { $($column: Row::try_get($row, stringify!($column))?),* } };
@@ -162,19 +160,20 @@ pub(super) struct Asked {
     numbers: Vec<i64>,
 }
 
+/// The condition on the rows `u`.
 fn conditions(query: &CallQuery) -> Asked {
     let mut parts = Vec::new();
     let mut texts = Vec::new();
     let id = |ms: u64| RecordId::new(ms, 0).to_string();
-    let moments = [("id >=", query.from_ms), ("id <", query.to_ms)];
+    let moments = [("u.id >=", query.from_ms), ("u.id <", query.to_ms)];
     let moments = moments.into_iter().filter_map(|(left, ms)| Some((left.to_owned(), id(ms?))));
-    let only = query.only.iter().map(|(column, value)| (format!("{} =", column.name()), value.clone()));
+    let only = query.only.iter().map(|(column, value)| (format!("u.{} =", column.name()), value.clone()));
     for (left, value) in moments.chain(only) {
         texts.push(value);
         parts.push(format!("{left} ${}", texts.len()));
     }
     let mut numbers = Vec::new();
-    for (left, value) in [("cost >=", query.min_cost), ("cost <=", query.max_cost)] {
+    for (left, value) in [("u.cost >=", query.min_cost), ("u.cost <=", query.max_cost)] {
         if let Some(value) = value {
             numbers.push(value);
             parts.push(format!("{left} ${}", texts.len() + numbers.len()));
@@ -184,31 +183,65 @@ fn conditions(query: &CallQuery) -> Asked {
     Asked { sql, texts, numbers }
 }
 
-pub(super) fn page(query: &CallQuery) -> Asked {
+/// What the rows `u` are, at most so many of them that the last ones in that direction are among them.
+fn rows(query: &CallQuery, most: u32, direction: &str, is_file: bool) -> Asked {
     let mut asked = conditions(query);
-    let direction = if query.ascending { "" } else { " DESC" };
-    let next = asked.texts.len() + asked.numbers.len();
-    let mut sql = match query.order {
-        CallOrder::Time => {
-            format!("SELECT {SELECTED} FROM tollgate_usage{} ORDER BY id{direction}", asked.sql)
-        }
-        order => format!(
-            "SELECT {SELECTED} FROM (SELECT {SELECTED} FROM tollgate_usage{} ORDER BY id DESC LIMIT {MOST_CALLS}) newest \
-             ORDER BY {}{direction}, id{direction}",
-            asked.sql,
-            order.expression()
-        ),
+    let of = |(column, mark): &(CallColumn, u8)| {
+        let (_, value) = query.only.iter().find(|(only, _)| only == column)?;
+        Some(find::hash(*mark, value))
     };
-    // Writing to a String cannot fail.
-    let _ = write!(sql, " LIMIT ${} OFFSET ${}", next + 1, next + 2);
-    asked.numbers.extend([query.limit.min(MOST_CALLS), query.offset.min(MOST_CALLS)].map(i64::from));
+    let Some(hash) = find::COLUMNS.iter().find_map(of).filter(|_| is_file) else { return asked };
+    asked.numbers.push(hash);
+    let (place, all) = (asked.texts.len() + asked.numbers.len(), asked.sql);
+    let since = if query.from_ms.is_some() { " AND s.next > $1" } else { "" };
+    let open = find::OPEN;
+    let sql = format!(
+        " WHERE u.id IN (SELECT id FROM (SELECT u.id FROM tollgate_usage u{all} AND u.id >= ({open}) \
+         ORDER BY u.id{direction} LIMIT {most}) UNION ALL SELECT id FROM (SELECT u.id FROM tollgate_usage_span s \
+         CROSS JOIN tollgate_usage_find f ON f.span = s.span AND f.hash = ${place}{since} \
+         CROSS JOIN tollgate_usage u ON u.id = f.id{all} ORDER BY s.span{direction}, f.id{direction} LIMIT {most}))"
+    );
     Asked { sql, ..asked }
 }
 
-pub(super) fn count(query: &CallQuery) -> Asked {
-    let asked = conditions(query);
+pub(super) fn page(query: &CallQuery, is_file: bool) -> Asked {
+    let direction = if query.ascending { "" } else { " DESC" };
+    let (limit, offset) = (query.limit.min(MOST_CALLS), query.offset.min(MOST_CALLS));
+    let (mut asked, from, to) = match query.order {
+        CallOrder::Time => {
+            let rows = rows(query, limit + offset, direction, is_file);
+            let from = format!("SELECT {SELECTED} FROM tollgate_usage u{}", rows.sql);
+            (rows, from, format!("ORDER BY u.id{direction}"))
+        }
+        order => {
+            let rows = rows(query, MOST_CALLS, " DESC", is_file);
+            let from = format!(
+                "SELECT {SELECTED} FROM (SELECT {SELECTED} FROM tollgate_usage u{} ORDER BY u.id DESC LIMIT {MOST_CALLS}) newest",
+                rows.sql
+            );
+            (rows, from, format!("ORDER BY {}{direction}, id{direction}", order.expression()))
+        }
+    };
+    let next = asked.texts.len() + asked.numbers.len();
+    asked.sql = format!("{from} {to} LIMIT ${} OFFSET ${}", next + 1, next + 2);
+    asked.numbers.extend([limit, offset].map(i64::from));
+    asked
+}
+
+pub(super) fn count(query: &CallQuery, is_file: bool) -> Asked {
+    let asked = rows(query, MOST_CALLS, " DESC", is_file);
+    let sql = format!(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM tollgate_usage u{} LIMIT {MOST_CALLS}) newest",
+        asked.sql
+    );
+    Asked { sql, ..asked }
+}
+
+pub(super) fn content(request_id: &str, is_file: bool) -> Asked {
+    let only = vec![(CallColumn::RequestId, request_id.to_owned())];
+    let asked = rows(&CallQuery { only, ..CallQuery::default() }, 1, " DESC", is_file);
     let sql =
-        format!("SELECT COUNT(*) FROM (SELECT 1 FROM tollgate_usage{} LIMIT {MOST_CALLS}) newest", asked.sql);
+        format!("SELECT u.request, u.response FROM tollgate_usage u{} ORDER BY u.id DESC LIMIT 1", asked.sql);
     Asked { sql, ..asked }
 }
 
@@ -231,7 +264,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn calls(&self, query: &CallQuery) -> Result<Vec<CallRow>, StoreError> {
-        let asked = page(query);
+        let asked = page(query, self.is_file());
         on!(&self.db, pool => {
             let rows = bound!(sqlx::query(&asked.sql), asked).fetch_all(pool).await?;
             let read = |row: &_| {
@@ -250,7 +283,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn count_calls(&self, query: &CallQuery) -> Result<u64, StoreError> {
-        let asked = count(query);
+        let asked = count(query, self.is_file());
         on!(&self.db, pool => {
             let total = bound!(sqlx::query_scalar::<_, i64>(&asked.sql), asked).fetch_one(pool).await?;
             Ok(u64::try_from(total).unwrap_or_default())
@@ -265,8 +298,9 @@ impl Store {
         &self,
         request_id: &str,
     ) -> Result<Option<(Option<String>, Option<String>)>, StoreError> {
+        let asked = content(request_id, self.is_file());
         on!(&self.db, pool => {
-            let row = sqlx::query(CONTENT).bind(request_id).fetch_optional(pool).await?;
+            let row = bound!(sqlx::query(&asked.sql), asked).fetch_optional(pool).await?;
             row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
         })
     }

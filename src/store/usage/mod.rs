@@ -1,13 +1,14 @@
 //! The books: a row for each call, sums by hour and day, and counters.
 //!
 //! Rows are appended in batches and never changed; whoever wants sums reads the roll-ups, which are small. No
-//! question reads a whole table: each goes by an index, or by the time that a row's id begins with, and has a
-//! bound on what it reads.
+//! question reads a whole table: each goes by an index, by what [`find`] keeps instead of one, or by the time that a row's
+//! id begins with, and has a bound on what it reads.
 
 mod book;
 mod bulk;
 mod calls;
 mod charges;
+mod find;
 mod names;
 mod retention;
 mod rollup;
@@ -32,13 +33,16 @@ pub(super) fn statements(is_file: bool) -> Vec<String> {
     });
     let fixed = [book::KNOWN[usize::from(is_file)], book::PROGRESS_OF, book::FORGET, book::TOUCH];
     let fixed = fixed.into_iter().chain(retention::statements(is_file)).chain(names::statements(is_file));
-    let fixed = fixed.chain(verify::STATEMENTS).chain([calls::CONTENT]).map(str::to_owned);
-    bulk.chain(fixed).chain(questions()).collect()
+    let fixed = fixed.chain(verify::STATEMENTS).map(str::to_owned);
+    let finding = if is_file { &find::STATEMENTS[..] } else { &[] };
+    let finding = finding.iter().copied().chain(is_file.then(|| find::FIND.list(0)));
+    let fixed = fixed.chain(finding.map(str::to_owned));
+    bulk.chain(fixed).chain(questions(is_file)).collect()
 }
 
 /// Statements that are put together, with all that can be in them.
 #[cfg(test)]
-fn questions() -> Vec<String> {
+fn questions(is_file: bool) -> Vec<String> {
     use Dimension::{
         ApiKey, Customer, Day, Model, ModelGroup, Organization, Provider, Route, Tag, Team, User,
     };
@@ -69,8 +73,9 @@ fn questions() -> Vec<String> {
         ..CallQuery::default()
     };
     let orders = [CallOrder::Time, CallOrder::Cost, CallOrder::Tokens, CallOrder::Duration];
-    let pages = orders.into_iter().map(|order| calls::page(&CallQuery { order, ..full.clone() }).sql);
-    let counts = [calls::count(&full).sql, calls::count(&CallQuery::default()).sql];
-    let pages: Vec<String> = pages.collect();
+    let pages =
+        orders.into_iter().map(|order| calls::page(&CallQuery { order, ..full.clone() }, is_file).sql);
+    let counts = [calls::count(&full, is_file).sql, calls::count(&CallQuery::default(), is_file).sql];
+    let pages: Vec<String> = pages.chain([calls::content("", is_file).sql]).collect();
     sums.chain(pages).chain(counts).collect()
 }

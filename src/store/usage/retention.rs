@@ -23,13 +23,20 @@ const DELETE_ATTEMPTS: [&str; 2] = [
     "DELETE FROM tollgate_attempt WHERE usage_id = ANY($1)",
     "DELETE FROM tollgate_attempt WHERE usage_id IN (SELECT value FROM json_each($1))",
 ];
+/// The oldest span that ends before an id; the last one stays, because it says where the open rows begin.
+const OLD_SPAN: &str = "SELECT MIN(span) FROM tollgate_usage_span \
+    WHERE next <= $1 AND span < (SELECT MAX(span) FROM tollgate_usage_span)";
+const DELETE_FOUND: &str = "DELETE FROM tollgate_usage_find WHERE span = $1";
+const DELETE_SPAN: &str = "DELETE FROM tollgate_usage_span WHERE span = $1";
 const UNBOOK: &str = "UPDATE tollgate_spend SET booked = booked - $5 \
     WHERE scope = $1 AND id = $2 AND slot = $3 AND booked_period = $4";
 
 #[cfg(test)]
-pub(super) fn statements(is_file: bool) -> [&'static str; 3] {
+pub(super) fn statements(is_file: bool) -> Vec<&'static str> {
     let which = usize::from(is_file);
-    [DELETE[which], DELETE_ATTEMPTS[which], UNBOOK]
+    let spans = [OLD_SPAN, DELETE_FOUND, DELETE_SPAN];
+    let spans = if is_file { &spans[..] } else { &[] };
+    [&[DELETE[which], DELETE_ATTEMPTS[which], UNBOOK], spans].concat()
 }
 
 /// What deleted rows take from the counters, by counter and period.
@@ -77,8 +84,8 @@ macro_rules! unbook {
 }
 
 impl Store {
-    /// Deletes up to `most` of the rows of days that ended longer ago than `age`, oldest first, and says how many.
-    /// Whole days, so that what is left of a day is all of it.
+    /// Deletes up to `most` of the rows of days that ended longer ago than `age`, oldest first; 0 if there is
+    /// nothing left to do. Whole days, so that what is left of a day is all of it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -110,6 +117,16 @@ async fn on_file(pool: &SqlitePool, before: &str, most: u32) -> Result<usize, St
     let list = serde_json::Value::from(ids.clone()).to_string();
     sqlx::query(DELETE_ATTEMPTS[1]).bind(list).execute(&mut *transaction).await?;
     unbook!(transaction, taken);
+    let mut done = ids.len();
+    if ids.len() < usize::try_from(most).unwrap_or(usize::MAX) {
+        let old: Option<i64> = sqlx::query_scalar(OLD_SPAN).bind(before).fetch_one(&mut *transaction).await?;
+        if let Some(span) = old {
+            for sql in [DELETE_FOUND, DELETE_SPAN] {
+                sqlx::query(sql).bind(span).execute(&mut *transaction).await?;
+            }
+            done += 1;
+        }
+    }
     transaction.commit().await?;
-    Ok(ids.len())
+    Ok(done)
 }

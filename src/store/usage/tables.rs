@@ -120,7 +120,7 @@ fn list(texts: &[Arc<str>]) -> Cell<'static> {
 pub(super) fn usage<'a>(
     record: &'a UsageRecord,
     id: &'a str,
-    api_base: &(dyn Fn(&TargetId) -> Option<Arc<str>> + Sync),
+    api_base: Option<Arc<str>>,
     to: &mut Cells<'a>,
 ) {
     let own = record.attribution.as_deref();
@@ -153,7 +153,7 @@ pub(super) fn usage<'a>(
         Cell::option(record.upstream_model.as_deref()),
         Cell::option(record.target.as_ref().map(TargetId::as_str)),
         Cell::option(record.provider.as_deref()),
-        record.target.as_ref().and_then(api_base).map_or(Cell::Null, Cell::Shared),
+        api_base.map_or(Cell::Null, Cell::Shared),
         Cell::text(if is_success(record) { "success" } else { "failure" }),
         Cell::count(record.status),
         Cell::text(outcome),

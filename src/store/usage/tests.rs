@@ -276,3 +276,103 @@ async fn a_table_of_litellms_own_is_left_alone() {
         assert_eq!(number(&store, r#"SELECT COUNT(*) FROM "LiteLLM_DailyUserSpend""#).await, 1);
     }
 }
+
+#[tokio::test]
+async fn calls_are_found_whether_they_are_new_old_or_late() {
+    for (store, _folder) in both().await {
+        const ALL: u64 = 5 * find::SPAN / 2;
+        let late = |number: u64| number % 1000 == 7;
+        let made = |number: u64| {
+            let mut record = record(number.into());
+            record.id = RecordId::new(ARRIVED + number / 3, number.into());
+            let own = record.attribution.as_mut().unwrap();
+            own.user_id = Some(Arc::from(format!("u{}", number % 5)));
+            own.session_id = (number % 2000 == 1).then(|| Arc::from("s"));
+            record
+        };
+        let on_time: Vec<_> = (0..ALL).filter(|number| !late(*number)).map(made).collect();
+        for some in on_time.chunks(3000) {
+            store.book(&booking(some, &[])).await.unwrap();
+        }
+        while store.index_calls().await.unwrap() {}
+        if store.is_file() {
+            assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_usage_span").await, 1);
+        }
+        let rest: Vec<_> = (0..ALL).filter(|number| late(*number)).map(made).collect();
+        store.book(&booking(&rest, &[])).await.unwrap();
+        let found = async |query: &CallQuery| -> Vec<u64> {
+            let rows = store.calls(query).await.unwrap();
+            rows.iter()
+                .map(|row| row.request_id.strip_prefix("chatcmpl-").unwrap().parse().unwrap())
+                .collect()
+        };
+        for wanted in [0, 7, 1007, 5000, ALL - 1] {
+            let only = vec![(CallColumn::RequestId, format!("chatcmpl-{wanted}"))];
+            assert_eq!(found(&CallQuery { only, limit: 9, ..CallQuery::default() }).await, [wanted]);
+            let content = store.call_content(&format!("chatcmpl-{wanted}")).await.unwrap();
+            assert_eq!(content, Some((None, None)));
+        }
+        let users: Vec<u64> = (0..ALL).filter(|number| number % 5 == 2).collect();
+        let only = vec![(CallColumn::User, "u2".to_owned()), (CallColumn::ApiKey, "k".to_owned())];
+        let query = CallQuery { only, limit: 1000, ..CallQuery::default() };
+        assert_eq!(store.count_calls(&query).await.unwrap(), users.len() as u64);
+        for offset in (0..5000_u32).step_by(1000) {
+            let newest: Vec<u64> = users.iter().rev().skip(offset as usize).take(1000).copied().collect();
+            assert_eq!(found(&CallQuery { offset, ..query.clone() }).await, newest, "newest, from {offset}");
+            let oldest: Vec<u64> = users.iter().skip(offset as usize).take(1000).copied().collect();
+            let ascending = CallQuery { offset, ascending: true, ..query.clone() };
+            assert_eq!(found(&ascending).await, oldest, "oldest, from {offset}");
+        }
+        let between = CallQuery { from_ms: Some(ARRIVED + 100), to_ms: Some(ARRIVED + 102), ..query.clone() };
+        assert_eq!(found(&between).await, [302]);
+        let only = vec![(CallColumn::Session, "s".to_owned())];
+        let dearest = CallQuery { only, order: CallOrder::Cost, limit: 3, ..CallQuery::default() };
+        assert_eq!(found(&dearest).await.len(), 3);
+        assert_eq!(store.count_calls(&dearest).await.unwrap(), ALL.div_ceil(2000));
+    }
+}
+
+#[tokio::test]
+async fn no_search_by_what_calls_say_reads_all_of_them() {
+    let (store, _folder) = both().await.swap_remove(0);
+    let crate::store::db::Db::Sqlite(file) = &store.db else { panic!("a file is meant") };
+    for (column, _) in find::COLUMNS {
+        let query = CallQuery {
+            only: vec![(column, "x".to_owned())],
+            from_ms: Some(7),
+            limit: 50,
+            ..CallQuery::default()
+        };
+        for asked in [calls::page(&query, true), calls::count(&query, true)] {
+            let sql = format!("EXPLAIN QUERY PLAN {}", asked.sql);
+            let plan: Vec<String> = sqlx::query(&sql)
+                .fetch_all(&file.pool)
+                .await
+                .unwrap()
+                .iter()
+                .map(|row| sqlx::Row::get(row, 3))
+                .collect();
+            let is_whole = |step: &&String| step.starts_with("SCAN u") || step.starts_with("SCAN f");
+            assert_eq!(plan.iter().find(is_whole), None, "{column:?}: {plan:#?}");
+            assert!(
+                plan.iter().any(|step| step.contains("SEARCH f USING PRIMARY KEY (span=? AND hash=?")),
+                "{plan:#?}"
+            );
+            assert!(!plan.iter().any(|step| step.contains("TEMP B-TREE")), "{plan:#?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_found_by_spans_goes_with_its_rows() {
+    let (store, _folder) = both().await.swap_remove(0);
+    let made = |number: u64| UsageRecord { id: RecordId::new(ARRIVED + number, 0), ..record(number.into()) };
+    let records: Vec<_> = (0..4 * find::SPAN).map(made).collect();
+    store.book(&booking(&records, &[])).await.unwrap();
+    while store.index_calls().await.unwrap() {}
+    assert_eq!(number(&store, "SELECT MAX(span) FROM tollgate_usage_span").await, 2);
+    while store.delete_old_usage(Duration::from_secs(86_400), 10_000).await.unwrap() > 0 {}
+    assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_usage").await, 0);
+    assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_usage_span").await, 1);
+    assert_eq!(number(&store, "SELECT MIN(span) FROM tollgate_usage_find").await, 2);
+}

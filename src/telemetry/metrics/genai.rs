@@ -74,10 +74,11 @@ pub struct Point {
 /// OpenTelemetry's word for what is asked.
 pub(in crate::telemetry) const fn operation(kind: EndpointKind) -> &'static str {
     match kind {
-        EndpointKind::ChatCompletions | EndpointKind::Messages => "chat",
+        EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::Responses => "chat",
+        EndpointKind::GenerateContent | EndpointKind::StreamContent => "generate_content",
         EndpointKind::Completions => "text_completion",
         EndpointKind::Embeddings => "embeddings",
-        EndpointKind::CountTokens => "count_tokens",
+        EndpointKind::CountTokens | EndpointKind::CountContent => "count_tokens",
         EndpointKind::Speech => "speech",
         EndpointKind::Transcriptions => "transcription",
         EndpointKind::Translations => "translation",

@@ -20,7 +20,7 @@ fn events(dialect: &dyn Dialect, pieces: &[&[u8]]) -> Vec<Event> {
 }
 
 fn sent(dialect: &dyn Dialect, kind: EndpointKind, pieces: &[&[u8]]) -> (Vec<u8>, bool, Option<Usage>) {
-    let given = Given { model: "public".into(), id: "call".into(), created: 1, usage: true };
+    let given = Given { model: "public".into(), id: "call".into(), created: 1, usage: true, echo: Bytes::new() };
     let encoder = dialects::inbound(kind).encoder(given);
     let mut flow = Flow::Translated(Box::new(Translation::new(dialect.decoder(), encoder)));
     let mut sent = Vec::new();
@@ -37,7 +37,13 @@ fn sent(dialect: &dyn Dialect, kind: EndpointKind, pieces: &[&[u8]]) -> (Vec<u8>
 fuzz_target!(|input: &[u8]| {
     let Some((&[which, client, first, step], stream)) = input.split_first_chunk() else { return };
     let dialect = dialects::ALL[usize::from(which) % dialects::ALL.len()];
-    let kind = [EndpointKind::ChatCompletions, EndpointKind::Messages][usize::from(client & 1)];
+    let kinds = [
+        EndpointKind::ChatCompletions,
+        EndpointKind::Messages,
+        EndpointKind::Responses,
+        EndpointKind::StreamContent,
+    ];
+    let kind = kinds[usize::from(client & 3)];
     let at = usize::from(first) % (stream.len() + 1);
     let halves = [&stream[..at], &stream[at..]];
     let pieces: Vec<&[u8]> = stream.chunks(usize::from(step % 16) + 1).collect();

@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value, json};
-use tollgate::dialects::openai::{encode, request};
-use tollgate::dialects::{Shape, ShapeParams};
+use tollgate::dialects::openai::{OpenAi, encode, request};
+use tollgate::dialects::{self, Ask, Shape, ShapeParams, translate};
 use tollgate::domain::EndpointKind;
 
 fn map(on: bool, value: &Value) -> Map<String, Value> {
@@ -15,7 +15,14 @@ fn map(on: bool, value: &Value) -> Map<String, Value> {
 
 fuzz_target!(|input: &[u8]| {
     let Some((&flags, body)) = input.split_first() else { return };
-    let kinds = [EndpointKind::ChatCompletions, EndpointKind::Completions, EndpointKind::Embeddings];
+    let kinds = [
+        EndpointKind::ChatCompletions,
+        EndpointKind::Completions,
+        EndpointKind::Embeddings,
+        EndpointKind::Responses,
+        EndpointKind::GenerateContent,
+        EndpointKind::StreamContent,
+    ];
     let kind = kinds[usize::from(flags >> 4) % kinds.len()];
     let Ok(read) = request::read(kind, Bytes::copy_from_slice(body)) else { return };
     assert!(read.opening().len() <= 1024 && read.tags().len() <= 32);
@@ -29,11 +36,18 @@ fuzz_target!(|input: &[u8]| {
         takes_stream_options: flags & 4 != 0,
     };
     let shape = Shape { model: "up\"stream", params, drop_params: flags & 8 != 0, ask_usage: true };
+    if dialects::is_translatable(kind) {
+        let ask = Ask { model: "m", provider: "openai", shape: &shape };
+        let _ = translate::encode(&read, dialects::inbound(kind), &OpenAi, &ask);
+        let _ = dialects::inbound(kind).echo(&read);
+    }
     let Ok(sent) = encode(&read, &shape) else { return };
     let came = body.is_empty() || serde_json::from_slice::<Value>(body).is_ok();
     match serde_json::from_slice::<Value>(&sent) {
         Ok(sent) => {
-            assert_eq!(sent["model"], "up\"stream");
+            if !kind.is_googles() {
+                assert_eq!(sent["model"], "up\"stream");
+            }
             for banned in ["api_base", "base_url", "api_key", "user_config", "num_retries", "extra_body"] {
                 assert!(sent.get(banned).is_none(), "{banned} was sent");
             }

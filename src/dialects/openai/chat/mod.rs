@@ -73,6 +73,7 @@ impl Dialect for OpenAi {
             (EndpointKind::Rerank, "/rerank"),
             (EndpointKind::Files, "/files"),
             (EndpointKind::Batches, "/batches"),
+            (EndpointKind::Responses, "/responses"),
         ]
     }
 

@@ -19,7 +19,7 @@ fn golden_samples_are_written_for_and_read_by_everybody() {
 }
 
 fn given(usage: bool) -> Given {
-    Given { model: "public".into(), id: "call-1".into(), created: 1_700_000_000, usage }
+    Given { model: "public".into(), id: "call-1".into(), created: 1_700_000_000, usage, echo: Bytes::new() }
 }
 
 /// Sent through the hub and out as OpenAI's form again.

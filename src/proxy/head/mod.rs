@@ -1,0 +1,89 @@
+//! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
+
+mod answer;
+mod own;
+mod passed;
+
+pub(super) use answer::{Weighed, held, relayed};
+pub(super) use own::{begun, counted, refusal};
+pub(super) use passed::{is_hop_by_hop, passed, repeats};
+
+use crate::domain::{Decimal, Money};
+use http::header::ORIGIN;
+use http::{HeaderName, HeaderValue};
+use pingora::Result;
+use pingora::http::ResponseHeader;
+use pingora_proxy::Session;
+use std::time::Duration;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const ZERO: HeaderValue = HeaderValue::from_static("0.0");
+const EMPTY: HeaderValue = HeaderValue::from_static("");
+
+macro_rules! names {
+    ($($name:ident = $text:literal;)*) => { $(const $name: HeaderName = HeaderName::from_static($text);)* };
+}
+
+names! {
+    CALL_ID = "x-litellm-call-id";
+    MODEL_ID = "x-litellm-model-id";
+    API_BASE = "x-litellm-model-api-base";
+    VERSION = "x-litellm-version";
+    COST = "x-litellm-response-cost";
+    COST_ORIGINAL = "x-litellm-response-cost-original";
+    DISCOUNT = "x-litellm-response-cost-discount-amount";
+    MARGIN = "x-litellm-response-cost-margin-amount";
+    MARGIN_PERCENT = "x-litellm-response-cost-margin-percent";
+    KEY_SPEND = "x-litellm-key-spend";
+    DURATION = "x-litellm-response-duration-ms";
+    OVERHEAD = "x-litellm-overhead-duration-ms";
+    GROUP = "x-litellm-model-group";
+    RETRIES = "x-litellm-attempted-retries";
+    MAX_RETRIES = "x-litellm-max-retries";
+    FALLBACKS = "x-litellm-attempted-fallbacks";
+    TIMEOUT = "x-litellm-timeout";
+    ACCEL = "x-accel-buffering";
+    ALLOW_ORIGIN = "access-control-allow-origin";
+}
+
+/// Browsers may call the gateway; the key, not the origin, decides.
+pub(super) fn allow_origin(head: &mut ResponseHeader, session: &Session) -> Result<()> {
+    if !is_cross_origin(session) {
+        return Ok(());
+    }
+    head.insert_header(ALLOW_ORIGIN, HeaderValue::from_static("*"))
+}
+
+fn is_cross_origin(session: &Session) -> bool {
+    session.req_header().headers.contains_key(ORIGIN)
+}
+
+pub(super) fn money(amount: Money) -> HeaderValue {
+    if amount.is_zero() { ZERO } else { text(&amount.to_string()) }
+}
+
+fn count(number: u32) -> HeaderValue {
+    if number == 0 { HeaderValue::from_static("0") } else { HeaderValue::from(number) }
+}
+
+/// With three decimals.
+fn milliseconds(duration: Duration) -> HeaderValue {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    text(Decimal::new(micros, 3).as_str())
+}
+
+fn text(value: &str) -> HeaderValue {
+    HeaderValue::from_str(value).unwrap_or(EMPTY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn milliseconds_have_three_decimals() {
+        for (micros, shown) in [(0, "0.000"), (7, "0.007"), (1_000, "1.000"), (12_345_678, "12345.678")] {
+            assert_eq!(milliseconds(Duration::from_micros(micros)), shown);
+        }
+    }
+}

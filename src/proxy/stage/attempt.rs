@@ -1,0 +1,87 @@
+//! One deployment is asked, and its answer is collected.
+
+use super::Admitted;
+use crate::domain::{AttemptRecord, Units, UpstreamClass, Usage, UsageSource};
+use crate::proxy::upload::Pour;
+use crate::upstream::{Deployment, InFlight, Leave, Ticket};
+use bytes::{Bytes, BytesMut};
+use pingora::http::RequestHeader;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// One upstream call.
+pub(in crate::proxy) struct Attempt {
+    pub(in crate::proxy) admitted: Box<Admitted>,
+    pub(in crate::proxy) index: usize,
+    pub(in crate::proxy) deployment: Arc<Deployment>,
+    pub(in crate::proxy) slot: InFlight,
+    pub(in crate::proxy) leave: Leave,
+    /// What is taken of the key's quota, where that is counted; it comes back however the attempt ends.
+    pub(in crate::proxy) quota: Option<Ticket>,
+    pub(in crate::proxy) body: Bytes,
+    pub(in crate::proxy) form: Form,
+    pub(in crate::proxy) started: Instant,
+    pub(in crate::proxy) patience: Duration,
+}
+
+/// In whose words the upstream is asked.
+pub(in crate::proxy) enum Form {
+    /// In the client's: its answer is the client's as it is.
+    Client,
+    /// In the client's, changed on its way.
+    Poured(Box<Pour>),
+    /// In the client's, with this head, because the path names the model.
+    Placed(Box<RequestHeader>),
+    /// In its own, with this head: its answer is translated back.
+    Own(Box<RequestHeader>),
+}
+
+/// An upstream error body, cut at a bound.
+pub(in crate::proxy) struct Capture {
+    pub(in crate::proxy) attempt: Box<Attempt>,
+    pub(in crate::proxy) status: u16,
+    pub(in crate::proxy) retry_after: Option<Duration>,
+    pub(in crate::proxy) body: BytesMut,
+}
+
+/// The parts of an upstream's head that are passed on.
+pub(in crate::proxy) type PassedHeaders = Vec<(http::HeaderName, http::HeaderValue)>;
+
+/// A whole answer.
+pub(in crate::proxy) struct Hold {
+    pub(in crate::proxy) attempt: Box<Attempt>,
+    pub(in crate::proxy) passed: PassedHeaders,
+    pub(in crate::proxy) content_type: Option<http::HeaderValue>,
+    pub(in crate::proxy) pieces: SmallVec<[Bytes; 2]>,
+    pub(in crate::proxy) size: usize,
+    pub(in crate::proxy) answer: Option<HeldAnswer>,
+}
+
+/// A complete held answer with what it cost to produce.
+pub(in crate::proxy) struct HeldAnswer {
+    pub(in crate::proxy) body: Bytes,
+    pub(in crate::proxy) id: Option<Arc<str>>,
+    pub(in crate::proxy) usage: Usage,
+    pub(in crate::proxy) source: UsageSource,
+    pub(in crate::proxy) units: Units,
+    pub(in crate::proxy) upstream_end: Instant,
+}
+
+impl Attempt {
+    /// Notes how the attempt ended and gives its slot back.
+    pub(in crate::proxy) fn close(self, failure: Option<UpstreamClass>, status: u16) -> Box<Admitted> {
+        let note = self.note(failure, status);
+        let mut admitted = self.admitted;
+        admitted.progress.attempts.push(note);
+        drop((self.slot, self.leave));
+        admitted
+    }
+
+    /// How the attempt ended, or is about to.
+    pub(in crate::proxy) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
+        let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
+        let duration = self.started.elapsed();
+        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, started, duration }
+    }
+}

@@ -1,0 +1,138 @@
+//! How a SQLite file finds calls by what they say, rather than by their time.
+//!
+//! An index that is kept with each row would touch a page for nearly every row and index, which costs more than the
+//! row. So the newest rows are in no index, and are looked through; once there are twice [`SPAN`] of them, the older
+//! half is entered at once, sorted, at the end of one table. A search looks into each span, the newest first.
+
+use super::bulk::{Bulk, Cell, Cells, Kind, sqlite};
+use super::calls::CallColumn;
+use crate::store::db::{Db, Store, StoreError};
+use crate::store::writer::Writer;
+use rusqlite::{Connection, OptionalExtension, Row};
+
+/// Rows that are entered at one time.
+pub(super) const SPAN: u64 = 8192;
+
+/// What calls are found by, and the first bytes of what is hashed. Bytes never change their meaning; the one that finds
+/// the fewest comes first.
+pub(super) const COLUMNS: [(CallColumn, u8); 6] = [
+    (CallColumn::RequestId, b'r'),
+    (CallColumn::Session, b's'),
+    (CallColumn::Customer, b'c'),
+    (CallColumn::ApiKey, b'k'),
+    (CallColumn::User, b'u'),
+    (CallColumn::Team, b't'),
+];
+
+/// One that is there already is written over, which saves looking for it: nearly all go behind all that is there.
+pub(super) static FIND: Bulk =
+    Bulk::new("tollgate_usage_find", &[("span", Kind::Int), ("hash", Kind::Int), ("id", Kind::Text)], "")
+        .replacing();
+
+/// Where the rows begin that are not entered yet.
+pub(super) const OPEN: &str =
+    "SELECT COALESCE((SELECT next FROM tollgate_usage_span ORDER BY span DESC LIMIT 1), '')";
+const LAST: &str = "SELECT COALESCE(MAX(span), 0) FROM tollgate_usage_span";
+const END: &str = "SELECT id FROM tollgate_usage WHERE id >= ?1 ORDER BY id LIMIT 1 OFFSET ?2";
+const CLOSE: &str = "INSERT INTO tollgate_usage_span (span, next) VALUES (?1, ?2)";
+const SPAN_OF: &str = "SELECT MIN(span) FROM tollgate_usage_span WHERE next > ?1";
+const BETWEEN: &str = "SELECT id, request_id, session_id, customer, api_key, user_id, team_id FROM tollgate_usage \
+    WHERE id >= ?1 AND id < ?2";
+const ONE: &str = "SELECT id, request_id, session_id, customer, api_key, user_id, team_id FROM tollgate_usage \
+    WHERE id = ?1";
+
+#[cfg(test)]
+pub(super) const STATEMENTS: [&str; 7] = [OPEN, LAST, END, CLOSE, SPAN_OF, BETWEEN, ONE];
+
+/// What a row with this value is entered under.
+pub(super) fn hash(mark: u8, value: &str) -> i64 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&[mark]);
+    hasher.update(value.as_bytes());
+    hasher.finalize().into()
+}
+
+/// What is to be entered: ids, and hashes each with the place of its id.
+#[derive(Default)]
+struct Entries {
+    ids: Vec<String>,
+    hashes: Vec<(i64, usize)>,
+}
+
+impl Entries {
+    fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        for (n, (_, mark)) in COLUMNS.iter().enumerate() {
+            if let Some(value) = row.get_ref(n + 1)?.as_str_or_null()?.filter(|value| !value.is_empty()) {
+                self.hashes.push((hash(*mark, value), self.ids.len()));
+            }
+        }
+        self.ids.push(row.get(0)?);
+        Ok(())
+    }
+
+    fn enter(mut self, span: i64, file: &Connection) -> rusqlite::Result<()> {
+        self.hashes.sort_unstable();
+        let mut cells = Cells::with_capacity(self.hashes.len() * FIND.width());
+        for (hash, place) in self.hashes {
+            if let Some(id) = self.ids.get(place) {
+                cells.extend([Cell::Int(span), Cell::Int(hash), Cell::text(id)]);
+            }
+        }
+        sqlite::execute(&FIND, &cells, file).map(drop)
+    }
+}
+
+/// Enters those of these rows whose span is closed already: calls that took long, or were booked late.
+pub(super) fn enter_late<'i>(ids: impl Iterator<Item = &'i str>, file: &Connection) -> rusqlite::Result<()> {
+    let open: String = file.prepare_cached(OPEN)?.query_row([], |row| row.get(0))?;
+    for id in ids.filter(|id| **id < *open) {
+        let span: i64 = file.prepare_cached(SPAN_OF)?.query_row([id], |row| row.get(0))?;
+        let mut found = Entries::default();
+        file.prepare_cached(ONE)?.query_row([id], |row| found.add(row))?;
+        found.enter(span, file)?;
+    }
+    Ok(())
+}
+
+/// Enters the oldest rows that are not entered yet, if there are enough; whether there were.
+fn close(file: &Connection) -> rusqlite::Result<bool> {
+    let open: String = file.prepare_cached(OPEN)?.query_row([], |row| row.get(0))?;
+    let mut end = file.prepare_cached(END)?;
+    let mut after = |rows: u64| end.query_row((&open, rows), |row| row.get::<_, String>(0)).optional();
+    let (Some(next), Some(_)) = (after(SPAN)?, after(2 * SPAN)?) else { return Ok(false) };
+    let mut found = Entries::default();
+    let mut statement = file.prepare_cached(BETWEEN)?;
+    let mut rows = statement.query([&open, &next])?;
+    while let Some(row) = rows.next()? {
+        found.add(row)?;
+    }
+    let last: i64 = file.prepare_cached(LAST)?.query_row([], |row| row.get(0))?;
+    found.enter(last + 1, file)?;
+    file.prepare_cached(CLOSE)?.execute((last + 1, next))?;
+    Ok(true)
+}
+
+fn close_if_due(writer: &Writer) -> Result<bool, StoreError> {
+    if !writer.span_is_due(SPAN) {
+        return Ok(false);
+    }
+    let closed = writer.transaction(|file| Ok(Ok::<_, ()>(close(file)?)))?.unwrap_or(false);
+    if !closed {
+        writer.span_is_open();
+    }
+    Ok(closed)
+}
+
+impl Store {
+    /// Makes some thousands of the newest calls quick to find, if there are so many that are not; whether there may be more
+    /// to do. Postgres has nothing to do.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn index_calls(&self) -> Result<bool, StoreError> {
+        match &self.db {
+            Db::Postgres(_) => Ok(false),
+            Db::Sqlite(file) => close_if_due(&file.writer),
+        }
+    }
+}
