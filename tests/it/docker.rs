@@ -28,6 +28,35 @@ fn texts(value: &Value) -> Vec<String> {
 }
 
 #[test]
+fn the_bill_of_materials_names_what_is_linked_and_nothing_else() {
+    let script = root().join("docker/sbom.py");
+    let bill = || {
+        let made = Command::new("python3").arg(&script).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        made.stdout
+    };
+    let text = bill();
+    assert_eq!(text, bill(), "the same sources give the same bytes");
+    let bill: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(bill["specVersion"], "1.5");
+    assert_eq!(bill["metadata"]["component"]["version"], env!("CARGO_PKG_VERSION"));
+    let components = bill["components"].as_array().unwrap();
+    let names: BTreeSet<_> = components.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    for linked in ["pingora-proxy", "tokio", "sqlx-core", "rustls"] {
+        assert!(names.contains(linked), "{linked}");
+    }
+    for absent in ["proptest", "tempfile", "openssl-sys", "tollgate-bench"] {
+        assert!(!names.contains(absent), "{absent}");
+    }
+    for one in components {
+        assert!(
+            one["licenses"][0]["expression"].is_string() && one["hashes"][0]["content"].is_string(),
+            "{one}"
+        );
+    }
+}
+
+#[test]
 fn every_file_that_is_mounted_and_every_volume_is_there() {
     let all = compose();
     let folder = root().join("docker");
