@@ -192,14 +192,8 @@ async fn answer(
             Form::Contents
         }
         _ => {
-            match media::answer(request, behaviour) {
-                Some(Reply::Whole(response)) => {
-                    return plain(connection, with_id(response, id, turn), behaviour).await;
-                }
-                Some(Reply::Pieces(kind, pieces)) => {
-                    return media::send(connection, kind, &pieces, behaviour).await;
-                }
-                None => {}
+            if let Some(reply) = media::answer(request, behaviour) {
+                return replied(connection, reply, behaviour, (id, turn)).await;
             }
             let response = match behaviour.kind {
                 _ if route.ends_with("/embeddings") => Response::json(200, answer::embeddings(asked)),
@@ -215,6 +209,18 @@ async fn answer(
         return stream::send(connection, head, &answer, behaviour).await;
     }
     plain(connection, with_id(Response::json(200, answer.plain()), id, turn), behaviour).await
+}
+
+async fn replied(
+    connection: &mut Connection,
+    reply: Reply,
+    behaviour: &Behaviour,
+    (id, turn): (u64, &Turn),
+) -> io::Result<Ended> {
+    match reply {
+        Reply::Whole(response) => plain(connection, with_id(response, id, turn), behaviour).await,
+        Reply::Pieces(kind, pieces) => media::send(connection, kind, &pieces, behaviour).await,
+    }
 }
 
 fn with_id(response: Response, id: u64, turn: &Turn) -> Response {

@@ -216,11 +216,11 @@ pub(in crate::proxy) async fn while_client_stays<T>(
     session: &mut Session,
     wait: impl Future<Output = T>,
 ) -> Result<T> {
+    tokio::pin!(wait);
     // Of a body that is still to be read nothing can be told but that it is there.
     if body::is_unread(session) {
         return Ok(wait.await);
     }
-    tokio::pin!(wait);
     tokio::select! {
         biased;
         done = &mut wait => Ok(done),
