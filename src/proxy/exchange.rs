@@ -18,6 +18,7 @@ use pingora::protocols::http::v1::client::{HttpSession, http_req_header_to_wire}
 use pingora::upstreams::peer::Peer;
 use pingora::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
+use std::pin::pin;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
@@ -70,10 +71,16 @@ async fn attempt(
     ctx: &mut Ctx,
 ) -> Result<()> {
     let peer = upstream_peer::run(gateway, session, ctx).await?;
-    let (stream, reused) = match while_client_stays(session, connector.get_stream(&*peer)).await {
-        Ok(Ok(connected)) => connected,
-        Ok(Err(error)) => return Err(failure::connecting(gateway, ctx, error)),
-        Err(left) => return Err(failure::proxying(gateway, ctx, left, false)),
+    let kept = connector.reused_stream(&*peer).await;
+    let reused = kept.is_some();
+    let stream = match kept {
+        Some(stream) => stream,
+        // Seldom needed and large: on the heap, so that it is not part of every call.
+        None => match while_client_stays(session, Box::pin(connector.new_stream(&*peer))).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(error)) => return Err(failure::connecting(gateway, ctx, error)),
+            Err(left) => return Err(failure::proxying(gateway, ctx, left, false)),
+        },
     };
     let call = Call { gateway, connector, peer: &peer };
     let answered = call.through(stream, session, ctx).await;
@@ -90,7 +97,7 @@ struct Call<'a> {
 impl Call<'_> {
     async fn through(&self, stream: Stream, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
         let request = Outgoing::new(session, ctx)?;
-        let mut answer = while_client_stays(session, request.send(stream, self.peer)).await??;
+        let mut answer = while_client_stays(session, pin!(request.send(stream, self.peer))).await??;
         let head = answer.session.resp_header().ok_or_else(|| Error::new_up(ErrorType::InvalidHTTPHeader))?;
         upstream_response::receive(self.gateway, head, ctx)?;
         let relays = matches!(ctx.stage, Stage::Relaying(_));
@@ -100,7 +107,7 @@ impl Call<'_> {
             session.write_response_header(Box::new(head), false).await.map_err(|error| error.into_down())?;
         }
         while ctx.stage.takes_body() {
-            let mut piece = while_client_stays(session, answer.read()).await??;
+            let mut piece = while_client_stays(session, pin!(answer.read())).await??;
             let end = answer.session.is_body_done();
             let taken = response_body::run(self.gateway, &mut piece, end, ctx);
             if end {

@@ -123,7 +123,9 @@ async fn turned(
     match admitted.turn {
         None => choose(admitted).map_err(Stop::Cannot),
         Some(turn) => {
-            queue::take(gateway, session, admitted, turn).await.map_err(Stop::Gone)?.map_err(Stop::Cannot)
+            // On the heap, so that calls that never wait need not carry it.
+            let taken = Box::pin(queue::take(gateway, session, admitted, turn)).await;
+            taken.map_err(Stop::Gone)?.map_err(Stop::Cannot)
         }
     }
 }
