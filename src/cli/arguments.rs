@@ -2,6 +2,7 @@
 
 use super::doctor::Doctor;
 use super::init::Init;
+use super::ollama::Ollama;
 use super::top::Top;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
@@ -36,6 +37,8 @@ pub(super) enum Command {
     Ledger(Ledger),
     /// Try it without any key: simulated upstreams, one streamed answer, then serve on
     Demo(Demo),
+    /// The models of an Ollama server, and the configuration's entries for them
+    Ollama(Ollama),
     /// Copy the SQLite database to a file, also while it is in use
     Backup(Backup),
     /// Print a completion script for a shell

@@ -5,7 +5,7 @@
 use crate::domain::Secret;
 use rustls::crypto::ring;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::sync::Arc;
 use std::time::Duration;
 use ureq::http::{HeaderMap, Response};
@@ -14,6 +14,8 @@ use ureq::{Agent, Body};
 
 /// No answer that is read whole may be longer, in bytes.
 const MOST: u64 = 64 * 1024 * 1024;
+/// No line of an answer that comes in lines may be longer, in bytes.
+const LONGEST_LINE: u64 = 1024 * 1024;
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -118,6 +120,34 @@ impl Client {
             }
         }
         Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, text: String::new() })
+    }
+
+    /// Posts JSON and hands each line of the answer on as it comes; an error is returned whole instead.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub(super) fn lines(
+        &self,
+        path: &str,
+        body: &Value,
+        mut each: impl FnMut(&str),
+    ) -> Result<Answer, HttpError> {
+        let response = self.send(path, body).map_err(|error| self.fault(&error))?;
+        if response.status() != 200 {
+            return read(response).map_err(|error| self.fault(&error));
+        }
+        let (parts, body) = response.into_parts();
+        let mut reader = BufReader::new(body.into_reader());
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            let read = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            let read = read.map_err(|error| HttpError::Other(self.base.clone(), error.to_string()))?;
+            if read == 0 {
+                return Ok(Answer { status: 200, headers: parts.headers, text: String::new() });
+            }
+            each(String::from_utf8_lossy(&line).trim());
+        }
     }
 
     fn send(&self, path: &str, body: &Value) -> Result<Response<Body>, ureq::Error> {

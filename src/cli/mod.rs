@@ -14,6 +14,7 @@ mod init;
 mod ledger;
 mod logging;
 mod manual;
+mod ollama;
 mod running;
 mod serve;
 mod style;
@@ -52,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             finish(&text, code)
         }
         Some(Command::Demo(demo)) => demo::run(&demo),
+        Some(Command::Ollama(ollama)) => ollama::run(&ollama),
         Some(Command::Backup(backup)) => backup::run(&backup),
         Some(Command::Completions(completions)) => manual::completions(completions.shell),
         Some(Command::Man(man)) => manual::pages(man.folder.as_deref()),

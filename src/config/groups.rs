@@ -1,6 +1,6 @@
 //! `tollgate.groups`: what one group does differently from the others.
 
-use crate::routing::Choice;
+use crate::routing::{Choice, HedgeTerms};
 use std::time::Duration;
 
 /// The settings of one group; what it does not say is as everywhere.
@@ -10,6 +10,8 @@ pub struct GroupConfig {
     pub strategy: Option<Choice>,
     /// How long its calls may wait for quota; its deployments' `rpm` and `tpm` are limits then.
     pub max_wait: Option<Duration>,
+    /// How its calls are hedged; `None` is not at all.
+    pub hedge: Option<HedgeTerms>,
 }
 
 /// The groups that have settings of their own, by `model_name` or alias.

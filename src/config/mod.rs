@@ -35,8 +35,9 @@ pub use error::{ConfigError, Place, Warning};
 pub use file::ConfigFile;
 pub use groups::{GroupConfig, Groups};
 pub use model::{
-    AccessLogTarget, Alias, Config, Filters, HealthCheck, LangfuseConfig, LedgerConfig, ModelInfo,
-    OtelConfig, QueueConfig, RouterConfig, ServerConfig, SinkAddress, SpendingConfig, TelemetryConfig,
+    AccessLogTarget, Alias, Config, Filters, HealthCheck, KeyTerm, KeyTerms, LangfuseConfig, LedgerConfig,
+    ModelInfo, OtelConfig, QueueConfig, RealtimeConfig, RouterConfig, SearchLoop, ServerConfig, SinkAddress,
+    SpendingConfig, TelemetryConfig,
 };
 pub use settings::{Changed, Settings};
 

@@ -1,8 +1,9 @@
 //! The compiled configuration: what the rest of the program sees of YAML and environment.
 
 use super::{Groups, Settings, StoredModels};
-use crate::domain::{BudgetTerms, HostPort, RateTerms, Secret};
+use crate::domain::{BudgetTerms, HostPort, Money, RateTerms, Secret};
 use crate::limits::Unpriced;
+use crate::providers::search::SearchTool;
 use crate::providers::{Passage, Target};
 use crate::routing::{ByClass, Fallbacks};
 use crate::store::DatabaseSettings;
@@ -27,18 +28,46 @@ pub struct Config {
     pub router: RouterConfig,
     /// Whether `rpm` and `tpm` are limits, and how calls wait for them.
     pub queue: QueueConfig,
+    /// How long realtime sessions may last.
+    pub realtime: RealtimeConfig,
     /// What single groups do differently.
     pub groups: Groups,
     /// All deployments, in file order. Entries that share a `model_name` form a group.
     pub targets: Vec<Arc<Target>>,
     /// Paths that lead elsewhere as they are (`pass_through_endpoints`).
     pub passages: Vec<Arc<Passage>>,
+    /// What is searched by which name (`search_tools`).
+    pub search_tools: Vec<Arc<SearchTool>>,
+    /// Whether calls of search tools by models are answered here, and how often.
+    pub search_loop: Option<SearchLoop>,
     /// Other names of groups.
     pub aliases: Vec<Alias>,
     /// How deployments of the database are read.
     pub stored: StoredModels,
     /// What the sections of the file say, to be compared with another configuration.
     pub settings: Settings,
+}
+
+/// Bounds of searching for a model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SearchLoop {
+    /// So often a model is asked again; then it must answer.
+    pub max_rounds: u32,
+    /// It must answer once rounds and searches have cost so much.
+    pub max_cost: Money,
+    /// It must answer after so long; no search may take longer.
+    pub timeout: Duration,
+}
+
+/// Bounds of a realtime session.
+#[derive(Clone, Copy, Debug)]
+pub struct RealtimeConfig {
+    /// It ends when nobody has sent anything for so long.
+    pub idle: Duration,
+    /// It ends after so long.
+    pub longest: Duration,
+    /// What it used is settled and written down so often.
+    pub booked_every: Duration,
 }
 
 /// Limits of upstream keys, and waiting for them.
@@ -181,6 +210,32 @@ pub struct SpendingConfig {
     pub needs_customer: bool,
     /// How spending is written down.
     pub ledger: LedgerConfig,
+    /// What new keys get, and may not exceed.
+    pub key_terms: KeyTerms,
+}
+
+/// What new keys get, and may not exceed; by the names of the fields of `/key/generate`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct KeyTerms {
+    /// For what a request leaves out (`default_key_generate_params`).
+    pub defaults: Vec<(&'static str, KeyTerm)>,
+    /// Most that a request can ask for, and what it gets if it does not ask (`upperbound_key_generate_params`).
+    pub bounds: Vec<(&'static str, KeyTerm)>,
+}
+
+/// A value of a key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum KeyTerm {
+    /// An amount in US dollars.
+    Number(f64),
+    /// A limit.
+    Count(u64),
+    /// A duration, as it is written (`30d`).
+    Lasting(String),
+    /// A name.
+    Text(String),
+    /// Names.
+    Texts(Vec<String>),
 }
 
 /// How spending is written down.
@@ -261,6 +316,8 @@ pub struct RouterConfig {
     pub disable_cooldowns: bool,
     /// Drop parameters that the provider does not take, instead of refusing.
     pub drop_params: bool,
+    /// Change conversations that an upstream would refuse into ones that it takes.
+    pub modify_params: bool,
 }
 
 /// What else decides whether a deployment may be chosen.

@@ -69,7 +69,8 @@ fn seed_1_sends_any_name_to_llama_swap() {
     assert_eq!((first.group.as_str(), first.model.as_str(), first.base_path.as_str()), ("*", "*", "/v1"));
     assert_eq!(status(&compiled, "general_settings.pass_through_endpoints"), Status::Honoured);
     assert_eq!(status(&compiled, "litellm_settings.success_callback: langfuse"), Status::Honoured);
-    assert_eq!(status(&compiled, "search_tools"), Status::Unsupported);
+    assert_eq!(status(&compiled, "search_tools[0].litellm_params.search_provider"), Status::Honoured);
+    assert_eq!(compiled.config.search_tools[0].origin.to_string(), "searxng:8080");
 }
 
 #[test]

@@ -241,6 +241,7 @@ pub static ALL: &[Route] = &[
         access: Access::Key,
         handler: || get(api::responses::run).delete(api::responses::run).post(api::responses::run),
     },
+    Route { path: "/search/tools", access: Access::Key, handler: || get(api::search::tools) },
     Route { path: "/spend/calculate", access: Access::Key, handler: || post(api::spend::calculate::run) },
     Route { path: "/spend/keys", access: Access::AdminOrViewer, handler: || get(api::spend::top::keys) },
     Route { path: "/spend/logs", access: Access::Own, handler: || get(api::spend::logs::run) },
@@ -307,6 +308,11 @@ pub static ALL: &[Route] = &[
         path: "/v1/responses/{*id}",
         access: Access::Key,
         handler: || get(api::responses::run).delete(api::responses::run).post(api::responses::run),
+    },
+    Route {
+        path: "/v1/search/tools",
+        access: Access::Key,
+        handler: || get(api::search::tools).about("List the search tools"),
     },
     Route {
         path: "/v2/key/info",

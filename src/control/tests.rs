@@ -154,7 +154,7 @@ fn lets_in(access: Access, caller: &str, path: &str) -> bool {
         Access::Public | Access::KeyIfConfigured => true,
         _ if is(&["blocked", "expired", "stranger"]) => false,
         Access::Key | Access::Own if caller == "admins-llm" => {
-            path.contains("/models") || path.contains("/responses")
+            ["/models", "/responses", "/search/tools"].iter().any(|part| path.contains(part))
         }
         Access::Key | Access::Own => true,
         Access::Manage => is(&["admin", "user"]),

@@ -18,6 +18,7 @@ pub mod json;
 pub mod ollama;
 pub mod openai;
 mod proof;
+pub mod realtime;
 pub mod responses;
 mod shape;
 pub mod sse;
@@ -89,6 +90,10 @@ pub trait Dialect: Send + Sync {
         "text/event-stream"
     }
 
+    /// Changes a conversation that an upstream would refuse into one that it takes; only where the operator leaves
+    /// that to the gateway.
+    fn patch(&self, _request: &mut hub::Request) {}
+
     /// Writes a request. What it leaves in `other` is added to the root of the body.
     ///
     /// # Errors
@@ -137,6 +142,8 @@ pub enum Auth {
     Header(&'static str),
     /// Each request is signed.
     Signed(&'static dyn Signer),
+    /// By a token that is lent for the key, for a time: `Authorization: Bearer …`.
+    Lent,
 }
 
 impl fmt::Debug for Auth {
@@ -145,6 +152,7 @@ impl fmt::Debug for Auth {
             Self::Bearer => "bearer",
             Self::Header(name) => name,
             Self::Signed(_) => "signed",
+            Self::Lent => "lent",
         })
     }
 }
@@ -218,7 +226,9 @@ pub fn inbound(kind: EndpointKind) -> &'static dyn Inbound {
         | EndpointKind::Rerank
         | EndpointKind::Files
         | EndpointKind::Batches
-        | EndpointKind::PassThrough => &openai::OpenAi,
+        | EndpointKind::PassThrough
+        | EndpointKind::Search
+        | EndpointKind::Realtime => &openai::OpenAi,
     }
 }
 
@@ -247,6 +257,11 @@ pub trait Inbound: Send + Sync {
 
     /// Parameters that clients of this dialect send without insisting on them: dropped where they cannot be said.
     fn hints(&self) -> &'static [Param] {
+        &[]
+    }
+
+    /// Members that only providers of this dialect understand, and that are left out with `drop_params` elsewhere.
+    fn droppable(&self) -> &'static [&'static str] {
         &[]
     }
 

@@ -19,7 +19,16 @@ pub struct Translated {
     pub body: Bytes,
 }
 
-/// Writes a client's request for an upstream that speaks `dialect`.
+/// Whether a conversation may be changed so that the upstream takes it (`modify_params`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modify {
+    /// It is sent as it is.
+    No,
+    /// It may.
+    Yes,
+}
+
+/// Writes a client's request, unmodified, for an upstream that speaks `dialect`.
 ///
 /// # Errors
 /// If it is not of its own dialect's form, or says what the upstream's cannot.
@@ -29,11 +38,29 @@ pub fn encode(
     dialect: &dyn Dialect,
     ask: &Ask<'_>,
 ) -> Result<Translated, ApiError> {
+    encode_as(request, inbound, dialect, ask, Modify::No)
+}
+
+/// Writes a client's request for an upstream that speaks `dialect`.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_as(
+    request: &Request,
+    inbound: &dyn Inbound,
+    dialect: &dyn Dialect,
+    ask: &Ask<'_>,
+    modify: Modify,
+) -> Result<Translated, ApiError> {
     // The request's own word on what may be dropped comes first.
     let shape = Shape { drop_params: request.drops_unsupported(ask.shape), ..*ask.shape };
     let ask = &Ask { shape: &shape, ..*ask };
     let params = &ask.shape.params;
-    let mut hub = inbound.read(&request.kept(ask.shape))?;
+    let mut members = request.kept(ask.shape);
+    if shape.drop_params {
+        members.retain(|(name, _)| !inbound.droppable().contains(&&**name));
+    }
+    let mut hub = inbound.read(&members)?;
     hub.stream = request.stream();
     for (name, value) in params.defaults {
         if !chat::has(&hub, name) && !request.drops(ask.shape, name) {
@@ -41,6 +68,9 @@ pub fn encode(
         }
     }
     let allowed = settle(&mut hub, request, inbound, dialect, ask)?;
+    if modify == Modify::Yes {
+        dialect.patch(&mut hub);
+    }
     let mut encoded = dialect.encode(&mut hub, ask)?;
     for (name, value) in std::mem::take(&mut hub.other).into_iter().chain(allowed) {
         encoded.body.entry(name).or_insert(value);

@@ -45,6 +45,10 @@ pub enum EndpointKind {
     Batches,
     /// A configured path that leads elsewhere as it is.
     PassThrough,
+    /// `/v1/search/{tool}` and its twins.
+    Search,
+    /// `/v1/realtime` and its twins, over a WebSocket.
+    Realtime,
 }
 
 impl EndpointKind {
@@ -72,6 +76,8 @@ impl EndpointKind {
             Self::Files => "/files",
             Self::Batches => "/batches",
             Self::PassThrough => "",
+            Self::Search => "/search",
+            Self::Realtime => "/realtime",
         }
     }
 
@@ -134,6 +140,8 @@ impl EndpointKind {
             Self::Files => "afile",
             Self::Batches => "abatch",
             Self::PassThrough => "pass_through_endpoint",
+            Self::Search => "asearch",
+            Self::Realtime => "_arealtime",
         }
     }
 

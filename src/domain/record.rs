@@ -14,6 +14,8 @@ pub enum Outcome {
     Refused(&'static str),
     /// The client left first.
     ClientGone,
+    /// Another attempt of the same call answered first. Its record is the call's; this one is what it cost besides.
+    Superseded,
     /// The answer had begun and the upstream broke off; the client got an error event or a cut.
     Interrupted(UpstreamClass),
 }
@@ -26,6 +28,7 @@ impl Outcome {
             Self::Completed => ("completed", None),
             Self::Refused(class) => ("refused", Some(*class)),
             Self::ClientGone => ("client_gone", None),
+            Self::Superseded => ("superseded", None),
             Self::Interrupted(class) => ("interrupted", Some(class.word())),
         }
     }

@@ -16,8 +16,10 @@ mod image_generations;
 mod image_variations;
 mod messages;
 mod moderations;
+mod realtime;
 mod rerank;
 mod responses;
+mod search;
 mod speech;
 pub mod stored;
 mod transcriptions;
@@ -77,7 +79,11 @@ const MODEL_PREFIXES: [(&str, usize); 2] = [("/openai/deployments/", 0), ("/engi
 #[must_use]
 pub fn find(path: &str) -> Option<Match<'_>> {
     let path = path.strip_suffix('/').unwrap_or(path);
-    ALL.iter().find_map(|endpoint| endpoint.find(path)).or_else(|| generate_content::find(path))
+    ALL.iter()
+        .find_map(|endpoint| endpoint.find(path))
+        .or_else(|| generate_content::find(path))
+        .or_else(|| search::find(path))
+        .or_else(|| realtime::find(path))
 }
 
 impl Endpoint {

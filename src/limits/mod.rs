@@ -29,7 +29,7 @@ pub use calendar::{UnknownZone, Zone, period_end};
 pub use estimate::{Learned, output_estimate};
 pub use gate::{Descriptor, Gate, Purse};
 pub use meters::Meters;
-pub use permit::{Ask, Permit, admit, check};
+pub use permit::{Ask, Permit, admit, admit_again, check};
 pub use policy::Unpriced;
 pub use rate::{Left, Load, RateKind, TooFast};
 pub use refusal::Refusal;

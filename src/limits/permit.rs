@@ -62,6 +62,21 @@ pub fn admit<'a>(
     }
 }
 
+/// Lets one more attempt of a call through that passed these gates already: money is asked for, speed is not.
+///
+/// # Errors
+/// The first budget that is used up; nothing is taken then.
+pub fn admit_again<'a>(
+    now: i64,
+    gates: impl IntoIterator<Item = &'a Arc<Gate>>,
+    ask: Ask,
+) -> Result<Permit, Refusal> {
+    let gates = gates.into_iter().cloned().collect();
+    let mut permit = Permit { gates, rates: SmallVec::new(), money: SmallVec::new() };
+    permit.take_money(now, ask)?;
+    Ok(permit)
+}
+
 /// Whether [`admit`] would let a call through; nothing is taken.
 ///
 /// # Errors
@@ -83,6 +98,17 @@ pub fn check(now: i64, gates: &[&Arc<Gate>], ask: Ask) -> Result<(), Refusal> {
 
 impl Permit {
     fn take(&mut self, now: i64, ask: Ask) -> Result<(), Refusal> {
+        self.take_money(now, ask)?;
+        for (at, gate) in self.gates.iter().enumerate() {
+            let Some((window, terms)) = gate.rates() else { continue };
+            let (hold, left) =
+                window.admit(now, terms, ask.tokens).map_err(|why| Refusal::too_fast(gate, why, now))?;
+            self.rates.push(HeldRate { gate: at, hold, left });
+        }
+        Ok(())
+    }
+
+    fn take_money(&mut self, now: i64, ask: Ask) -> Result<(), Refusal> {
         for (at, gate) in self.gates.iter().enumerate() {
             for (which, purse) in gate.purses().iter().enumerate() {
                 let ends = purse.period_end(now);
@@ -93,13 +119,12 @@ impl Permit {
                 self.money.push(HeldMoney { gate: at, purse: which, hold });
             }
         }
-        for (at, gate) in self.gates.iter().enumerate() {
-            let Some((window, terms)) = gate.rates() else { continue };
-            let (hold, left) =
-                window.admit(now, terms, ask.tokens).map_err(|why| Refusal::too_fast(gate, why, now))?;
-            self.rates.push(HeldRate { gate: at, hold, left });
-        }
         Ok(())
+    }
+
+    /// Parts with what it holds of its callers' speed, which another permit for the same call is to end.
+    pub fn split_rates(&mut self) -> Self {
+        Self { gates: self.gates.clone(), rates: mem::take(&mut self.rates), money: SmallVec::new() }
     }
 
     /// How its callers stand after it was given; only those whose requests or tokens are limited.

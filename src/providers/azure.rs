@@ -29,7 +29,9 @@ impl Site for Azure {
         let model =
             ["o_series/", "gpt5_series/"].iter().find_map(|kind| model.strip_prefix(kind)).unwrap_or(model);
         let (auth, key) = shown(param, &["AZURE_API_KEY", "AZURE_OPENAI_API_KEY"]);
-        let place = |base: String, query| Ok(Placed { base, query, auth, key, model: model.to_owned() });
+        let place = |base: String, query| {
+            Ok(Placed { base, query, auth, key, model: model.to_owned(), dialect: None })
+        };
         if UNVERSIONED.contains(&version.as_str()) || path.ends_with("/openai/v1") {
             let root = base.strip_suffix("/v1").unwrap_or(&base);
             let root = root.strip_suffix("/openai").unwrap_or(root);
@@ -67,7 +69,8 @@ impl Site for Foundry {
             None => String::new(),
         };
         let base = base.strip_suffix("/chat/completions").unwrap_or(&base);
-        Ok(Placed { base: format!("{base}{path}"), query, auth, key, model: model.to_owned() })
+        let base = format!("{base}{path}");
+        Ok(Placed { base, query, auth, key, model: model.to_owned(), dialect: None })
     }
 }
 

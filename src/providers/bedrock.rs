@@ -37,7 +37,8 @@ impl Site for Bedrock {
             .or_else(|| param("base_url", &[]))
             .unwrap_or_else(|| host(&region));
         let (auth, key) = shown(param, &region)?;
-        Ok(Placed { base, query: String::new(), auth, key: Some(key), model: model.to_owned() })
+        let (query, key) = (String::new(), Some(key));
+        Ok(Placed { base, query, auth, key, model: model.to_owned(), dialect: None })
     }
 }
 

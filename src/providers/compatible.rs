@@ -4,11 +4,12 @@ use super::azure::{Azure, Foundry};
 use super::base::Base;
 use super::bedrock::Bedrock;
 use super::site::Site;
+use super::vertex::Vertex;
 use crate::dialects::Dialect;
 use crate::dialects::anthropic::Anthropic;
 use crate::dialects::cohere::Cohere;
 use crate::dialects::converse::Converse;
-use crate::dialects::gemini::Gemini;
+use crate::dialects::gemini::{Gemini, OnVertex};
 use crate::dialects::ollama::Ollama;
 use crate::dialects::openai::OpenAi;
 use crate::domain::HostPort;
@@ -354,6 +355,8 @@ pub static ALL: &[Row] = &[
     placed("azure_ai", &OpenAi, &Foundry),
     placed("bedrock", &Converse, &Bedrock),
     placed("bedrock_converse", &Converse, &Bedrock),
+    placed("vertex_ai", &OnVertex, &Vertex),
+    placed("vertex_ai_beta", &OnVertex, &Vertex),
 ];
 
 /// Prefixes whose APIs need a dialect or a signature that is not there yet, whatever `api_base` says.
@@ -370,8 +373,6 @@ pub static UNSERVED: &[&str] = &[
     "sagemaker_chat",
     "snowflake",
     "triton",
-    "vertex_ai",
-    "vertex_ai_beta",
     "watsonx",
 ];
 

@@ -8,11 +8,16 @@ pub mod base;
 pub mod bedrock;
 pub mod catalog;
 pub mod compatible;
+pub mod local;
 pub mod passage;
+pub mod realtime;
+pub mod search;
 pub mod site;
 pub mod target;
+pub mod vertex;
 
 pub use base::Base;
 pub use catalog::Catalog;
-pub use passage::Passage;
+pub use local::LocalServer;
+pub use passage::{Passage, Vendor};
 pub use target::{ModelInfo, Params, Target, Weights};

@@ -1,8 +1,11 @@
 //! A pass-through endpoint: a path of ours that leads to one place, whose bytes nobody looks into.
 
+use super::Catalog;
 use super::target::SHORTEST_SECRET;
+use crate::dialects::{Dialect, Signer};
 use crate::domain::{HostPort, Money, Secret};
 use http::{HeaderName, HeaderValue, Method};
+use std::fmt;
 
 /// One entry of `pass_through_endpoints`.
 #[derive(Clone, Debug)]
@@ -29,6 +32,27 @@ pub struct Passage {
     pub cost: Money,
     /// The methods that are taken.
     pub methods: Vec<Method>,
+    /// Whose API it is, if its answers are to be read for what they count.
+    pub vendor: Option<Vendor>,
+}
+
+/// A provider whose own API is passed through.
+#[derive(Clone)]
+pub struct Vendor {
+    /// The provider's prefix.
+    pub provider: &'static str,
+    /// What it speaks.
+    pub dialect: &'static dyn Dialect,
+    /// Who signs the requests, with which credentials; else the key is one of the passage's headers.
+    pub signer: Option<(&'static dyn Signer, Secret)>,
+    /// What its models cost.
+    pub catalog: Catalog,
+}
+
+impl fmt::Debug for Vendor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.provider)
+    }
 }
 
 impl Passage {
@@ -46,6 +70,23 @@ impl Passage {
             "" | "/" => Some(""),
             _ if self.includes_below && rest.starts_with('/') && !climbs(rest) => Some(rest),
             _ => None,
+        }
+    }
+}
+
+impl Passage {
+    /// The path at the target for what follows ours. A version that the client names takes the place of the target's.
+    #[must_use]
+    pub fn at_target(&self, below: &str) -> String {
+        let version = |path: &str| {
+            let digits = path.strip_prefix('v')?;
+            digits.starts_with(|c: char| c.is_ascii_digit()).then_some(())
+        };
+        let own = self.target_path.rsplit_once('/').filter(|(_, last)| version(last).is_some());
+        let named = below.trim_start_matches('/').split('/').next().and_then(version);
+        match (own, named) {
+            (Some((root, _)), Some(())) if self.vendor.is_some() => format!("{root}{below}"),
+            _ => format!("{}{below}", self.target_path),
         }
     }
 }
@@ -74,6 +115,7 @@ mod tests {
             is_open: false,
             cost: Money::ZERO,
             methods: vec![Method::POST],
+            vendor: None,
         }
     }
 
@@ -84,6 +126,21 @@ mod tests {
         assert_eq!(passage(false).below("/tts/x"), None);
         assert_eq!(passage(true).below("/tts/x/y"), Some("/x/y"));
         assert_eq!(passage(true).below("/ttsx"), None);
+    }
+
+    #[test]
+    fn a_version_stands_once_in_a_path_of_a_provider() {
+        let vendor = || Vendor {
+            provider: "openai",
+            dialect: &crate::dialects::openai::OpenAi,
+            signer: None,
+            catalog: Catalog::default(),
+        };
+        let provider = Passage { vendor: Some(vendor()), ..passage(true) };
+        assert_eq!(provider.at_target("/v1/files"), "/v1/files");
+        assert_eq!(provider.at_target("/v1beta/files"), "/v1beta/files");
+        assert_eq!(provider.at_target("/files"), "/v1/files");
+        assert_eq!(passage(true).at_target("/v1/files"), "/v1/v1/files");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Providers whose address, or whose credentials, are made of several parameters.
 
-use crate::dialects::Auth;
+use crate::dialects::{Auth, Dialect};
 use crate::domain::Secret;
 use std::fmt;
 
@@ -20,6 +20,8 @@ pub struct Placed {
     pub key: Option<Secret>,
     /// What is asked for there.
     pub model: String,
+    /// What is spoken there, if not what the provider's row says.
+    pub dialect: Option<&'static dyn Dialect>,
 }
 
 /// Finds out where a deployment is.

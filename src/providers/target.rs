@@ -1,5 +1,6 @@
 //! One deployment, compiled: everything an attempt needs to know, and nothing it must look up.
 
+use super::LocalServer;
 use super::catalog::ImagePrice;
 use crate::dialects::{Auth, Dialect};
 use crate::domain::{EndpointKind, HostPort, Prices, Secret, TargetId};
@@ -34,6 +35,10 @@ pub struct Target {
     pub api_key: Option<Secret>,
     /// How much of the traffic it takes.
     pub weights: Weights,
+    /// What kind of server near the gateway it is, if that is known: it is then asked how it is doing.
+    pub server: Option<LocalServer>,
+    /// Whether its address is the entry's own and not the provider's: a wildcard then lists what the server has.
+    pub is_placed: bool,
     /// Lower is tried first.
     pub order: i64,
     /// How it is asked.
@@ -45,6 +50,12 @@ pub struct Target {
 }
 
 impl Target {
+    /// Whether it stands for many models, those that its server has.
+    #[must_use]
+    pub fn lists_models(&self) -> bool {
+        self.group.contains('*') && self.model.contains('*') && (self.is_placed || self.server.is_some())
+    }
+
     /// The APIs whose requests it takes as clients wrote them, each with what follows the base path.
     pub fn relays(&self) -> impl Iterator<Item = &'static (EndpointKind, &'static str)> {
         let has_responses = self.params.has_responses;
@@ -100,6 +111,8 @@ pub struct Params {
     pub additional_drop_params: Vec<String>,
     /// Whether the upstream understands `stream_options` (nearly all do).
     pub takes_stream_options: bool,
+    /// Whether the provider's own API is passed through with its key (`use_in_pass_through`).
+    pub use_in_pass_through: bool,
     /// Whether the upstream has OpenAI's responses, too; they are translated otherwise.
     pub has_responses: bool,
     /// Calls with these tags are for it (`tags`).

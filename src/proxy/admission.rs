@@ -88,6 +88,17 @@ pub(super) fn permit(admitted: &Admitted, now: i64) -> Result<(Permit, PassedHea
     }
 }
 
+/// Takes the money that another attempt of a call will about need.
+///
+/// # Errors
+/// The first budget that has too little left; nothing is taken then.
+pub(super) fn permit_again(admitted: &Admitted, now: i64) -> Result<Permit, ApiError> {
+    let buyer = Buyer { snapshot: &admitted.snapshot, standing: &admitted.standing };
+    let to = (&*admitted.called, &*admitted.resolution.group);
+    let (gates, ask) = buyer.asks(to, &admitted.request)?;
+    limits::admit_again(now, gates.iter().copied(), ask).map_err(|refusal| refused(&refusal).0)
+}
+
 /// Moves what a call holds to the group of this name.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 /// Longer bodies are sent while the answer is watched for, as an upstream may refuse one before it has read it.
-const LONGEST: usize = 128 * 1024;
+pub(super) const LONGEST: usize = 128 * 1024;
 /// A body up to this size is copied behind its head, in bytes; a longer one is written after it.
 const COPIED: usize = 16 * 1024;
 /// So many interim answers are passed over.

@@ -14,10 +14,15 @@ mod media;
 mod passing;
 mod phases;
 mod quota;
+mod race;
+mod realtime;
 mod respond;
+mod searching;
 mod settle;
 mod shape;
 mod stage;
+mod subrequest;
+mod tooling;
 mod trace;
 mod upload;
 
@@ -106,7 +111,7 @@ impl ProxyHttp for Proxy {
     fn init_downstream_modules(&self, _: &mut HttpModules) {}
 
     fn allow_spawning_subrequest(&self, session: &Session, _: &Ctx) -> bool {
-        body::may_need_subrequest(session)
+        subrequest::is_allowed(session)
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {

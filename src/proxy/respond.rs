@@ -7,9 +7,9 @@ use super::body::{self, Body};
 use super::head::{self, Weighed};
 use super::quota;
 use super::settle;
-use super::stage::{Admitted, Attempt, Books, HeldAnswer, Hold, Meter, Refused, Relay};
+use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay};
 use crate::dialects::openai::StreamEnd;
-use crate::domain::{ApiError, ErrorKind, unix_ms};
+use crate::domain::{ApiError, ErrorKind, Money, unix_ms};
 use crate::telemetry::DeploymentState;
 use crate::upstream::Deployment;
 use bytes::Bytes;
@@ -122,6 +122,17 @@ pub(super) async fn token_count(session: &mut Session, admitted: &Admitted) -> R
     let head = head::counted(session, &admitted.caller, body.len())?;
     whole(session, head, body).await?;
     Ok(true)
+}
+
+/// Sends what a search found, with its cost and what the key has spent.
+pub(super) async fn searched(
+    session: &mut Session,
+    caller: &Caller,
+    body: Bytes,
+    (cost, key_spend): (Money, Money),
+) -> Result<()> {
+    let head = head::searched(session, caller, body.len(), (cost, key_spend))?;
+    whole(session, head, body).await
 }
 
 /// Lets the control plane answer.

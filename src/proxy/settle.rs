@@ -4,7 +4,10 @@ use super::Gateway;
 use super::media;
 use super::passing;
 use super::phases::response_body::estimated;
-use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage};
+use super::race;
+use super::stage::{
+    Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage, Superseded,
+};
 use crate::dialects::{gemini, openai};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
@@ -39,7 +42,9 @@ pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option
             book_held(gateway, &mut hold);
             return told(*hold.attempt, !delivered);
         }
+        Stage::Superseded(lost) => return Some(superseded(gateway, *lost)),
         Stage::Passing(passing) => return passing::record(gateway, *passing),
+        Stage::Served(served) => return Some(served.record),
         Stage::Refused(refused) => of_refused(*refused),
         Stage::Holding(hold) => of_gone(hold.attempt.close(None, 200)),
         Stage::Attempting(attempt) => of_gone(attempt.close(None, 0)),
@@ -126,6 +131,42 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
     book(gateway, &mut relay.attempt, ending);
 }
 
+/// Settles what a session used and writes it down; `None` if nothing was open.
+pub(super) fn book_session(
+    gateway: &Gateway,
+    attempt: &mut Attempt,
+    usage: Usage,
+    outcome: Outcome,
+) -> Option<UsageRecord> {
+    let since = |at: Instant| at.saturating_duration_since(attempt.admitted.caller.arrived);
+    let now = since(Instant::now());
+    let timings = Timings {
+        upstream_start: Some(since(attempt.started)),
+        first_token: None,
+        upstream_end: Some(now),
+        end: now,
+    };
+    let source = if usage == Usage::default() { UsageSource::Absent } else { UsageSource::Upstream };
+    let failure = match outcome {
+        Outcome::Interrupted(class) => Some(class),
+        _ => None,
+    };
+    let ending = Ending {
+        timings,
+        usage: (usage, source),
+        units: Units::default(),
+        outcome,
+        failure,
+        response_id: None,
+        answer: None,
+    };
+    book(gateway, attempt, ending);
+    match std::mem::replace(&mut attempt.admitted.books, Books::Closed) {
+        Books::Written(record) => Some(*record),
+        Books::Open(_) | Books::Closed => None,
+    }
+}
+
 fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     let (usage, usage_source) = ending.usage;
     let is_batch = attempt.admitted.caller.kind == EndpointKind::Batches;
@@ -144,9 +185,9 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
             return;
         }
     };
+    // Tokens of a batch were not asked for now.
+    let tokens = if is_batch { 0 } else { usage.total().saturating_sub(usage.cached) };
     if let Some(permit) = permit {
-        // Tokens of a batch were not asked for now.
-        let tokens = if is_batch { 0 } else { usage.total().saturating_sub(usage.cached) };
         attribution.charges = close(gateway, permit, tokens, cost);
     }
     if let Some(ticket) = attempt.quota.take() {
@@ -162,6 +203,9 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         unix_ms(admitted.caller.arrived_at),
     ));
     let mut attempts = std::mem::take(&mut admitted.progress.attempts);
+    if let Some(racer) = &admitted.racer {
+        attempts.extend(racer.ends(tokens, admitted.caller.arrived));
+    }
     attempts.push(attempt_record);
     let blank = blank(&admitted.caller, Arc::clone(&admitted.requested), admitted.request.stream());
     let record = UsageRecord {
@@ -197,6 +241,44 @@ fn note(admitted: &Admitted, deployment: &Deployment, usage: &Usage, ending: &En
         let latencies = Latencies::of(&ending.timings, usage.completion.max(1), stream);
         if completed { latencies } else { Latencies::default() }
     });
+}
+
+/// What an attempt about cost that another one has outrun: its money is spent, but it is no call of its own. The attempt
+/// itself stands in the record of the call.
+fn superseded(gateway: &Gateway, lost: Superseded) -> UsageRecord {
+    let Superseded { attempt, usage: (usage, usage_source) } = lost;
+    let Attempt { mut admitted, deployment, quota, started, .. } = *attempt;
+    let cost = cost(&deployment, &usage, &Units::default());
+    let (group, stream) = (&admitted.resolution.group, admitted.request.stream());
+    group.note_silence(&deployment, started.elapsed(), stream);
+    race::withdraw(&mut admitted);
+    let mut attribution = admitted.attribution;
+    if let Books::Open(permit) = admitted.books {
+        attribution.charges = close(gateway, permit, 0, cost);
+    }
+    if let Some(ticket) = quota {
+        ticket.settle(usage.total());
+    }
+    let now = unix_ms(admitted.caller.arrived_at);
+    attribution.charges.extend(admitted.snapshot.house.charge(&deployment.labels.provider, cost, now));
+    let since = |at: Instant| at.saturating_duration_since(admitted.caller.arrived);
+    let end = since(Instant::now());
+    let timings = Timings { upstream_start: Some(since(started)), end, ..Timings::default() };
+    let record = UsageRecord {
+        group: Some(Arc::clone(&admitted.resolution.group.name)),
+        key_hash: Some(admitted.standing.key_hash),
+        attribution: Some(attribution),
+        status: CLIENT_LEFT,
+        usage,
+        usage_source,
+        cost,
+        outcome: Outcome::Superseded,
+        timings,
+        ..blank(&admitted.caller, admitted.requested, stream)
+    }
+    .of(Some(&deployment));
+    write(gateway, &record);
+    record
 }
 
 /// Settles what a call took, and says which counters it is charged to.
@@ -258,7 +340,7 @@ fn usage_in_tail(relay: &Relay, tail: &[u8]) -> Option<Usage> {
     if is_googles { gemini::usage_in_tail(tail) } else { openai::usage_in_tail(tail) }
 }
 
-fn relay_usage(relay: &Relay) -> (Usage, UsageSource, Units) {
+pub(super) fn relay_usage(relay: &Relay) -> (Usage, UsageSource, Units) {
     let prompt = relay.attempt.admitted.request.prompt_estimate();
     let (usage, source) = match &relay.meter {
         Meter::Stream(stream) => match stream.usage() {

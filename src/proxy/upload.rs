@@ -87,14 +87,6 @@ pub(super) struct Form {
     pub(super) length: Option<u64>,
 }
 
-/// Whether a form may have to be handed to a subrequest although its length is known.
-pub(super) fn may_be_pumped(session: &Session) -> bool {
-    let is_form = session.get_header(CONTENT_TYPE).is_some_and(|kind| {
-        kind.as_bytes().get(..10).is_some_and(|start| start.eq_ignore_ascii_case(b"multipart/"))
-    });
-    is_form && body::content_length(session).is_some_and(|length| length > WHOLE)
-}
-
 /// Reads a form until it is known which model it is for, unless `is_named` says that the path tells.
 ///
 /// # Errors

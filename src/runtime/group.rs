@@ -3,12 +3,13 @@
 
 use super::GroupQueue;
 use super::choice::candidate;
+use super::names::public_name;
 use crate::auth::Asked;
 use crate::config::Filters;
 use crate::domain::{Money, Prices, Units, UpstreamClass, Usage};
 use crate::limits::{Expected, Learned, output_estimate};
 use crate::metering::{self, Latencies};
-use crate::routing::{Choice, Chooser, Notes};
+use crate::routing::{Choice, Chooser, HedgeMemory, HedgeTerms, Notes};
 use crate::upstream::Deployment;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub struct Group {
     pub access_groups: Vec<String>,
     /// How long its answers are.
     pub learned: Learned,
+    /// How calls are hedged; `None` where they are not.
+    pub hedge: Option<Hedge>,
     /// How calls wait for quota; `None` where limits are none.
     pub queue: Option<GroupQueue>,
     /// The prices of its deployments, each once; `None` where nobody knows.
@@ -41,6 +44,8 @@ pub struct Group {
     pub(super) filters: Filters,
     /// Whether tags decide anything here.
     pub(super) has_tags: bool,
+    /// Whether it matters here what servers have loaded.
+    pub(super) has_stations: bool,
     is_served: bool,
     cursor: AtomicU64,
 }
@@ -54,8 +59,49 @@ pub struct Terms {
     pub choice: Choice,
     /// What leaves deployments out.
     pub filters: Filters,
+    /// How its calls are hedged.
+    pub hedge: Option<HedgeTerms>,
     /// What is written down of its calls: what any group's strategy wants, because groups may share deployments.
     pub notes: Notes,
+}
+
+/// How calls of a group are made twice.
+#[derive(Debug)]
+pub struct Hedge {
+    terms: HedgeTerms,
+    memory: HedgeMemory,
+}
+
+impl Hedge {
+    fn new(terms: HedgeTerms) -> Self {
+        Self { terms, memory: HedgeMemory::default() }
+    }
+
+    /// A call began.
+    pub fn called(&self) {
+        self.memory.called(self.terms);
+    }
+
+    /// After how long an answer that has not begun is late; `None` while nobody knows.
+    #[must_use]
+    pub fn late_after(&self, stream: bool) -> Option<Duration> {
+        self.memory.late_after(self.terms, stream)
+    }
+
+    /// Takes a second attempt from those that calls may have; false if there is none.
+    pub fn spend(&self) -> bool {
+        self.memory.spend()
+    }
+
+    /// An answer began after so long.
+    pub fn note(&self, stream: bool, wait: Duration) {
+        self.memory.note(stream, wait);
+    }
+
+    /// Learns what another one has learned.
+    pub(super) fn take_over(&self, other: &Self) {
+        self.memory.take_over(&other.memory);
+    }
 }
 
 /// What a call is expected to take.
@@ -84,11 +130,13 @@ impl Group {
                 .flat_map(|d| d.target.info.access_groups.iter().cloned())
                 .collect(),
             learned: Learned::default(),
+            hedge: terms.hedge.map(Hedge::new),
             queue: None,
             prices: prices(&deployments),
             max_output: deployments.iter().filter_map(|d| d.target.info.max_output_tokens).max(),
             upstream_name: deployments.first().map(|d| format!("{}/{}", d.target.provider, d.target.model)),
             is_served: deployments.iter().any(|d| d.target.unserved.is_none()),
+            has_stations: deployments.len() > 1 && deployments.iter().any(|d| d.station.is_some()),
             has_tags: terms.filters.tags && tagged,
             chooser: Chooser::new(terms.choice, &candidates),
             notes: terms.notes.or(terms.choice.entry.notes),
@@ -98,9 +146,29 @@ impl Group {
         }
     }
 
+    /// The public names of the models that its servers have, in order; `None` if none of them told of any.
+    #[must_use]
+    pub fn models_there(&self) -> Option<Vec<String>> {
+        let listing = self.deployments.iter().filter(|deployment| deployment.target.lists_models());
+        let told = listing.filter_map(|d| Some((&d.target.model, d.station.as_ref()?.models()?)));
+        let mut names: Option<Vec<String>> = None;
+        for (pattern, models) in told {
+            let names = names.get_or_insert_default();
+            names.extend(models.iter().filter_map(|model| public_name(&self.name, pattern, model)));
+        }
+        // A list with nothing of ours in it is of no use.
+        names.filter(|names| !names.is_empty()).map(|mut names| {
+            names.sort_unstable();
+            names.dedup();
+            names
+        })
+    }
+
     /// Makes its deployments' limits hold.
     #[must_use]
     pub fn with_queue(mut self, queue: Option<GroupQueue>) -> Self {
+        // Scarce quota is not for calls that are made twice.
+        self.hedge = self.hedge.filter(|_| queue.is_none());
         self.queue = queue;
         self
     }

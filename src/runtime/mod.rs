@@ -21,7 +21,7 @@ mod standing;
 
 pub use choice::{Bar, Considered, Drawback, Pick, Wish};
 pub use directory::{CustomerTerms, Directory};
-pub use group::{Estimate, Group, Terms};
+pub use group::{Estimate, Group, Hedge, Terms};
 pub use handle::RuntimeHandle;
 pub use house::House;
 pub use known::Known;

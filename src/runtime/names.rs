@@ -32,6 +32,11 @@ impl Names {
         Self { exact, patterns }
     }
 
+    /// The groups of names without a star, those of aliases included.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &Arc<Group>> {
+        self.exact.values()
+    }
+
     /// Whether some name has a star.
     pub(super) fn has_wildcard(&self) -> bool {
         !self.patterns.is_empty()
@@ -79,6 +84,15 @@ impl Resolution {
     }
 }
 
+/// The public name of a model that an upstream has, where both patterns have one star.
+pub(super) fn public_name(group: &str, pattern: &str, model: &str) -> Option<String> {
+    let stars = capture(pattern, model)?;
+    match stars.as_slice() {
+        [star] if group.matches('*').count() == 1 => Some(group.replacen('*', star, 1)),
+        _ => None,
+    }
+}
+
 /// What the stars of `pattern` stand for in `name`, greedily from the left; `None` if it does not fit.
 fn capture(pattern: &str, name: &str) -> Option<Vec<String>> {
     let mut pieces = pattern.split('*');
@@ -112,6 +126,9 @@ mod tests {
         assert_eq!(capture("a*b*c", "a1b2c"), Some(vec!["1".to_owned(), "2".to_owned()]));
         assert_eq!(capture("e/*", "f/foo"), None);
         assert_eq!(capture("a*a", "a"), None);
+        assert_eq!(public_name("e/*", "*", "foo"), Some("e/foo".to_owned()));
+        assert_eq!(public_name("*", "x-*", "x-foo"), Some("foo".to_owned()));
+        assert_eq!((public_name("*", "x-*", "foo"), public_name("*-*", "*", "foo")), (None, None));
         assert_eq!(resolution(&["foo"]).upstream_model("*", "e/foo"), "foo");
         assert_eq!(resolution(&["1", "2"]).upstream_model("x-*", "a1b2c"), "a1b2c");
         assert_eq!(resolution(&[]).upstream_model("plain", "asked"), "plain");

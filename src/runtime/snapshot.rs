@@ -6,11 +6,12 @@ use super::{CustomerTerms, Directory, Group, House, Resolution, Standing, Terms}
 use crate::auth::Verifier;
 use crate::auth::receipt::Seal;
 use crate::config::{Config, GroupConfig};
-use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort, TargetId};
 use crate::limits::Zone;
 use crate::providers::Passage;
-use crate::upstream::{Deployment, Endpoint, Uncallable, Upstreams};
-use std::collections::HashMap;
+use crate::upstream::{Deployment, Endpoint, Searcher, Uncallable, Upstreams};
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Everything a request needs to know, immutable.
@@ -33,7 +34,10 @@ pub struct Snapshot {
     pub has_queues: bool,
     /// Seals the ids of what upstreams keep.
     pub seal: Seal,
+    by_id: HashMap<TargetId, usize>,
     names: Names,
+    /// By name.
+    searchers: HashMap<String, Arc<Searcher>>,
     /// The longest paths first.
     passages: Vec<(Arc<Passage>, Arc<Endpoint>)>,
 }
@@ -57,9 +61,15 @@ impl Snapshot {
         directory: &Directory,
         generation: u64,
     ) -> Result<Self, PrepareError> {
-        let origins: Vec<&HostPort> = config.passages.iter().map(|passage| &passage.origin).collect();
-        let (deployments, endpoints) = upstreams.prepare(&config.targets, &origins).await?;
+        let passed = config.passages.iter().map(|passage| &passage.origin);
+        let searched = config.search_tools.iter().map(|tool| &tool.origin);
+        let origins: Vec<&HostPort> = passed.chain(searched).collect();
+        let (deployments, mut endpoints) = upstreams.prepare(&config.targets, &origins).await?;
+        let of_tools = endpoints.split_off(config.passages.len());
         let passages = config.passages.iter().cloned().zip(endpoints).collect();
+        let tools = config.search_tools.iter().cloned().zip(of_tools);
+        let searchers =
+            tools.map(|(tool, at)| (tool.name.clone(), Arc::new(Searcher::new(tool, at)))).collect();
         queue::configure(&deployments, &config);
         let mut queues = Queues::new(&config, upstreams);
         let groups = groups(&deployments, &config, &mut queues);
@@ -82,6 +92,7 @@ impl Snapshot {
             budget_id: config.spending.customer_budget_id.clone(),
         });
         let house = House::prepare(&config, directory, verifier.bare_hash()).await;
+        upstreams.watch_stations(&told_about(&groups, names.groups()));
         let has_queues = groups.iter().any(|group| group.queue.is_some());
         let wants_affinity = groups.iter().any(|group| group.choice().entry.by_affinity);
         let seal = Seal::new(config.stored.salt.as_ref());
@@ -90,12 +101,14 @@ impl Snapshot {
             generation,
             verifier,
             house,
+            by_id: (0..).zip(&deployments).map(|(at, d)| (d.target.id.clone(), at)).collect(),
             deployments,
             groups,
             wants_affinity,
             has_queues,
             seal,
             names,
+            searchers,
             passages,
         })
     }
@@ -104,6 +117,18 @@ impl Snapshot {
     #[must_use]
     pub fn resolve(&self, name: &str) -> Option<Resolution> {
         self.names.find(name).or_else(|| self.resolve_single(name))
+    }
+
+    /// The deployment of this id.
+    #[must_use]
+    pub fn deployment(&self, id: &TargetId) -> Option<&Arc<Deployment>> {
+        self.deployments.get(*self.by_id.get(id)?)
+    }
+
+    /// The search tool of that name.
+    #[must_use]
+    pub fn searcher(&self, name: &str) -> Option<&Arc<Searcher>> {
+        self.searchers.get(name)
     }
 
     /// Finds the pass-through endpoint that a path leads to, with what follows its own path.
@@ -140,6 +165,9 @@ impl Snapshot {
         for group in &self.groups {
             if let Some(known) = known.get(&*group.name) {
                 group.learned.take_over(&known.learned);
+                if let (Some(hedge), Some(known)) = (&group.hedge, &known.hedge) {
+                    hedge.take_over(known);
+                }
             }
         }
     }
@@ -160,6 +188,34 @@ impl Snapshot {
         let queue = whole.and_then(|group| Some(group.queue.as_ref()?.among(&only)));
         let terms = terms(&self.config, name);
         Some(Resolution::of(Group::new(name, only, &terms).with_queue(queue)))
+    }
+
+    /// The same, where a name with a star gives way to those of the models that its servers have, as far as
+    /// they told.
+    #[must_use]
+    pub fn listed_names(&self) -> Vec<Cow<'_, str>> {
+        let mut seen: HashSet<Cow<'_, str>> = HashSet::new();
+        let mut names = Vec::new();
+        for name in self.public_names() {
+            let group = self.groups.iter().find(|group| *group.name == *name && name.contains('*'));
+            let found = match group.and_then(|group| group.models_there()) {
+                Some(models) => models.into_iter().map(Cow::Owned).collect(),
+                None => vec![Cow::Borrowed(name)],
+            };
+            names.extend(found.into_iter().filter(|name| seen.insert(name.clone())));
+        }
+        names
+    }
+
+    /// The deployments that stand for whatever models their servers have.
+    #[must_use]
+    pub fn listing(&self) -> Vec<Arc<Deployment>> {
+        let lists = |deployment: &&Arc<Deployment>| {
+            deployment.station.is_some()
+                && deployment.target.lists_models()
+                && deployment.target.unserved.is_none()
+        };
+        self.deployments.iter().filter(lists).cloned().collect()
     }
 
     fn resolve_single(&self, name: &str) -> Option<Resolution> {
@@ -184,6 +240,22 @@ impl Snapshot {
         let terms = terms(&self.config, &first);
         Some(Resolution::of(Group::new(&first, found, &terms).with_queue(queue)))
     }
+}
+
+/// The deployments of groups that have a choice, where it matters how servers are doing.
+fn told_about<'a>(
+    groups: &'a [Arc<Group>],
+    aliases: impl Iterator<Item = &'a Arc<Group>>,
+) -> Vec<Arc<Deployment>> {
+    let choosing = groups.iter().chain(aliases).filter(|group| group.has_stations);
+    let mut found: Vec<Arc<Deployment>> = Vec::new();
+    let mut known: HashSet<*const Deployment> = HashSet::new();
+    for deployment in choosing.flat_map(|group| &group.deployments) {
+        if known.insert(Arc::as_ptr(deployment)) {
+            found.push(Arc::clone(deployment));
+        }
+    }
+    found
 }
 
 fn unknown_model(snapshot: &Snapshot, kind: EndpointKind, requested: &str) -> ApiError {
@@ -217,6 +289,7 @@ fn terms(config: &Config, name: &str) -> Terms {
         num_retries: router.num_retries,
         choice: own(config.groups.of(name)).unwrap_or(router.strategy),
         filters: router.filters,
+        hedge: config.groups.of(name).and_then(|group| group.hedge),
         notes: all.fold(router.strategy.entry.notes, |notes, choice| notes.or(choice.entry.notes)),
     }
 }

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 /// A caller that may come in.
+#[derive(Clone)]
 pub struct Standing {
     /// sha256 of the key in hex.
     pub key_hash: Arc<str>,

@@ -32,8 +32,7 @@ impl Bookkeeper for Clerk {
 
     fn api_base(&self, target: &TargetId) -> Option<Arc<str>> {
         let snapshot = self.runtime.load();
-        let found = snapshot.deployments.iter().find(|deployment| deployment.target.id == *target);
-        found.map(|deployment| Arc::from(deployment.target.api_base.as_str()))
+        snapshot.deployment(target).map(|deployment| Arc::clone(&deployment.labels.base))
     }
 }
 

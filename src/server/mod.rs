@@ -127,6 +127,9 @@ fn compose(
     let reloader = Arc::new(control_runtime.block_on(starting)?);
     let runtime = reloader.runtime();
     let config = &runtime.load().config;
+    for passage in config.passages.iter().filter(|passage| passage.vendor.is_some()) {
+        log::info!("{}/… is passed through to {}", passage.path, passage.target);
+    }
     let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
     control_runtime.spawn(books::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
@@ -142,6 +145,8 @@ fn compose(
         draining: Arc::clone(&unready),
         log_level: log::max_level(),
     });
+    let asked = Arc::clone(&upstreams);
+    control_runtime.spawn(async move { asked.ask_stations().await });
     control_runtime.spawn(services::watch(upstreams, Arc::clone(&runtime), Arc::clone(&telemetry)));
     let reloading = lifecycle::reload_on_hangup(reloader, Arc::clone(&runtime), Arc::clone(&telemetry));
     control_runtime.spawn(reloading);

@@ -163,45 +163,12 @@ async fn answer(
 ) -> io::Result<Ended> {
     static ANSWERS: AtomicU64 = AtomicU64::new(0);
     let id = ANSWERS.fetch_add(1, Ordering::Relaxed);
-    let route = request.route();
-    let form = match route {
-        _ if route.ends_with("/chat/completions") => Form::Chat,
-        _ if route.ends_with("/completions") => Form::Completion,
-        _ if route.contains("/messages") => {
-            if let Some(fault) = messages::fault(request) {
-                return plain(connection, messages::refusal(400, &fault), behaviour).await;
-            }
-            if route.ends_with("/count_tokens") {
-                return plain(connection, messages::count(asked.prompt_words()), behaviour).await;
-            }
-            Form::Messages
-        }
-        _ if route.ends_with("/responses") => {
-            if let Some(words) = responses::fault(&request.body) {
-                return plain(connection, fault::invalid(&words), behaviour).await;
-            }
-            Form::Responses
-        }
-        _ if contents::called(route).is_some() => {
-            if let Some(words) = contents::fault(request) {
-                return plain(connection, contents::refusal(400, &words), behaviour).await;
-            }
-            if route.ends_with(":countTokens") {
-                return plain(connection, contents::count(asked.prompt_words()), behaviour).await;
-            }
-            Form::Contents
-        }
-        _ => {
-            if let Some(reply) = media::answer(request, behaviour) {
-                return replied(connection, reply, behaviour, (id, turn)).await;
-            }
-            let response = match behaviour.kind {
-                _ if route.ends_with("/embeddings") => Response::json(200, answer::embeddings(asked)),
-                Kind::Echo => Response::json(200, answer::echo(&request.body)),
-                _ => fault::error(404, &asked.model),
-            };
-            return plain(connection, with_id(response, id, turn), behaviour).await;
-        }
+    if let Some(reply) = media::answer(request, behaviour) {
+        return replied(connection, reply, behaviour, (id, turn)).await;
+    }
+    let form = match form(request, asked, behaviour) {
+        Ok(form) => form,
+        Err(response) => return plain(connection, with_id(response, id, turn), behaviour).await,
     };
     let answer = Answer::new(form, asked, behaviour, &request.body, id);
     if asked.streams() {
@@ -220,6 +187,34 @@ async fn replied(
     match reply {
         Reply::Whole(response) => plain(connection, with_id(response, id, turn), behaviour).await,
         Reply::Pieces(kind, pieces) => media::send(connection, kind, &pieces, behaviour).await,
+    }
+}
+
+/// How the endpoint says things; an answer at once from those that say nothing, and to what they would not take.
+fn form(request: &Request, asked: &Asked<'_>, behaviour: &Behaviour) -> Result<Form, Response> {
+    let route = request.route();
+    match route {
+        _ if route.ends_with("/chat/completions") => Ok(Form::Chat),
+        _ if route.ends_with("/completions") => Ok(Form::Completion),
+        _ if route.contains("/messages") => match messages::fault(request) {
+            Some(words) => Err(messages::refusal(400, &words)),
+            None if route.ends_with("/count_tokens") => Err(messages::count(asked.prompt_words())),
+            None => Ok(Form::Messages),
+        },
+        _ if route.ends_with("/responses") => match responses::fault(&request.body) {
+            Some(words) => Err(fault::invalid(&words)),
+            None => Ok(Form::Responses),
+        },
+        _ if contents::called(route).is_some() => match contents::fault(request) {
+            Some(words) => Err(contents::refusal(400, &words)),
+            None if route.ends_with(":countTokens") => Err(contents::count(asked.prompt_words())),
+            None => Ok(Form::Contents),
+        },
+        _ => Err(match behaviour.kind {
+            _ if route.ends_with("/embeddings") => Response::json(200, answer::embeddings(asked)),
+            Kind::Echo => Response::json(200, answer::echo(&request.body)),
+            _ => fault::error(404, &asked.model),
+        }),
     }
 }
 

@@ -27,7 +27,7 @@ mod writer;
 pub use changes::Change;
 pub use db::{Store, StoreError};
 pub use facts::{Facts, member_id};
-pub use query::{Filter, Listing, MOST_COUNTED, Order, Query};
+pub use query::{Filter, Listing, MOST_COUNTED, Order, Query, SPENT};
 pub use settings::{DatabaseSettings, InvalidUrl, Target};
 pub use spend::Spent;
 pub use table::{

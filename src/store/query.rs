@@ -25,7 +25,7 @@ pub enum Filter {
 /// What rows are sorted by; rows that are equal in it are sorted by id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
-    /// A column of [`Table::columns`], or `id`.
+    /// A column of [`Table::columns`], `id`, or [`SPENT`].
     pub column: &'static str,
     /// Largest first.
     pub descending: bool,
@@ -45,6 +45,9 @@ pub struct Query {
     /// Rows left out at the beginning.
     pub offset: u32,
 }
+
+/// What is sorted by what was spent in the present period, as far as calls have told; all rows that are found are looked at.
+pub const SPENT: &str = "spent";
 
 /// Rows that contain a text are counted up to here: a search that fits nearly everything is not worth more.
 pub const MOST_COUNTED: u32 = 10_000;
@@ -142,11 +145,25 @@ impl Span {
     }
 }
 
+/// How the column that is sorted by is selected.
+fn selected(table: &Table, column: &str) -> String {
+    match column {
+        "id" => "id".to_owned(),
+        SPENT => format!(
+            "id, COALESCE((SELECT s.spent FROM tollgate_spend s WHERE s.scope = '{}' AND s.slot = '' AND s.id = {}.id), 0) AS spent",
+            table.kind,
+            table.from.trim_start_matches(" FROM ")
+        ),
+        column => format!("id, {column}"),
+    }
+}
+
 /// What the rows `name` are sorted by, and how.
 fn sorted(table: &Table, query: &Query, name: &str, backwards: bool) -> (&'static str, String) {
     let descending = query.order.is_some_and(|order| order.descending) != backwards;
     let way = if descending { " DESC" } else { "" };
-    match query.order.filter(|order| table.columns.contains(&order.column)) {
+    let is_known = |order: &Order| order.column == SPENT || table.columns.contains(&order.column);
+    match query.order.filter(is_known) {
         Some(Order { column, .. }) => (column, format!("ORDER BY {name}{column}{way}, {name}id{way}")),
         None => ("id", format!("ORDER BY {name}id{way}")),
     }
@@ -158,7 +175,7 @@ pub(super) fn page(table: &Table, query: &Query, is_file: bool, span: Span) -> S
     let (from, name, next) = (table.from, table.from.trim_start_matches(" FROM "), values.len());
     let (column, inner) = sorted(table, query, "", span.backwards);
     let (_, outer) = sorted(table, query, "p.", false);
-    let columns = if column == "id" { "id".to_owned() } else { format!("id, {column}") };
+    let columns = selected(table, column);
     let sql = format!(
         "SELECT t.id, t.doc FROM (SELECT {columns}{from}{conditions} {inner} LIMIT ${} OFFSET ${}) p \
          JOIN {name} t ON t.id = p.id {outer}",
@@ -187,8 +204,10 @@ pub(super) fn among(table: &Table, query: &Query, ids: &[String], is_file: bool)
     } else {
         "SELECT jsonb_array_elements_text($1::text::jsonb)"
     };
-    let ((_, order), from) = (sorted(table, query, "", false), table.from);
-    let sql = format!("SELECT id, doc{from} WHERE id IN ({list}) {order} LIMIT $2 OFFSET $3");
+    let ((column, order), from) = (sorted(table, query, "", false), table.from);
+    let spent =
+        if column == SPENT { selected(table, column).replacen("id, ", ", ", 1) } else { String::new() };
+    let sql = format!("SELECT id, doc{spent}{from} WHERE id IN ({list}) {order} LIMIT $2 OFFSET $3");
     Statement { sql, values: vec![Value::from(ids).to_string()] }
 }
 

@@ -190,6 +190,7 @@ fn statements(is_file: bool) -> Vec<String> {
     };
     let order = Some(Order { column: KEYS.columns[0], descending: true });
     let search = Query { filters: filters(), any: vec![filters(), filters()], order, limit: 1, offset: 1 };
+    let by_spent = Query { order: Some(Order { column: query::SPENT, descending: true }), ..search.clone() };
     let fixed = [
         changes::NOTE,
         changes::SINCE,
@@ -215,6 +216,8 @@ fn statements(is_file: bool) -> Vec<String> {
         query::count(&KEYS, &search, is_file).sql,
         query::candidates(&KEYS, &search, is_file).sql,
         query::among(&KEYS, &search, &[], is_file).sql,
+        query::page(&KEYS, &by_spent, is_file, query::Span::forwards(&by_spent)).sql,
+        query::among(&KEYS, &by_spent, &[], is_file).sql,
     ];
     let fixed = fixed.iter().map(|&sql| sql.to_owned()).chain([spend::among(2)]);
     fixed.chain(tables).chain(searches).chain(full).collect()

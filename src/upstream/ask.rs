@@ -1,6 +1,8 @@
 //! Asking an upstream for its model list with a deployment's key: reachability without a token.
 
+use super::station::from_root;
 use super::{Deployment, Patience};
+use crate::providers::LocalServer;
 use http::{Method, StatusCode};
 use pingora::connectors::http::Connector;
 use std::time::Duration;
@@ -54,10 +56,14 @@ async fn ask(deployment: &Deployment) -> pingora::Result<StatusCode> {
     let peer = deployment.endpoint.peer(patience).ok_or_else(unresolved)?;
     let connector: Connector = Connector::new(None);
     let (mut session, _) = connector.get_http_session(&*peer).await?;
-    let Some(models) = deployment.target.dialect.models() else { return Ok(StatusCode::OK) };
-    let mut head = deployment.bare_head();
     let target = &deployment.target;
-    let path = format!("{}{models}{}", target.base_path, target.query);
+    // Servers that load models on demand have a place where they say so without loading any.
+    let path = match (target.server.and_then(LocalServer::loaded_path), target.dialect.models()) {
+        (Some(path), _) => from_root(deployment, path),
+        (None, Some(models)) => format!("{}{models}{}", target.base_path, target.query),
+        (None, None) => return Ok(StatusCode::OK),
+    };
+    let mut head = deployment.bare_head();
     head.set_method(Method::GET);
     head.set_raw_path(path.as_bytes())?;
     session.write_request_header(Box::new(head)).await?;

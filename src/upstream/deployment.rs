@@ -1,14 +1,17 @@
 //! A deployment at work: its compiled target, its endpoint and its state.
 
 use super::head::Heads;
-use super::{Endpoint, QuotaLane, TargetState};
+use super::lender::Lender;
+use super::{Endpoint, QuotaLane, Station, TargetState};
 use crate::dialects::{self, translate::Translated};
 use crate::domain::{EndpointKind, Money, Prices, TargetId};
-use crate::providers::Target;
+use crate::providers::{Target, realtime};
+use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
 /// A deployment that can be called.
@@ -21,15 +24,19 @@ pub struct Deployment {
     pub state: Arc<TargetState>,
     /// The quota of its key for its model.
     pub quota: Arc<QuotaLane>,
+    /// What its server tells of itself, if it is one that does.
+    pub station: Option<Arc<Station>>,
     /// What answers and records say of it.
     pub labels: Labels,
     heads: Heads,
+    /// Who lends it tokens, if its key is no token.
+    lender: Option<Arc<Lender>>,
 }
 
 /// A deployment with a header, key or path that cannot stand in a request.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}: {1}")]
-pub struct Uncallable(TargetId, String);
+pub struct Uncallable(pub(super) TargetId, pub(super) String);
 
 impl Uncallable {
     /// Which deployment.
@@ -57,6 +64,8 @@ pub struct Labels {
     pub model_id: HeaderValue,
     /// Its `api_base` as configured.
     pub api_base: HeaderValue,
+    /// The same as records have it.
+    pub base: Arc<str>,
     /// Its group.
     pub group: HeaderValue,
     /// The upstream's model with the provider's prefix.
@@ -73,6 +82,7 @@ impl Labels {
         Self {
             model_id: header(target.id.as_str()),
             api_base: header(&target.api_base),
+            base: Arc::from(target.api_base.as_str()),
             group: header(&target.group),
             upstream_model: Arc::from(format!("{}/{}", target.provider, target.model)),
             provider: Arc::from(target.provider.as_str()),
@@ -94,7 +104,57 @@ impl Deployment {
     ) -> Result<Self, Uncallable> {
         let heads = heads(&target)?;
         let labels = Labels::new(&target);
-        Ok(Self { target, endpoint, state, quota, labels, heads })
+        Ok(Self { target, endpoint, state, quota, station: None, labels, heads, lender: None })
+    }
+
+    /// With what its server tells of itself.
+    #[must_use]
+    pub fn with_station(mut self, station: Option<Arc<Station>>) -> Self {
+        self.station = station;
+        self
+    }
+
+    /// Whether the model that it is asked for is in its server's memory; `None` if that is not known.
+    #[must_use]
+    pub fn has_loaded(&self, model: &str) -> Option<bool> {
+        self.station.as_ref()?.has_loaded(model)
+    }
+
+    /// Calls under way, those of others at the same server included where that tells.
+    #[must_use]
+    pub fn busy(&self) -> u64 {
+        let own = self.in_flight();
+        self.station.as_ref().map_or(own, |station| station.busy(own))
+    }
+
+    /// The same, with tokens for its key.
+    pub(super) fn lent(self, lender: Option<Arc<Lender>>) -> Self {
+        Self { lender, ..self }
+    }
+
+    /// Waits for a token where one is needed, so long at most; whether the deployment can be asked then.
+    pub async fn authorized(&self, patience: Duration) -> bool {
+        match &self.lender {
+            None => true,
+            Some(lender) => lender.has_token(patience).await,
+        }
+    }
+
+    /// The upstream does not take the token: another one is asked for.
+    pub fn doubt(&self) {
+        if let Some(lender) = &self.lender {
+            lender.doubt();
+        }
+    }
+
+    fn authorize(&self, mut head: RequestHeader) -> RequestHeader {
+        if let Some(token) = self.lender.as_ref().and_then(|lender| lender.token()) {
+            // A header that the configuration sets stays.
+            if !self.sets_header(AUTHORIZATION.as_str()) {
+                let _ = head.insert_header(AUTHORIZATION, token);
+            }
+        }
+        head
     }
 
     /// Whether the upstream takes requests of this API as clients wrote them.
@@ -106,8 +166,11 @@ impl Deployment {
     /// Whether calls of this API can be made there, as clients wrote them or translated.
     #[must_use]
     pub fn serves(&self, kind: EndpointKind) -> bool {
-        // What counts no tokens is counted for.
-        dialects::is_translatable(kind) || kind.counts() || self.relays(kind)
+        match kind {
+            EndpointKind::Realtime => realtime::is_offered(&self.target),
+            // What counts no tokens is counted for.
+            _ => dialects::is_translatable(kind) || kind.counts() || self.relays(kind),
+        }
     }
 
     /// What an image of this size and quality costs, if that depends on them. What is not said is taken for the
@@ -129,7 +192,7 @@ impl Deployment {
     /// # Errors
     /// When its path or one of its headers cannot stand in a request.
     pub fn translated_head(&self, sent: &Translated) -> pingora::Result<RequestHeader> {
-        self.heads.translated(&self.target, sent)
+        self.heads.translated(&self.target, sent).map(|head| self.authorize(head))
     }
 
     /// Whether the configuration sets this header.
@@ -141,7 +204,7 @@ impl Deployment {
     /// A head without a body, whose method and path are to be set.
     #[must_use]
     pub fn bare_head(&self) -> RequestHeader {
-        self.heads.bare()
+        self.authorize(self.heads.bare())
     }
 
     /// The head of a request that is made to this path (after the base) with this query, and has no body.
@@ -167,13 +230,13 @@ impl Deployment {
         }
         head.set_method(method);
         head.remove_header(&http::header::CONTENT_TYPE);
-        Ok(head)
+        Ok(self.authorize(head))
     }
 
     /// The upstream request's head for this API and a body of so many bytes.
     #[must_use]
     pub fn head(&self, kind: EndpointKind, length: usize) -> Option<RequestHeader> {
-        self.heads.of(kind, length)
+        self.heads.of(kind, length).map(|head| self.authorize(head))
     }
 
     /// Takes one of the deployment's parallel slots; `None` if all are taken.

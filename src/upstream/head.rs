@@ -81,7 +81,7 @@ fn head(target: &Target, path: &str) -> Result<RequestHeader> {
                 head.insert_header(header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?)?;
             }
             Auth::Header(name) => head.insert_header(name, secret(key.expose())?)?,
-            Auth::Signed(_) => {}
+            Auth::Signed(_) | Auth::Lent => {}
         }
     }
     for (name, value) in target.dialect.headers() {

@@ -1,11 +1,15 @@
 //! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
 
+use super::lender::Lender;
+use super::station::{self, Watched};
 use super::{
-    Deployment, Endpoint, KeyLane, Lanes, Probe, Queue, QuotaLane, TargetState, Uncallable, callable,
+    Deployment, Endpoint, KeyLane, Lanes, Probe, Queue, QuotaLane, Station, TargetState, Uncallable, callable,
 };
+use crate::dialects::Auth;
 use crate::domain::{HostPort, Secret, TargetId};
-use crate::providers::Target;
+use crate::providers::{LocalServer, Target};
 use futures::future::join_all;
+use pingora::connectors::http::Connector;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -36,10 +40,17 @@ struct Kept {
     /// Numbers the quotas.
     next_quota: u64,
     queues: HashMap<String, Weak<Queue>>,
+    stations: HashMap<StationName, Weak<Station>>,
+    /// Those whose answers somebody needs.
+    watched: Vec<Watched>,
+    lenders: HashMap<Secret, Weak<Lender>>,
 }
 
 /// What a quota is of: an origin, a key there, and the upstream's model.
 type QuotaName = (HostPort, Option<Secret>, String);
+
+/// A server: an origin, the path of its API, its kind, and the model where it has but one.
+type StationName = (HostPort, String, Option<LocalServer>, Option<String>);
 
 impl Upstreams {
     /// An empty registry; `since` is where the clocks of its cooldowns start.
@@ -70,7 +81,10 @@ impl Upstreams {
             let endpoint = self.endpoint(&mut kept, &target.origin);
             let state = self.state(&mut kept, target);
             let quota = self.quota(&mut kept, target);
-            deployments.push(Arc::new(Deployment::new(Arc::clone(target), endpoint, state, quota)?));
+            let station = Self::station(&mut kept, target);
+            let lender = lender(&mut kept, target)?;
+            let deployment = Deployment::new(Arc::clone(target), endpoint, state, quota)?;
+            deployments.push(Arc::new(deployment.with_station(station).lent(lender)));
         }
         let other_endpoints = others.iter().map(|origin| self.endpoint(&mut kept, origin)).collect();
         kept.endpoints.retain(|origin, _| {
@@ -80,13 +94,62 @@ impl Upstreams {
         kept.keys.retain(|_, lane| lane.strong_count() > 0);
         kept.models.retain(|_, lane| lane.strong_count() > 0);
         kept.quotas.retain(|_, quota| quota.strong_count() > 0);
+        kept.stations.retain(|_, station| station.strong_count() > 0);
         kept.queues.retain(|_, queue| queue.strong_count() > 0);
+        kept.lenders.retain(|_, lender| lender.strong_count() > 0);
         Ok((deployments, other_endpoints))
     }
 
     fn endpoint(&self, kept: &mut Kept, origin: &HostPort) -> Arc<Endpoint> {
         let made = || Arc::new(Endpoint::new(origin.clone(), &self.probe));
         Arc::clone(kept.endpoints.entry(origin.clone()).or_insert_with(made))
+    }
+
+    /// A server that tells of itself, or whose list of models is to be seen.
+    fn station(kept: &mut Kept, target: &Target) -> Option<Arc<Station>> {
+        if target.server.is_none() && !target.lists_models() {
+            return None;
+        }
+        let one = (target.server == Some(LocalServer::Vllm)).then(|| target.model.clone());
+        let slot = kept
+            .stations
+            .entry((target.origin.clone(), target.base_path.clone(), target.server, one))
+            .or_default();
+        Some(slot.upgrade().unwrap_or_else(|| {
+            let station = Arc::new(Station::new(target.server));
+            *slot = Arc::downgrade(&station);
+            station
+        }))
+    }
+
+    /// From now on the servers of these deployments are asked what they do.
+    pub fn watch_stations(&self, deployments: &[Arc<Deployment>]) {
+        let mut watched: Vec<Watched> = Vec::new();
+        for deployment in deployments {
+            let Some(station) = deployment.station.as_ref().filter(|station| station.kind.is_some()) else {
+                continue;
+            };
+            match watched.iter_mut().find(|known| Arc::ptr_eq(&known.station, station)) {
+                Some(known) => known.deployments.push(Arc::clone(deployment)),
+                None => watched.push(Watched {
+                    station: Arc::clone(station),
+                    deployments: vec![Arc::clone(deployment)],
+                }),
+            }
+        }
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).watched = watched;
+    }
+
+    /// Asks the watched servers what they do, for ever; runs on the control runtime.
+    pub async fn ask_stations(&self) {
+        let connector: Connector = Connector::new(None);
+        let mut tick = tokio::time::interval(station::EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tick.tick().await;
+            let watched = self.kept.lock().unwrap_or_else(PoisonError::into_inner).watched.clone();
+            station::ask_all(&connector, &watched).await;
+        }
     }
 
     fn quota(&self, kept: &mut Kept, target: &Target) -> Arc<QuotaLane> {
@@ -162,6 +225,18 @@ impl Upstreams {
             }
         }
     }
+}
+
+/// Who lends tokens for a target's key, if that is no token: one for each account.
+fn lender(kept: &mut Kept, target: &Target) -> Result<Option<Arc<Lender>>, Uncallable> {
+    let (Auth::Lent, Some(key)) = (target.auth, &target.api_key) else { return Ok(None) };
+    let slot = kept.lenders.entry(key.clone()).or_default();
+    if let Some(lender) = slot.upgrade() {
+        return Ok(Some(lender));
+    }
+    let lender = Lender::start(key).map_err(|why| Uncallable(target.id.clone(), why))?;
+    *slot = Arc::downgrade(&lender);
+    Ok(Some(lender))
 }
 
 fn quota_name(target: &Target) -> QuotaName {

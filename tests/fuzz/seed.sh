@@ -2,7 +2,8 @@
 # Makes the seed corpus of each target from the golden samples: a few option bytes, then the sample.
 set -eu
 cd "$(dirname "$0")"
-golden=../../src/dialects/openai/golden
+dialects=../../src/dialects
+golden=$dialects/openai/golden
 mkdir -p corpus/sse corpus/request corpus/answer
 for flags in '\000' '\003'; do
     for f in "$golden"/stream/*; do
@@ -18,11 +19,13 @@ for f in "$golden"/answer/* "$golden"/error/*; do
     { printf '\001\220'; cat "$f"; } > "corpus/answer/$(basename "$f")"
 done
 mkdir -p corpus/decoders
-for dialect in openai anthropic; do
-    # A dialect's place in the table.
-    case "$dialect" in openai) at='\000' ;; *) at='\001' ;; esac
+# A dialect's place in the table `dialects::ALL`.
+place=0
+for dialect in openai anthropic gemini ollama cohere converse; do
+    at=$(printf '\\%03o' "$place")
+    place=$((place + 1))
     for client in '\000' '\001'; do
-        for f in "../../src/dialects/$dialect/golden/stream"/*; do
+        for f in "$dialects/$dialect/golden/stream"/* "$dialects/$dialect/golden/answer"/*; do
             { printf "$at$client"'\021\006'; cat "$f"; } > "corpus/decoders/$dialect-${client#?}-$(basename "$f")"
         done
     done

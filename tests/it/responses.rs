@@ -297,11 +297,16 @@ async fn parameters_that_nobody_understands_are_refused_or_dropped() {
     let mut dropping = entry("chat", "http://127.0.0.1:1/v1");
     let simulator = Simulator::start(Script::of(behaviour("ok"))).await.unwrap();
     dropping["litellm_params"]["api_base"] = simulator.base_url().into();
-    dropping["litellm_params"]["additional_drop_params"] = json!(["store"]);
+    dropping["litellm_params"]["additional_drop_params"] = json!(["background"]);
+    dropping["litellm_params"]["drop_params"] = true.into();
     let gate = Gateway::start(&Config::new().entry(dropping)).await;
-    let response = gate.call(&post(RESPONSES, asking(json!({ "store": true })).to_string().as_bytes())).await;
+    let more = json!({ "store": true, "top_logprobs": 3, "background": true });
+    let response = gate.call(&post(RESPONSES, asking(more).to_string().as_bytes())).await;
     assert_eq!(response.status(), 200, "{}", response.text());
-    assert!(sent(&simulator).get("store").is_none());
+    assert!(["store", "top_logprobs", "background"].iter().all(|name| sent(&simulator).get(*name).is_none()));
+    // What an answer without it would not be one to is refused still.
+    let more = json!({ "previous_response_id": "resp_1" });
+    assert_eq!(gate.call(&post(RESPONSES, asking(more).to_string().as_bytes())).await.status(), 400);
 }
 
 #[tokio::test]

@@ -1,55 +1,8 @@
 //! Vendors with words of their own, through the whole gateway: where they are asked, with what, and what the client sees.
 
-use crate::harness::{Config, Gateway};
+use crate::harness::{Config, Gateway, Vendor};
 use crate::support::CHAT;
-use axum::Router;
-use axum::body::{Bytes, to_bytes};
-use axum::extract::{Request, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
-use tokio::net::TcpListener;
-
-type Seen = Arc<Mutex<Vec<(String, Vec<(String, String)>, Value)>>>;
-
-/// A vendor that gives the same answer to everything, and remembers what it was asked.
-struct Vendor {
-    base: String,
-    seen: Seen,
-}
-
-impl Vendor {
-    async fn start(kind: &'static str, answer: impl Into<String>) -> Self {
-        let (seen, answer) = (Seen::default(), Arc::new(answer.into()));
-        let state = (Arc::clone(&seen), answer, kind);
-        let router = Router::new().fallback(tell).with_state(state);
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let base = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        Self { base, seen }
-    }
-
-    fn asked(&self) -> (String, Vec<(String, String)>, Value) {
-        self.seen.lock().unwrap().last().cloned().expect("it was asked")
-    }
-}
-
-async fn tell(
-    State((seen, answer, kind)): State<(Seen, Arc<String>, &'static str)>,
-    request: Request,
-) -> Response {
-    let uri = request.uri().to_string();
-    let headers = request
-        .headers()
-        .iter()
-        .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
-        .collect();
-    let body: Bytes = to_bytes(request.into_body(), usize::MAX).await.unwrap();
-    let body = serde_json::from_slice(&body).unwrap_or_default();
-    seen.lock().unwrap().push((uri, headers, body));
-    ([(CONTENT_TYPE, kind)], answer.as_bytes().to_vec()).into_response()
-}
 
 async fn gateway(params: Value) -> Gateway {
     let entry = json!({ "model_name": "m", "litellm_params": params });
@@ -58,10 +11,6 @@ async fn gateway(params: Value) -> Gateway {
 
 fn chat(stream: bool) -> Value {
     json!({ "model": "m", "stream": stream, "max_tokens": 7, "messages": [{ "role": "user", "content": "hi" }] })
-}
-
-fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
-    headers.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str()).unwrap_or_default()
 }
 
 /// What a whole answer says, and what it counts.
@@ -93,21 +42,18 @@ async fn gemini_is_asked_in_its_own_words() {
         ) + r#"","usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2}}"#
     };
     let stop = r#","finishReason":"STOP""#;
-    let vendor = Vendor::start("application/json", piece("Hello", stop)).await;
+    let vendor = Vendor::telling("application/json", piece("Hello", stop)).await;
     let params = |vendor: &Vendor| json!({ "model": "gemini/gemini-2.5-flash", "api_key": "upstream-key-1", "api_base": format!("{}/v1beta", vendor.base) });
     let gate = gateway(params(&vendor)).await;
     assert_eq!(said(&gate).await, ("Hello".to_owned(), 3, 2));
-    let (uri, headers, body) = vendor.asked();
-    assert_eq!(uri, "/v1beta/models/gemini-2.5-flash:generateContent");
-    assert_eq!(
-        (header(&headers, "x-goog-api-key"), header(&headers, "authorization")),
-        ("upstream-key-1", "")
-    );
-    assert_eq!(body["generationConfig"]["maxOutputTokens"], 7);
+    let asked = vendor.asked();
+    assert_eq!(asked.uri, "/v1beta/models/gemini-2.5-flash:generateContent");
+    assert_eq!((asked.header("x-goog-api-key"), asked.header("authorization")), ("upstream-key-1", ""));
+    assert_eq!(asked.body["generationConfig"]["maxOutputTokens"], 7);
     let events = format!("data: {}\r\n\r\ndata: {}\r\n\r\n", piece("Hel", ""), piece("lo", stop));
-    let vendor = Vendor::start("text/event-stream", events).await;
+    let vendor = Vendor::telling("text/event-stream", events).await;
     assert_eq!(streamed(&gateway(params(&vendor)).await).await, "Hello");
-    assert_eq!(vendor.asked().0, "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
+    assert_eq!(vendor.asked().uri, "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse");
 }
 
 #[tokio::test]
@@ -118,14 +64,14 @@ async fn ollama_is_asked_in_its_own_words() {
             r#"{{"model":"llama3","created_at":"2026-01-01T00:00:00Z","message":{{"role":"assistant","content":"{text}"}},"done":{done}{counts}}}"#
         )
     };
-    let vendor = Vendor::start("application/json", line("Hello", true)).await;
+    let vendor = Vendor::telling("application/json", line("Hello", true)).await;
     let params = |vendor: &Vendor| json!({ "model": "ollama_chat/llama3", "api_base": vendor.base.clone() });
     let gate = gateway(params(&vendor)).await;
     assert_eq!(said(&gate).await, ("Hello".to_owned(), 4, 2));
-    let (uri, _, body) = vendor.asked();
-    assert_eq!((uri.as_str(), &body["options"]["num_predict"]), ("/api/chat", &json!(7)));
+    let asked = vendor.asked();
+    assert_eq!((asked.uri.as_str(), &asked.body["options"]["num_predict"]), ("/api/chat", &json!(7)));
     let lines = format!("{}\n{}\n{}\n", line("Hel", false), line("lo", false), line("", true));
-    let vendor = Vendor::start("application/x-ndjson", lines).await;
+    let vendor = Vendor::telling("application/x-ndjson", lines).await;
     assert_eq!(streamed(&gateway(params(&vendor)).await).await, "Hello");
 }
 
@@ -133,42 +79,43 @@ async fn ollama_is_asked_in_its_own_words() {
 async fn cohere_is_asked_in_its_own_words() {
     let answer = r#"{"id":"c","finish_reason":"COMPLETE","message":{"role":"assistant","content":[{"type":"text","text":"Hello"}]},
         "usage":{"billed_units":{"input_tokens":5,"output_tokens":2},"tokens":{"input_tokens":5,"output_tokens":2}}}"#;
-    let vendor = Vendor::start("application/json", answer).await;
+    let vendor = Vendor::telling("application/json", answer).await;
     let gate =
         gateway(json!({ "model": "cohere/command-a", "api_key": "k", "api_base": vendor.base.clone() }))
             .await;
     assert_eq!(said(&gate).await, ("Hello".to_owned(), 5, 2));
-    let (uri, headers, _) = vendor.asked();
-    assert_eq!((uri.as_str(), header(&headers, "authorization")), ("/v2/chat", "Bearer k"));
+    let asked = vendor.asked();
+    assert_eq!((asked.uri.as_str(), asked.header("authorization")), ("/v2/chat", "Bearer k"));
 }
 
 #[tokio::test]
 async fn bedrock_is_asked_with_a_signature_and_the_secret_stays_here() {
     let answer = r#"{"output":{"message":{"role":"assistant","content":[{"text":"Hello"}]}},"stopReason":"end_turn",
         "usage":{"inputTokens":6,"outputTokens":2,"totalTokens":8}}"#;
-    let vendor = Vendor::start("application/json", answer).await;
+    let vendor = Vendor::telling("application/json", answer).await;
     let gate = gateway(json!({ "model": "bedrock/anthropic.claude-3-haiku-20240307-v1:0", "aws_region_name": "us-east-1",
         "aws_access_key_id": "AKIDEXAMPLE", "aws_secret_access_key": "canary-secret-aws", "api_base": vendor.base.clone() }))
     .await;
     assert_eq!(said(&gate).await, ("Hello".to_owned(), 6, 2));
-    let (uri, headers, body) = vendor.asked();
+    let asked = vendor.asked();
+    let uri = &asked.uri;
     assert!(uri.starts_with("/model/anthropic.claude-3-haiku") && uri.ends_with("/converse"), "{uri}");
-    let signed = header(&headers, "authorization");
+    let signed = asked.header("authorization");
     assert!(signed.starts_with("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/"), "{signed}");
-    assert!(!format!("{headers:?}{body}").contains("canary-secret-aws"));
+    assert!(!format!("{asked:?}").contains("canary-secret-aws"));
 }
 
 #[tokio::test]
 async fn azure_is_asked_by_deployment_and_version() {
     let answer = r#"{"id":"a","object":"chat.completion","model":"gpt-4o","choices":[{"index":0,"finish_reason":"stop",
         "message":{"role":"assistant","content":"Hello"}}],"usage":{"prompt_tokens":7,"completion_tokens":2,"total_tokens":9}}"#;
-    let vendor = Vendor::start("application/json", answer).await;
+    let vendor = Vendor::telling("application/json", answer).await;
     let gate =
         gateway(json!({ "model": "azure/my-gpt", "api_key": "azure-key-1", "api_version": "2024-06-01",
         "api_base": vendor.base.clone() }))
         .await;
     assert_eq!(said(&gate).await, ("Hello".to_owned(), 7, 2));
-    let (uri, headers, _) = vendor.asked();
-    assert_eq!(uri, "/openai/deployments/my-gpt/chat/completions?api-version=2024-06-01");
-    assert_eq!((header(&headers, "api-key"), header(&headers, "authorization")), ("azure-key-1", ""));
+    let asked = vendor.asked();
+    assert_eq!(asked.uri, "/openai/deployments/my-gpt/chat/completions?api-version=2024-06-01");
+    assert_eq!((asked.header("api-key"), asked.header("authorization")), ("azure-key-1", ""));
 }

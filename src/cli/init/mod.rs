@@ -9,7 +9,7 @@ mod summary;
 mod tests;
 mod text;
 mod values;
-mod write;
+pub(super) mod write;
 
 pub(super) use arguments::{Change, Init};
 pub(super) use values::masked;

@@ -12,13 +12,13 @@ const TOO_MUCH: u32 = 0o037;
 
 /// Keeps others from changing files of the folder in the same way while it lives.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub(in crate::cli) struct Lock {
     _folder: File,
 }
 
 impl Lock {
     /// Waits for whoever is at it.
-    pub(super) fn beside(file: &Path) -> io::Result<Self> {
+    pub(in crate::cli) fn beside(file: &Path) -> io::Result<Self> {
         let folder = File::open(folder(file))?;
         match folder.lock() {
             // A file system without locks has no two writers either, as a rule.
@@ -29,7 +29,7 @@ impl Lock {
 }
 
 /// Puts the text in place of the file at one stroke: after a crash there is the old text or the new one.
-pub(super) fn replace(file: &Path, text: &str, _lock: &Lock) -> io::Result<()> {
+pub(in crate::cli) fn replace(file: &Path, text: &str, _lock: &Lock) -> io::Result<()> {
     // What a link leads to is replaced, not the link.
     let file = fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
     let new = named_beside(&file, &format!("new-{:016x}", fastrand::u64(..)));
@@ -57,6 +57,18 @@ pub(super) fn back_up(file: &Path, lock: &Lock) -> io::Result<PathBuf> {
         return Err(io::Error::other("there are too many copies already"));
     };
     replace(&copy, &text, lock)?;
+    Ok(copy)
+}
+
+/// The same, named by the time in UTC.
+pub(in crate::cli) fn back_up_dated(file: &Path, lock: &Lock) -> io::Result<PathBuf> {
+    let now = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%S").to_string();
+    let second = |n: u32| if n == 0 { String::new() } else { format!("-{n}") };
+    let copies = (0..1000).map(|n| named_beside(file, &format!("{now}{}.bak", second(n))));
+    let Some(copy) = copies.into_iter().find(|copy| !copy.exists()) else {
+        return Err(io::Error::other("there are too many copies already"));
+    };
+    replace(&copy, &fs::read_to_string(file)?, lock)?;
     Ok(copy)
 }
 

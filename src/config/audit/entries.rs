@@ -14,7 +14,6 @@ pub(crate) static TOP: &[Key] = &[
     later("guardrails"),
     later("mcp_servers"),
     later("mcp_tools"),
-    later("search_tools"),
     later("vector_store_registry"),
     later("credential_list"),
     later("files_settings"),
@@ -24,6 +23,21 @@ pub(crate) static TOP: &[Key] = &[
     later("policies"),
     later("callback_settings"),
     later("worker_config"),
+];
+
+/// An entry of `search_tools`.
+pub(crate) static SEARCH_TOOL: &[Key] =
+    &[yes("search_tool_name"), yes("litellm_params"), noted("search_tool_info", "its description is listed")];
+
+/// The `litellm_params` of a search tool.
+pub(crate) static SEARCH_PARAMS: &[Key] = &[
+    yes("search_provider"),
+    yes("api_base"),
+    yes("api_key"),
+    yes("timeout"),
+    yes("input_cost_per_query"),
+    yes("cost_per_query"),
+    later("max_retries"),
 ];
 
 /// An entry of `model_list`.
@@ -94,6 +108,11 @@ pub(crate) static PARAMS: &[Key] = &[
     yes("aws_session_token"),
     yes("aws_region_name"),
     yes("aws_bedrock_runtime_endpoint"),
+    yes("vertex_project"),
+    yes("vertex_location"),
+    noted("vertex_credentials", "the JSON of a service account, or the path of a file with it"),
+    yes("vertex_ai_project"),
+    yes("vertex_ai_location"),
     noted("tags", "decide with enable_tag_filtering"),
     later("litellm_credential_name"),
     later("silent_model"),
@@ -102,7 +121,7 @@ pub(crate) static PARAMS: &[Key] = &[
     later("mock_timeout"),
     later("region_name"),
     later("merge_reasoning_content_in_choices"),
-    later("use_in_pass_through"),
+    noted("use_in_pass_through", "its key serves the provider's own API below /{provider}"),
     later("use_litellm_proxy"),
     later("cache_control_injection_points"),
     later("guardrails"),
@@ -241,6 +260,10 @@ pub(crate) static INFO: &[Key] = &[
     yes("supported_environments"),
     noted("base_model", "its limits and prices are those of this model"),
     yes("access_groups"),
+    noted(
+        "local_server",
+        "llama-swap, ollama, vllm or off: whether and how the server is asked what it does",
+    ),
     later("health_check_timeout"),
     later("health_check_max_tokens"),
     later("health_check_model"),

@@ -2,9 +2,10 @@
 
 use super::super::did_you_mean;
 
-pub(crate) use super::entries::{ENTRY, INFO, PARAMS, REQUEST, TOP};
+pub(crate) use super::entries::{ENTRY, INFO, PARAMS, REQUEST, SEARCH_PARAMS, SEARCH_TOOL, TOP};
 pub(crate) use super::settings::{
-    FAILS_POLICY, GENERAL, GROUP, HEALTH_CHECK, LITELLM, QUEUE, RETRY_POLICY, ROUTER, STRATEGY_ARGS, TOLLGATE,
+    FAILS_POLICY, GENERAL, GROUP, HEALTH_CHECK, HEDGE, LITELLM, QUEUE, REALTIME, RETRY_POLICY, ROUTER,
+    SEARCH_LOOP, STRATEGY_ARGS, TOLLGATE,
 };
 
 /// What becomes of a known key, and why.

@@ -64,6 +64,7 @@ pub fn audit(file: &ConfigFile) -> Vec<AuditRow> {
         let path = entry.key.as_str();
         match path {
             "model_list" => rows.models(&entry.node),
+            "search_tools" => rows.search_tools(&entry.node),
             "litellm_settings" => rows.section(&entry.node, path, keys::LITELLM),
             "router_settings" => rows.section(&entry.node, path, keys::ROUTER),
             "general_settings" => rows.section(&entry.node, path, keys::GENERAL),
@@ -106,6 +107,12 @@ impl Rows {
                 "tollgate.health_check" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::HEALTH_CHECK);
                 }
+                "tollgate.realtime" if !entry.node.entries().is_empty() => {
+                    self.section(&entry.node, &below, keys::REALTIME);
+                }
+                "tollgate.search_loop" if !entry.node.entries().is_empty() => {
+                    self.section(&entry.node, &below, keys::SEARCH_LOOP);
+                }
                 "tollgate.queue" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::QUEUE);
                 }
@@ -139,6 +146,9 @@ impl Rows {
                 match entry.key.as_str() {
                     "routing_strategy" => self.strategy(entry, &below),
                     "routing_strategy_args" => self.section(&entry.node, &below, keys::STRATEGY_ARGS),
+                    "hedge" if !entry.node.entries().is_empty() => {
+                        self.section(&entry.node, &below, keys::HEDGE)
+                    }
                     _ => self.by_table(entry, &path, keys::GROUP),
                 }
             }
@@ -220,6 +230,20 @@ impl Rows {
                     ("litellm_params", Value::Map(_)) => self.params(&entry.node, &below),
                     ("model_info", Value::Map(_)) => self.info(&entry.node, &below),
                     _ => self.by_table(entry, &path, keys::ENTRY),
+                }
+            }
+        }
+    }
+
+    fn search_tools(&mut self, list: &Node) {
+        for (i, item) in list.items().iter().enumerate() {
+            let path = format!("search_tools[{i}]");
+            for entry in item.entries() {
+                match (entry.key.as_str(), &entry.node.value) {
+                    ("litellm_params", Value::Map(_)) => {
+                        self.section(&entry.node, &joined(&path, &entry.key), keys::SEARCH_PARAMS);
+                    }
+                    _ => self.by_table(entry, &path, keys::SEARCH_TOOL),
                 }
             }
         }

@@ -22,7 +22,7 @@ pub(crate) static LITELLM: &[Key] = &[
     ignored("cache_type"),
     ignored("cache_kwargs"),
     ignored("telemetry"),
-    later("modify_params"),
+    yes("modify_params"),
     other("set_verbose", "use LITELLM_LOG=DEBUG"),
     later("json_logs"),
     later("turn_off_message_logging"),
@@ -42,8 +42,8 @@ pub(crate) static LITELLM: &[Key] = &[
     later("default_max_internal_user_budget"),
     yes("max_end_user_budget"),
     yes("max_end_user_budget_id"),
-    later("default_key_generate_params"),
-    later("upperbound_key_generate_params"),
+    yes("default_key_generate_params"),
+    yes("upperbound_key_generate_params"),
     later("key_generation_settings"),
     later("default_team_settings"),
     later("default_team_params"),
@@ -134,7 +134,11 @@ pub(crate) static STRATEGY_ARGS: &[Key] = &[
 ];
 
 /// `tollgate.groups.<name>`.
-pub(crate) static GROUP: &[Key] = &[yes("routing_strategy"), yes("routing_strategy_args"), yes("max_wait")];
+pub(crate) static GROUP: &[Key] =
+    &[yes("routing_strategy"), yes("routing_strategy_args"), yes("max_wait"), yes("hedge")];
+
+/// `tollgate.groups.<name>.hedge`.
+pub(crate) static HEDGE: &[Key] = &[yes("after"), yes("share")];
 
 /// `router_settings.retry_policy`.
 pub(crate) static RETRY_POLICY: &[Key] = &[
@@ -255,6 +259,8 @@ pub(crate) static GENERAL: &[Key] = &[
 
 /// `tollgate`: what LiteLLM has no word for.
 pub(crate) static TOLLGATE: &[Key] = &[
+    yes("realtime"),
+    yes("search_loop"),
     yes("access_log"),
     yes("max_body_mb"),
     yes("workers"),
@@ -274,6 +280,12 @@ pub(crate) static TOLLGATE: &[Key] = &[
 /// `tollgate.queue`.
 pub(crate) static QUEUE: &[Key] =
     &[yes("max_wait"), yes("max_depth"), yes("priority"), yes("window_seconds"), yes("keep_alive")];
+
+/// `tollgate.search_loop`.
+pub(crate) static SEARCH_LOOP: &[Key] = &[yes("max_rounds"), yes("max_cost"), yes("timeout")];
+
+/// `tollgate.realtime`.
+pub(crate) static REALTIME: &[Key] = &[yes("idle_timeout"), yes("max_duration"), yes("booked_every")];
 
 /// `tollgate.health_check`.
 pub(crate) static HEALTH_CHECK: &[Key] = &[yes("kind"), yes("path"), yes("interval_seconds")];

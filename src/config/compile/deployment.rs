@@ -1,7 +1,7 @@
 //! One deployment: where it is, whose it is, and with which key it is asked.
 
 use super::super::field::{Field, Report, Section};
-use super::super::tree::Node;
+use super::super::tree::{Node, Value};
 use super::super::{Env, Place, python};
 use super::provider::{self, Meaning};
 use super::{is_placeholder, params, prices, shown};
@@ -11,7 +11,8 @@ use crate::domain::{HostPort, Scheme, Secret, TargetId};
 use crate::providers::catalog::{Facts, ImagePrice};
 use crate::providers::compatible::Row;
 use crate::providers::site::Placed;
-use crate::providers::{Base, Catalog, ModelInfo, Target, Weights};
+use crate::providers::vertex;
+use crate::providers::{Base, Catalog, LocalServer, ModelInfo, Target, Weights};
 
 /// An entry with one key, its environment resolved.
 pub(super) struct Deployment<'a> {
@@ -39,7 +40,8 @@ impl Deployment<'_> {
             Some(placed) => self.parsed(&placed.base, self.place.clone(), meaning.row, report),
             None => self.address(&mut meaning, report),
         };
-        let dialect = meaning.row.map_or(&OpenAi as &dyn Dialect, |row| row.dialect);
+        let dialect = placed.as_ref().and_then(|placed| placed.dialect);
+        let dialect = dialect.or(meaning.row.map(|row| row.dialect)).unwrap_or(&OpenAi as &dyn Dialect);
         if let Some(why) = &meaning.unserved {
             report.warn(model.place(), format!("listed, but calls are refused: {why}"));
         } else if let Some(note) = &meaning.note {
@@ -55,6 +57,8 @@ impl Deployment<'_> {
             Some("image_generation" | "image_edit") => self.catalog.images(&meaning.provider, &meaning.model),
             _ => Vec::new(),
         };
+        let provider = meaning.provider;
+        let server = self.server(&provider, report);
         let of_responses =
             self.info.field("mode").is_some_and(|mode| mode.node().text() == Some("responses"));
         let at_home = |row: &Row| row.has_responses_at(&address.origin, &address.path);
@@ -69,11 +73,13 @@ impl Deployment<'_> {
             dialect,
             query,
             auth,
-            provider: meaning.provider,
+            provider,
             model: meaning.model,
             origin: address.origin,
             base_path: address.path,
             api_base: address.text,
+            server,
+            is_placed: self.base().is_some(),
             weights: weights(self.params, report),
             order: self
                 .params
@@ -84,6 +90,22 @@ impl Deployment<'_> {
             info: model_info(self.params, self.info, (facts, images), report),
             unserved: meaning.unserved,
         })
+    }
+
+    /// What kind of server it is: as `model_info.local_server` has it, else by its provider.
+    fn server(&self, provider: &str, report: &mut Report) -> Option<LocalServer> {
+        let Some(field) = self.info.field("local_server") else { return LocalServer::of_provider(provider) };
+        if field.node().value == Value::Bool(false) {
+            return None;
+        }
+        let name = field.text(report)?;
+        let server = LocalServer::named(&name);
+        if server.is_none() && name != "off" {
+            let names = LocalServer::NAMES.join(", ");
+            report
+                .fault(field.place(), format!("\"{name}\" is no kind of server; there are {names} and off"));
+        }
+        server
     }
 
     /// What is known of the model: by `base_model` if that is set, else by its name.
@@ -157,10 +179,15 @@ impl Deployment<'_> {
         }
         let own = |name: &str| {
             let field = self.params.field(name).filter(|field| !field.is_blank())?;
-            Some(python::str_of(field.node()))
+            Some(match &field.node().value {
+                Value::Map(_) => field.node().to_json().to_string(),
+                _ => python::str_of(field.node()),
+            })
         };
         let param = |name: &str, env: &[&str]| {
-            own(name).or_else(|| env.iter().find_map(|name| self.env.filled(name)).map(str::to_owned))
+            let given =
+                own(name).or_else(|| env.iter().find_map(|name| self.env.filled(name)).map(str::to_owned));
+            if name == vertex::CREDENTIALS { given.map(contents) } else { given }
         };
         match site.place(&meaning.model, &param) {
             Ok(placed) => {
@@ -176,8 +203,8 @@ impl Deployment<'_> {
 
     /// A key that stands in a header must be fit for it.
     fn sendable(&self, key: Option<Secret>, auth: Auth, report: &mut Report) -> Option<Secret> {
-        let shown =
-            key.filter(|key| matches!(auth, Auth::Signed(_)) || params::is_header_value(key.expose()));
+        let stays = matches!(auth, Auth::Signed(_) | Auth::Lent);
+        let shown = key.filter(|key| stays || params::is_header_value(key.expose()));
         if shown.is_none() {
             report.warn(self.place.clone(), "no key that a header can carry: asked without one");
         }
@@ -225,6 +252,18 @@ impl Deployment<'_> {
             python::model_id(self.group, members.iter().map(|entry| (entry.key.as_str(), &entry.node)))
         })
     }
+}
+
+/// Longest file of credentials, in bytes.
+const LONGEST_FILE: u64 = 64 * 1024;
+
+/// What a file holds, if a text is the path of one that can be read; else the text.
+fn contents(text: String) -> String {
+    let is_file = |facts: std::fs::Metadata| facts.is_file() && facts.len() <= LONGEST_FILE;
+    if text.trim_start().starts_with('{') || !std::fs::metadata(text.trim()).is_ok_and(is_file) {
+        return text;
+    }
+    std::fs::read_to_string(text.trim()).unwrap_or(text)
 }
 
 /// An entry without `order` comes after those that have one.

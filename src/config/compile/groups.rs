@@ -3,7 +3,7 @@
 use super::super::did_you_mean;
 use super::super::field::Report;
 use super::super::groups::{GroupConfig, Groups};
-use super::{Sections, queue, strategy};
+use super::{Sections, hedge, queue, strategy};
 use crate::config::{Alias, RouterConfig};
 use crate::providers::Target;
 use std::sync::Arc;
@@ -32,8 +32,9 @@ pub(super) fn compile(
         }
         let Some(group) = field.map(report) else { continue };
         let max_wait = group.field("max_wait").and_then(|f| queue::wait(&f, report));
+        let hedge = group.field("hedge").and_then(|f| hedge::of(&f, report));
         let strategy = strategy::of(&group, router.strategy, report);
-        groups.push((field.key().to_owned(), GroupConfig { strategy, max_wait }));
+        groups.push((field.key().to_owned(), GroupConfig { strategy, max_wait, hedge }));
     }
     Groups(groups)
 }

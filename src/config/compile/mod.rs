@@ -6,6 +6,8 @@ mod deployment;
 mod environment;
 mod fallbacks;
 mod groups;
+mod hedge;
+mod key_terms;
 mod master_key;
 mod params;
 mod passages;
@@ -14,7 +16,9 @@ mod pool;
 mod prices;
 mod provider;
 mod queue;
+mod realtime;
 mod router;
+mod search;
 mod server;
 mod shown;
 mod sinks;
@@ -23,6 +27,7 @@ mod stored;
 mod strategy;
 mod targets;
 mod telemetry;
+mod vendors;
 
 use super::audit::{self, AuditRow};
 use super::field::{Report, Section};
@@ -86,8 +91,12 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let spending = spending::compile(&sections, &mut report);
     let router = router::compile(&sections, &env, &mut report);
     let queue = queue::compile(&sections, &mut report);
+    let realtime = realtime::compile(&sections.tollgate, &mut report);
     let targets = targets::compile(&file.root, &sections, &env, &file.catalog, &mut report);
-    let passages = passages::compile(&sections.general, &env, &mut report);
+    let mut passages = passages::compile(&sections.general, &env, &mut report);
+    vendors::add(&mut passages, &targets, &env, &file.catalog);
+    let search_tools = search::compile(&file.root, &env, &mut report);
+    let search_loop = search::compile_loop(&sections.tollgate, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
     fallbacks::check(&sections, &router.fallbacks, &targets, &aliases, &mut report);
     let groups = groups::compile(&sections, &router, (&targets, &aliases), &mut report);
@@ -103,9 +112,12 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
         spending,
         router,
         queue,
+        realtime,
         groups,
         targets,
         passages,
+        search_tools,
+        search_loop,
         aliases,
         stored,
         settings,
@@ -137,7 +149,9 @@ fn resolved_settings(root: &Node, env: &Env, report: &mut Report) -> Node {
         let node = resolve(&entry.node, &entry.key, env, &mut |unset| warn_unset(&unset, report));
         Entry { node, ..entry.clone() }
     };
-    let others = |entry: &&Entry| !matches!(entry.key.as_str(), "model_list" | "environment_variables");
+    let others = |entry: &&Entry| {
+        !matches!(entry.key.as_str(), "model_list" | "search_tools" | "environment_variables")
+    };
     let entries = root.entries().iter().filter(others).map(resolved).collect();
     Node { mark: root.mark.clone(), value: Value::Map(entries) }
 }

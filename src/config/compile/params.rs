@@ -45,6 +45,10 @@ pub(super) fn compile(
         drop_params: params.field("drop_params").and_then(|f| f.bool(report)),
         allowed_openai_params: texts("allowed_openai_params", report),
         additional_drop_params: texts("additional_drop_params", report),
+        use_in_pass_through: params
+            .field("use_in_pass_through")
+            .and_then(|f| f.bool(report))
+            .unwrap_or_default(),
         takes_stream_options: offers.stream_options,
         has_responses: responses.unwrap_or(offers.responses),
         tags: texts("tags", report).into_iter().map(Into::into).collect(),

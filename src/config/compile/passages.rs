@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue, Method};
 use std::sync::Arc;
 
 /// First parts of paths that are the gateway's own.
-const OWN: [&str; 35] = [
+const OWN: [&str; 37] = [
     "budget",
     "cache",
     "callbacks",
@@ -36,8 +36,10 @@ const OWN: [&str; 35] = [
     "provider",
     "public",
     "ready",
+    "realtime",
     "responses",
     "routes",
+    "search",
     "settings",
     "spend",
     "tag",
@@ -103,6 +105,7 @@ fn passage(node: &Node, path: String, env: &Env, report: &mut Report) -> Option<
         is_open,
         cost: section.field("cost_per_request").map_or(Money::ZERO, |field| cost(&field, report)),
         methods: section.field("methods").map_or_else(|| METHODS.to_vec(), |field| methods(&field, report)),
+        vendor: None,
     })
 }
 
@@ -127,8 +130,9 @@ fn own_path(section: &Section<'_>, place: &Place, report: &mut Report) -> Option
 /// Whether a path is one that the gateway may answer itself.
 pub(crate) fn is_own(path: &str) -> bool {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-    let below = ["/v1/model", "/v1/responses", "/openai/v1/responses"];
-    first.is_empty() || OWN.contains(&first) || below.iter().any(|own| path.starts_with(own))
+    const BELOW: [&str; 5] =
+        ["/v1/model", "/v1/responses", "/openai/v1/responses", "/v1/search", "/v1/realtime"];
+    first.is_empty() || OWN.contains(&first) || BELOW.iter().any(|own| path.starts_with(own))
 }
 
 fn target(section: &Section<'_>, place: &Place, report: &mut Report) -> Option<(Base, String)> {

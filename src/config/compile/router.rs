@@ -37,6 +37,11 @@ pub(super) fn compile(sections: &Sections<'_>, env: &Env, report: &mut Report) -
         cooldown_time: cooldown.unwrap_or(Duration::from_secs(5)),
         disable_cooldowns: either("disable_cooldowns").and_then(|f| f.bool(report)).unwrap_or_default(),
         drop_params: sections.litellm.field("drop_params").and_then(|f| f.bool(report)).unwrap_or_default(),
+        modify_params: sections
+            .litellm
+            .field("modify_params")
+            .and_then(|f| f.bool(report))
+            .unwrap_or_default(),
     }
 }
 

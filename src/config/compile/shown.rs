@@ -7,7 +7,7 @@ use crate::providers::Base;
 use serde_json::{Map, Value as Json};
 
 /// Texts and mappings of an entry that are shown as they are.
-const PLAIN: [&str; 12] = [
+const PLAIN: [&str; 14] = [
     "model",
     "custom_llm_provider",
     "api_version",
@@ -20,6 +20,8 @@ const PLAIN: [&str; 12] = [
     "timeout",
     "guardrails",
     "budget_duration",
+    "vertex_project",
+    "vertex_location",
 ];
 /// Parameters of requests that may hold anything.
 const OPAQUE: [&str; 2] = ["extra_query", "metadata"];

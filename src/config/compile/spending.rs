@@ -40,6 +40,7 @@ pub(super) fn compile(sections: &Sections<'_>, report: &mut Report) -> SpendingC
         forwarded_for: general.field("use_x_forwarded_for").and_then(|f| f.bool(report)).unwrap_or_default(),
         needs_customer: general.field("enforce_user_param").and_then(|f| f.bool(report)).unwrap_or_default(),
         ledger: ledger(general, own, report),
+        key_terms: super::key_terms::compile(litellm, report),
     }
 }
 

@@ -186,6 +186,24 @@ fn parameters_are_sorted_into_settings_and_defaults() {
 }
 
 #[test]
+fn responses_are_relayed_where_they_are_known_to_be_or_said_to_be() {
+    let has = |params: &str, info: &str| {
+        let text = format!(
+            "model_list:\n  - model_name: m\n    litellm_params: {{{params}}}\n    model_info: {{{info}}}\n"
+        );
+        ok(&text, &[]).config.targets[0].params.has_responses
+    };
+    let elsewhere = "model: openai/m, api_key: k, api_base: 'http://h/v1'";
+    assert!(has("model: openai/m, api_key: k", ""));
+    assert!(!has("model: openai/m, api_key: k, use_chat_completions_api: true", ""));
+    assert!(!has(elsewhere, ""));
+    assert!(has(elsewhere, "mode: responses"));
+    assert!(has(&format!("{elsewhere}, use_chat_completions_api: false"), ""));
+    assert!(!has(&format!("{elsewhere}, use_chat_completions_api: true"), "mode: responses"));
+    assert!(!has("model: mistral/m, api_key: k", ""));
+}
+
+#[test]
 fn every_fault_is_reported_at_once_and_none_shows_a_secret() {
     let text = "model_list:
   - model_name: a

@@ -138,7 +138,8 @@ async fn judge(
     let tags = Tags::of(standing.attribution().tags, standing, &request, &question.headers);
     let turn = group.turn(standing, &request, TurnWish::read(&question.headers, &request));
     let tokens = turn.map_or(0, |turn| turn.tokens());
-    let wish = Wish { tokens, ..wish(snapshot, &request, &question.headers, &tags, now) };
+    let asked = Some((&resolution, requested));
+    let wish = Wish { tokens, asked, ..wish(snapshot, &request, &question.headers, &tags, now) };
     let expected = group.expected(request.prompt_estimate(), request.max_tokens());
     let mut gates = standing.gates(&[requested, &*group.name]);
     gates.extend(&snapshot.house.global);
@@ -182,6 +183,7 @@ fn wish<'a>(
         stream: request.stream(),
         affinity: snapshot.wants_affinity.then(|| runtime::affinity(request, headers)),
         tried: &[],
+        asked: None,
     }
 }
 

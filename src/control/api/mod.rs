@@ -13,6 +13,7 @@ pub(super) mod openapi;
 pub(super) mod organizations;
 pub(super) mod responses;
 pub(super) mod salt;
+pub(super) mod search;
 pub(super) mod spend;
 pub(super) mod teams;
 pub(super) mod users;

@@ -11,10 +11,12 @@ mod model;
 mod read;
 mod relay;
 mod tokens;
+mod vertex;
 mod write;
 
 pub use answer::facts;
 pub use relay::Relay;
+pub use vertex::OnVertex;
 
 use super::hub::{Answer, Param, Request};
 use super::stream::OfEvents;
@@ -61,6 +63,11 @@ impl Dialect for Anthropic {
 
     fn headers(&self) -> &'static [(&'static str, &'static str)] {
         &[("anthropic-version", "2023-06-01")]
+    }
+
+    fn patch(&self, request: &mut Request) {
+        request.begin_with_client();
+        request.declare_a_function();
     }
 
     fn encode(&self, request: &mut Request, ask: &Ask<'_>) -> Result<Encoded, ApiError> {

@@ -55,6 +55,11 @@ impl Dialect for Converse {
         EVENT_STREAM
     }
 
+    fn patch(&self, request: &mut Request) {
+        request.begin_with_client();
+        request.declare_a_function();
+    }
+
     fn encode(&self, request: &mut Request, ask: &Ask<'_>) -> Result<Encoded, ApiError> {
         request::encode(request, ask)
     }

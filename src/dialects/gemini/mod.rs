@@ -19,11 +19,13 @@ mod stream;
 mod tests;
 mod tools;
 mod upstream_error;
+mod vertex;
 mod write;
 
 pub use facts::{facts, usage_in_tail};
 pub use list::List;
 pub use relay::Relay;
+pub use vertex::OnVertex;
 
 use super::hub::{Answer, Param, Request};
 use super::stream::OfEvents;

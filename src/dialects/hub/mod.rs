@@ -9,6 +9,7 @@ mod answer;
 mod event;
 mod message;
 mod param;
+mod patch;
 mod reasoning;
 mod request;
 mod tool;

@@ -46,7 +46,8 @@ pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
         | EndpointKind::Speech
         | EndpointKind::Moderations
         | EndpointKind::Responses
-        | EndpointKind::PassThrough => "input",
+        | EndpointKind::PassThrough
+        | EndpointKind::Realtime => "input",
         // What a form asks is a file; what a file or batch is, is not asked of a model.
         EndpointKind::Transcriptions
         | EndpointKind::Translations
@@ -54,6 +55,7 @@ pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
         | EndpointKind::ImageVariations
         | EndpointKind::Files
         | EndpointKind::Batches => "file",
+        EndpointKind::Search => "query",
     }
 }
 

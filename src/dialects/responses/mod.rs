@@ -37,6 +37,10 @@ impl Inbound for Responses {
         HINTS
     }
 
+    fn droppable(&self) -> &'static [&'static str] {
+        &["store", "include", "top_logprobs"]
+    }
+
     fn read(&self, members: &[(Cow<'_, str>, &[u8])]) -> Result<Request, ApiError> {
         read::read(members)
     }

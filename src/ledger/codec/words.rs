@@ -50,6 +50,8 @@ pub(super) const fn endpoint_code(endpoint: EndpointKind) -> u8 {
         EndpointKind::Rerank => 47,
         EndpointKind::Files => 48,
         EndpointKind::Batches => 49,
+        EndpointKind::Search => 50,
+        EndpointKind::Realtime => 51,
     }
 }
 
@@ -75,6 +77,8 @@ pub(super) const fn endpoint(code: u8) -> Option<EndpointKind> {
         47 => EndpointKind::Rerank,
         48 => EndpointKind::Files,
         49 => EndpointKind::Batches,
+        50 => EndpointKind::Search,
+        51 => EndpointKind::Realtime,
         _ => return None,
     })
 }
@@ -121,6 +125,7 @@ pub(super) const fn outcome_code(outcome: &Outcome) -> Ending {
         Outcome::Completed => Ending(0, ""),
         Outcome::Refused(word) => Ending(1, word),
         Outcome::ClientGone => Ending(2, ""),
+        Outcome::Superseded => Ending(3, ""),
         Outcome::Interrupted(class) => Ending(INTERRUPTED + class_code(*class), ""),
     }
 }
@@ -130,6 +135,7 @@ pub(super) fn outcome(code: u8, word: &str) -> Option<Outcome> {
         0 => Outcome::Completed,
         1 => Outcome::Refused(REFUSALS.iter().find(|known| **known == word).unwrap_or(&UNKNOWN_REFUSAL)),
         2 => Outcome::ClientGone,
+        3 => Outcome::Superseded,
         _ => Outcome::Interrupted(class(code.checked_sub(INTERRUPTED)?)?),
     })
 }

@@ -12,6 +12,7 @@ use super::admission::{self, Visitor};
 use super::body::{self, Body};
 use super::phases::request::{self, Asked};
 use super::stage::{Ctx, Refused, Stage};
+use super::subrequest;
 use super::upload::{self, Form, Source, Taken, Upload};
 use crate::auth::receipt::{self, Name, Receipt};
 use crate::dialects::openai::{self as dialect, forms, request as json_request};
@@ -132,11 +133,11 @@ pub(super) async fn run(
     admitted.errand = Some(Box::new(errand));
     match way {
         Way::Plain => {}
-        Way::Delegated => return body::delegate(session, ctx, admitted).await,
+        Way::Delegated => return subrequest::delegate(session, ctx, Stage::Admitted(admitted)).await,
         Way::Passed(upload) => admitted.upload = Some(upload),
         Way::Pumped(upload, source) => {
             admitted.upload = Some(upload);
-            return body::pump(session, ctx, admitted, source).await;
+            return subrequest::pump(session, ctx, Stage::Admitted(admitted), source).await;
         }
     }
     ctx.stage = Stage::Admitted(admitted);

@@ -5,7 +5,7 @@ mod own;
 mod passed;
 
 pub(super) use answer::{Weighed, held, relayed};
-pub(super) use own::{begun, counted, refusal};
+pub(super) use own::{begun, counted, refusal, searched};
 pub(super) use passed::{is_hop_by_hop, passed, repeats};
 
 use crate::domain::{Decimal, Money};

@@ -1,10 +1,10 @@
 //! Heads of answers that no upstream gave: errors of ours, and streams that still wait.
 
 use super::{
-    ACCEL, CALL_ID, COST, FALLBACKS, JSON, MAX_RETRIES, MODEL_ID, RETRIES, TIMEOUT, VERSION, allow_origin,
-    text,
+    ACCEL, CALL_ID, COST, FALLBACKS, JSON, KEY_SPEND, MAX_RETRIES, MODEL_ID, RETRIES, TIMEOUT, VERSION,
+    allow_origin, money, text,
 };
-use crate::domain::LITELLM_VERSION;
+use crate::domain::{LITELLM_VERSION, Money};
 use crate::proxy::stage::{Caller, Refused};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
@@ -33,6 +33,19 @@ pub(in crate::proxy) fn counted(session: &Session, caller: &Caller, length: usiz
     head.insert_header(CALL_ID, text(caller.call_id.as_str()))?;
     head.insert_header(VERSION, HeaderValue::from_static(LITELLM_VERSION))?;
     allow_origin(&mut head, session)?;
+    Ok(head)
+}
+
+/// The head of what a search found.
+pub(in crate::proxy) fn searched(
+    session: &Session,
+    caller: &Caller,
+    length: usize,
+    (cost, key_spend): (Money, Money),
+) -> Result<ResponseHeader> {
+    let mut head = counted(session, caller, length)?;
+    head.insert_header(COST, money(cost))?;
+    head.insert_header(KEY_SPEND, money(key_spend))?;
     Ok(head)
 }
 

@@ -18,7 +18,6 @@ pub(in crate::proxy) fn book(gateway: &Gateway, passing: &mut Passing) {
     };
     let served = (200..400).contains(&passing.status);
     let cost = if served { passing.passage.cost } else { Money::ZERO };
-    let charges = settle::close(gateway, permit, 0, cost);
     let since = |at: Instant| at.saturating_duration_since(passing.caller.arrived);
     let timings = Timings {
         upstream_start: Some(since(passing.started)),
@@ -32,7 +31,11 @@ pub(in crate::proxy) fn book(gateway: &Gateway, passing: &mut Passing) {
         None => Outcome::Completed,
     };
     let blank = settle::blank(&passing.caller, Arc::from(passing.passage.path.as_str()), false);
-    let mut record = UsageRecord { status: passing.status, timings, outcome, cost, priced: true, ..blank };
+    let record = UsageRecord { status: passing.status, timings, outcome, cost, priced: true, ..blank };
+    let (charges, mut record) = match (&mut passing.asked, &passing.passage.vendor) {
+        (Some(asked), Some(vendor)) => asked.settle(gateway, vendor, permit, record),
+        _ => (settle::close(gateway, permit, 0, cost), record),
+    };
     if let Some(who) = &mut passing.who {
         who.attribution.charges = charges;
         record.key_hash = Some(Arc::clone(&who.standing.key_hash));

@@ -1,11 +1,13 @@
 //! What is said to the target, and what of its answer's head is passed on.
 
 use super::Passing;
+use crate::dialects::Unsigned;
 use crate::domain::{LITELLM_VERSION, Secret, unix_ms};
+use crate::providers::Vendor;
 use crate::proxy::head::{is_hop_by_hop, money, repeats};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::{Error, ErrorType, Result};
 use std::time::SystemTime;
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
@@ -52,7 +54,13 @@ pub(in crate::proxy) fn request(passing: &Passing, head: &mut RequestHeader) -> 
             new.append_header(name.clone(), value.clone())?;
         }
     }
-    if !head.headers.contains_key(header::CONTENT_LENGTH) && sends_body(head) {
+    if let (Some(vendor), Some(asked)) = (&passage.vendor, &passing.asked) {
+        as_vendor_wants(vendor, asked.body.as_deref(), head, &mut new, passing)?;
+    }
+    if !new.headers.contains_key(header::CONTENT_LENGTH)
+        && !head.headers.contains_key(header::CONTENT_LENGTH)
+        && sends_body(head)
+    {
         new.insert_header(header::TRANSFER_ENCODING, "chunked")?;
     }
     for (name, value) in &passage.headers {
@@ -61,6 +69,39 @@ pub(in crate::proxy) fn request(passing: &Passing, head: &mut RequestHeader) -> 
     *head = new;
     Ok(())
 }
+
+/// What a provider is to have of the client's head, its length, and its signature if it wants one.
+fn as_vendor_wants(
+    vendor: &Vendor,
+    body: Option<&[u8]>,
+    head: &RequestHeader,
+    new: &mut RequestHeader,
+    passing: &Passing,
+) -> Result<()> {
+    for name in RELAYED {
+        if let Some(value) = head.headers.get(name) {
+            new.insert_header(name, value.clone())?;
+        }
+    }
+    if let Some(body) = body.filter(|_| sends_body(head) || head.headers.contains_key(header::CONTENT_LENGTH))
+    {
+        new.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
+    // A compressed answer could not be metered.
+    new.insert_header(header::ACCEPT_ENCODING, "identity")?;
+    let (Some((signer, key)), Some(body)) = (&vendor.signer, body) else { return Ok(()) };
+    let host = passing.passage.origin.to_string();
+    let unsigned = Unsigned { host: &host, path: &passing.target, body };
+    let signed = signer.sign(&unsigned, key, unix_ms(SystemTime::now()));
+    let signed = signed.map_err(|error| Error::explain(ErrorType::InternalError, error.message))?;
+    for (name, value) in signed {
+        new.insert_header(name, value)?;
+    }
+    Ok(())
+}
+
+/// Headers that say how a provider is to be understood.
+const RELAYED: [&str; 3] = ["anthropic-version", "anthropic-beta", "openai-beta"];
 
 /// HTTP/2 announces no body; a method that takes none has none.
 fn sends_body(head: &RequestHeader) -> bool {
@@ -71,8 +112,12 @@ fn sends_body(head: &RequestHeader) -> bool {
 
 /// Notes the answer's head.
 pub(in crate::proxy) fn receive(passing: &mut Passing, response: &ResponseHeader) {
-    if !response.status.is_informational() {
-        passing.status = response.status.as_u16();
+    if response.status.is_informational() {
+        return;
+    }
+    passing.status = response.status.as_u16();
+    if let (Some(asked), Some(vendor)) = (&mut passing.asked, &passing.passage.vendor) {
+        asked.answered(vendor, passing.status, &response.headers);
     }
 }
 

@@ -1,9 +1,13 @@
 //! Calls that are passed through as they are: to a configured place, with its own credentials, unread.
 //!
-//! Bodies of any size stream both ways. Nothing is tried twice: what was sent on cannot be taken back.
+//! Bodies of any size stream both ways. Nothing is tried twice: what was sent on cannot be taken back. Of a provider's
+//! own API, the request is read before it is sent on, for the model that it names, and its answer on its way, for what
+//! it counts.
 
 mod ending;
 mod head;
+mod meter;
+mod vendor;
 
 use super::admission::{self, Denied};
 use super::phases::request;
@@ -23,6 +27,7 @@ use std::time::{Instant, SystemTime};
 
 pub(super) use ending::{book, finish, record};
 pub(super) use head::{receive, request as upstream_head, respond};
+pub(super) use vendor::{body, seen};
 
 /// The pattern that metrics and logs know these calls by.
 pub(super) const ROUTE: &str = "/{pass_through}";
@@ -38,6 +43,8 @@ pub(super) struct Passing {
     /// Who calls; nobody known calls an open one.
     who: Option<Who>,
     books: Books,
+    /// What is asked of a provider.
+    asked: Option<Box<vendor::Asked>>,
     started: Instant,
     /// The upstream's; 0 while there is none.
     status: u16,
@@ -62,9 +69,13 @@ pub(super) struct Found {
 pub(super) fn find(snapshot: &Snapshot, session: &Session) -> Option<Found> {
     let uri = &session.req_header().uri;
     let (passage, endpoint, below) = snapshot.passage(uri.path())?;
-    let path = format!("{}{below}", passage.target_path);
+    let path = passage.at_target(below);
     let path = if path.is_empty() { "/" } else { path.as_str() };
-    let target = uri.query().map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
+    let query = match &passage.vendor {
+        Some(_) => uri.query().map(vendor::query).filter(|query| !query.is_empty()),
+        None => uri.query().map(str::to_owned),
+    };
+    let target = query.map_or_else(|| path.to_owned(), |query| format!("{path}?{query}"));
     Some(Found { passage: Arc::clone(passage), endpoint: Arc::clone(endpoint), target })
 }
 
@@ -84,6 +95,10 @@ pub(super) async fn start(
         return request::refuse(session, ctx, Refused::new(caller, error, None)).await;
     }
     let bodiless = *method == Method::GET || *method == Method::HEAD;
+    if passage.vendor.is_some() {
+        return vendor::start(gateway, session, ctx, caller, snapshot, Found { passage, endpoint, target })
+            .await;
+    }
     let (who, books) = match admit(gateway, &snapshot, session, &passage, caller.arrived_at).await {
         Ok(admitted) => admitted,
         Err((key_hash, (error, headers))) => {
@@ -94,21 +109,30 @@ pub(super) async fn start(
     if !bodiless {
         body::invite(session).await?;
     }
-    ctx.stage = Stage::Passing(Box::new(Passing {
-        caller,
-        snapshot,
-        passage,
-        endpoint,
-        target,
-        who,
-        books,
-        started: Instant::now(),
-        status: 0,
-        ended: false,
-        interrupted: None,
-        client_gone: false,
-    }));
+    let found = Found { passage, endpoint, target };
+    ctx.stage = Stage::Passing(Box::new(Passing::new(caller, snapshot, found, who, books)));
     Ok(false)
+}
+
+impl Passing {
+    fn new(caller: Caller, snapshot: Arc<Snapshot>, found: Found, who: Option<Who>, books: Books) -> Self {
+        let Found { passage, endpoint, target } = found;
+        Self {
+            caller,
+            snapshot,
+            passage,
+            endpoint,
+            target,
+            who,
+            books,
+            asked: None,
+            started: Instant::now(),
+            status: 0,
+            ended: false,
+            interrupted: None,
+            client_gone: false,
+        }
+    }
 }
 
 type Refusal = (Option<Arc<str>>, Denied);

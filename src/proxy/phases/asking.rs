@@ -1,6 +1,6 @@
 //! What an attempt sends: the client's bytes where the upstream speaks as it does, else a translation.
 
-use crate::dialects::translate::{self, Translated};
+use crate::dialects::translate::{self, Modify, Translated};
 use crate::dialects::{self, Ask, Auth, Shape, ShapeParams, Unsigned, openai};
 use crate::domain::{ApiError, EndpointKind, ErrorKind, unix_ms};
 use crate::proxy::stage::{Admitted, Form};
@@ -61,7 +61,8 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
         return Err(not_offered(&target.provider, &admitted.requested, kind.upstream_path()));
     }
     let ask = Ask { model: &model, provider: &target.provider, shape: &shape };
-    let sent = translate::encode(&admitted.request, inbound, target.dialect, &ask)?;
+    let modify = if admitted.snapshot.config.router.modify_params { Modify::Yes } else { Modify::No };
+    let sent = translate::encode_as(&admitted.request, inbound, target.dialect, &ask, modify)?;
     let head = head(deployment, &sent)?;
     Ok((sent.body, Form::Own(Box::new(head))))
 }

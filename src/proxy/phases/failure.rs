@@ -3,7 +3,7 @@
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Extra, MOST_ATTEMPTS, Refused, Stage};
-use crate::proxy::{Gateway, detour, passing, respond};
+use crate::proxy::{Gateway, detour, passing, race, respond, settle};
 use crate::routing::{BreakerRules, backoff, jitter};
 use crate::upstream::{Deployment, Fault};
 use pingora::{Error, ErrorSource, ErrorType};
@@ -28,7 +28,12 @@ pub(in crate::proxy) fn proxying(
 ) -> Box<Error> {
     match &mut ctx.stage {
         // The body filter has decided already.
-        Stage::Admitted(_) | Stage::Refused(_) | Stage::Arrived | Stage::Delegated => error,
+        Stage::Admitted(_)
+        | Stage::Refused(_)
+        | Stage::Served(_)
+        | Stage::Arrived
+        | Stage::Delegated
+        | Stage::Superseded(_) => error,
         _ if *error.esource() == ErrorSource::Downstream => {
             error.set_retry(false);
             client_left(ctx);
@@ -98,6 +103,9 @@ pub(in crate::proxy) fn decide(
     }
     let deployment = attempt.deployment.clone();
     let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
+    if race::yields(&mut admitted) {
+        return (Stage::Delegated, false);
+    }
     if let Some(upload) = admitted.upload.as_ref().filter(|upload| upload.is_spent()) {
         let mut error = ApiError::upstream(&fault, &deployment.target.provider);
         upload.explain(&mut error);
@@ -205,9 +213,13 @@ fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
 
 fn client_left(ctx: &mut Ctx) {
     ctx.stage = match ctx.take() {
-        Stage::Attempting(attempt) => gone(*attempt),
-        Stage::Capturing(capture) => gone(*capture.attempt),
-        Stage::Holding(hold) if hold.answer.is_none() => gone(*hold.attempt),
+        Stage::Attempting(attempt) => gone(attempt),
+        Stage::Capturing(capture) => gone(capture.attempt),
+        Stage::Holding(hold) if hold.answer.is_none() => gone(hold.attempt),
+        Stage::Relaying(relay) if race::has_lost(&relay.attempt.admitted) => {
+            let (usage, source, _) = settle::relay_usage(&relay);
+            race::loses(relay.attempt, Some((usage, source)))
+        }
         Stage::Relaying(mut relay) => {
             relay.client_gone = true;
             Stage::Relaying(relay)
@@ -220,7 +232,10 @@ fn client_left(ctx: &mut Ctx) {
     };
 }
 
-fn gone(attempt: Attempt) -> Stage {
+fn gone(attempt: Box<Attempt>) -> Stage {
+    if race::has_lost(&attempt.admitted) {
+        return race::loses(attempt, None);
+    }
     let deployment = attempt.deployment.clone();
     let admitted = attempt.close(None, 0);
     let error = ApiError::new(crate::domain::ErrorKind::InvalidRequest, "the client left");
@@ -264,12 +279,19 @@ pub(in crate::proxy) async fn last(
             }
         }
         Stage::Admitted(_) if left => {
-            if let Stage::Admitted(admitted) = ctx.take() {
+            if let Stage::Admitted(mut admitted) = ctx.take() {
+                if race::has_lost(&admitted) {
+                    race::withdraw(&mut admitted);
+                    ctx.stage = Stage::Delegated;
+                    return told;
+                }
                 let error = ApiError::new(crate::domain::ErrorKind::InvalidRequest, "the client left");
                 let refused = Refused { client_gone: true, ..admitted.refuse(error, None) };
                 ctx.stage = Stage::Refused(Box::new(refused));
             }
         }
+        // Another leg answers.
+        Stage::Delegated | Stage::Superseded(_) if session.subrequest_ctx.is_some() => {}
         _ if !left && !respond::is_answered(session) => {
             told.error_code = 500;
             respond::internal(session).await;

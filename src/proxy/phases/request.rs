@@ -10,7 +10,9 @@ use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
 use crate::proxy::upload::{self, Form, Source, Taken, Upload};
-use crate::proxy::{Gateway, deposit, detour, passing, respond};
+use crate::proxy::{
+    Gateway, deposit, detour, passing, race, realtime, respond, searching, subrequest, tooling,
+};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
@@ -33,7 +35,7 @@ pub(in crate::proxy) async fn run(
 ) -> Result<bool> {
     // An answer is held by sending an informational head that must not reach the client.
     session.as_mut().set_ignore_info_resp(true);
-    if body::adopt(session, ctx).await? {
+    if subrequest::adopt(session, ctx).await? {
         return Ok(false);
     }
     keep_alive(gateway, session);
@@ -42,9 +44,14 @@ pub(in crate::proxy) async fn run(
         return deposit::run(gateway, session, ctx, stored).await;
     }
     match endpoints::find(&path) {
-        Some(found) if session.req_header().method == Method::POST => {
-            model_call(gateway, wire, session, ctx, found).await
+        Some(found) if found.kind == EndpointKind::Realtime && session.req_header().method == Method::GET => {
+            realtime::start(gateway, session, ctx, found).await
         }
+        Some(found) if session.req_header().method == Method::POST => match found.kind {
+            EndpointKind::Search => searching::start(gateway, session, ctx, found).await,
+            EndpointKind::Realtime => respond::from_control(gateway, session).await,
+            _ => model_call(gateway, wire, session, ctx, found).await,
+        },
         _ => {
             let snapshot = gateway.runtime.load();
             match passing::find(&snapshot, session) {
@@ -90,28 +97,12 @@ async fn model_call(
     };
     let headers = &session.req_header().headers;
     let asked = Asked { request, path_model: found.model, headers, given: None };
-    let mut admitted = match admit(gateway, caller, snapshot, visitor, asked).await {
+    match admit(gateway, caller, snapshot, visitor, asked).await {
         // Refused from here, a client keeps its connection.
-        Err(refused) => return refuse(session, ctx, *refused).await,
-        Ok(admitted) if is_counted_here(&admitted) => return respond::token_count(session, &admitted).await,
-        Ok(admitted) => admitted,
-    };
-    match way {
-        Way::Replayed | Way::Delegated if exchange::suits(&admitted) => {
-            ctx.stage = Stage::Admitted(admitted);
-            // On the heap, so that other calls need not carry it.
-            return Box::pin(exchange::run(gateway, wire, session, ctx)).await;
-        }
-        Way::Replayed => {}
-        Way::Delegated => return body::delegate(session, ctx, admitted).await,
-        Way::Passed(upload) => admitted.upload = Some(upload),
-        Way::Pumped(upload, source) => {
-            admitted.upload = Some(upload);
-            return body::pump(session, ctx, admitted, source).await;
-        }
+        Err(refused) => refuse(session, ctx, *refused).await,
+        Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
+        Ok(admitted) => serve(gateway, wire, session, ctx, (admitted, way)).await,
     }
-    ctx.stage = Stage::Admitted(admitted);
-    Ok(false)
 }
 
 /// How the body of a call gets upstream.
@@ -159,6 +150,45 @@ async fn take(
     Ok(Ok((forms::read(found.kind, bytes, scan, length), way)))
 }
 
+/// Serves a call that was let in. One whose body is still to come has one way only.
+async fn serve(
+    gateway: &Gateway,
+    wire: &Wire,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    (mut admitted, way): (Box<Admitted>, Way),
+) -> Result<bool> {
+    let replayable = match way {
+        Way::Replayed => true,
+        Way::Delegated => false,
+        Way::Passed(upload) => {
+            admitted.upload = Some(upload);
+            ctx.stage = Stage::Admitted(admitted);
+            return Ok(false);
+        }
+        Way::Pumped(upload, source) => {
+            admitted.upload = Some(upload);
+            return subrequest::pump(session, ctx, Stage::Admitted(admitted), source).await;
+        }
+    };
+    // On the heap, so that other calls need not carry it.
+    if tooling::suits(&admitted) {
+        return Box::pin(tooling::run(gateway, wire, session, ctx, admitted)).await;
+    }
+    if let Some(late) = race::late_after(&admitted).filter(|_| replayable) {
+        return Box::pin(race::run(gateway, session, ctx, admitted, late)).await;
+    }
+    if exchange::suits(&admitted) {
+        ctx.stage = Stage::Admitted(admitted);
+        return Box::pin(exchange::run(gateway, wire, session, ctx)).await;
+    }
+    if replayable {
+        ctx.stage = Stage::Admitted(admitted);
+        return Ok(false);
+    }
+    subrequest::delegate(session, ctx, Stage::Admitted(admitted)).await
+}
+
 /// What is known of a call as it comes in.
 pub(in crate::proxy) fn caller(
     gateway: &Gateway,
@@ -175,7 +205,7 @@ pub(in crate::proxy) fn caller(
         kind,
         lists: kind == EndpointKind::StreamContent && !wants_events(session.req_header().uri.query()),
         trace: gateway.telemetry.tracer.begin(&session.req_header().headers),
-        _in_flight: gateway.telemetry.metrics.in_flight(),
+        _in_flight: Some(gateway.telemetry.metrics.in_flight()),
     }
 }
 
@@ -246,6 +276,7 @@ pub(in crate::proxy) async fn admit(
         turn,
         wishes,
         leanings: Leanings { tags, affinity },
+        racer: None,
         progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
         upload: None,
         errand: None,

@@ -7,6 +7,7 @@ use crate::domain::{ApiError, EndpointKind, Failure, Units, UpstreamClass, Usage
 use crate::providers::Target;
 use crate::proxy::media::{self, Weight};
 use crate::proxy::phases::failure;
+use crate::proxy::race::{self, Course};
 use crate::proxy::stage::{
     Admitted, Attempt, Books, Capture, Ctx, Form, HeldAnswer, Hold, Meter, Relay, Stage,
 };
@@ -35,6 +36,12 @@ pub(in crate::proxy) fn run(
     match &mut ctx.stage {
         Stage::Relaying(relay) => {
             *body = Some(relay.pass(body.take().unwrap_or_default(), end));
+            if !relay.has_won {
+                let course = race::course(relay);
+                if course != Course::On {
+                    return retire(ctx, course);
+                }
+            }
             // What the client is about to see the end of is written down first.
             if relay.has_ended() || relay.interrupted.is_some() {
                 settle::book_relay(gateway, relay, true);
@@ -58,6 +65,7 @@ pub(in crate::proxy) fn run(
             Ok(())
         }
         Stage::Passing(passing) => {
+            passing::seen(passing, body.as_ref());
             if end {
                 passing.end();
                 passing::book(gateway, passing);
@@ -76,6 +84,10 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
     match ctx.take() {
         Stage::Capturing(capture) => refused(gateway, ctx, *capture),
         Stage::Holding(mut hold) => match hold.weigh() {
+            Ok(answer) if !race::wins(&hold.attempt) => {
+                ctx.stage = race::loses(hold.attempt, Some((answer.usage, answer.source)));
+                Err(Error::new_up(ErrorType::Custom("outrun")))
+            }
             Ok(answer) => {
                 hold.attempt.deployment.state.succeeded();
                 hold.answer = Some(answer);
@@ -89,6 +101,18 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
             Ok(())
         }
     }
+}
+
+/// Another attempt of the same call goes on instead.
+fn retire(ctx: &mut Ctx, course: Course) -> Result<()> {
+    ctx.stage = match (ctx.take(), course) {
+        (Stage::Relaying(relay), Course::Lost) => {
+            let (usage, source, _) = settle::relay_usage(&relay);
+            race::loses(relay.attempt, Some((usage, source)))
+        }
+        _ => Stage::Delegated,
+    };
+    Err(Error::new_up(ErrorType::Custom("outrun")))
 }
 
 /// A whole answer to a client that has the head of a stream already: written down, and sent as one event.
@@ -116,8 +140,9 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
 fn give_up(gateway: &Gateway, ctx: &mut Ctx, attempt: Box<Attempt>, fault: Failure) -> Result<()> {
     let (stage, retry) = failure::decide(gateway, attempt, fault);
     let begun = matches!(&stage, Stage::Refused(refused) if refused.begun);
+    let left = matches!(stage, Stage::Delegated);
     ctx.stage = stage;
-    if !retry && !begun {
+    if !retry && !begun && !left {
         return Ok(());
     }
     let mut error = Error::new_up(ErrorType::Custom("retry"));

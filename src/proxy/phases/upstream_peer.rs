@@ -3,11 +3,13 @@
 use super::queue::{self, Turned};
 use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
+use crate::proxy::race::{self, Asked};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, body, detour, passing};
 use crate::runtime::{Outlook, Pick};
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
 use bytes::Bytes;
+use futures::FutureExt as _;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -39,12 +41,16 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let Ready { index, deployment, slot, leave, quota, body, form } = loop {
+    let Ready { index, deployment, slot, leave, quota, body, form, authorized } = loop {
         let error = match prepare(gateway, session, &mut admitted).await {
             Ok(ready) => break ready,
             Err(Stop::Gone(gone)) => {
                 ctx.stage = Stage::Admitted(admitted);
                 return Err(gone);
+            }
+            Err(Stop::Cannot(_)) if race::yields(&mut admitted) => {
+                ctx.stage = Stage::Delegated;
+                return Error::e_explain(ErrorType::InternalError, "another attempt goes on");
             }
             Err(Stop::Cannot(error)) => told(&mut admitted, error),
         };
@@ -61,10 +67,16 @@ pub(in crate::proxy) async fn run(
         write: (body.len() > SMALL_BODY).then_some(patience),
     });
     let started = Instant::now();
+    if let Some(racer) = &admitted.racer {
+        let (target, tried) = (deployment.target.id.clone(), admitted.progress.tried.clone());
+        racer.asks(Asked { target, tried, started });
+    }
     let attempt = Attempt { admitted, index, deployment, slot, leave, quota, body, form, started, patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
-    // A name that never resolved is a connection that cannot be made. Pingora does not ask what follows.
-    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, UNRESOLVED)))
+    // What cannot be asked is a connection that cannot be made. Pingora does not ask what follows.
+    let why = if authorized { UNRESOLVED } else { UNAUTHORIZED };
+    let peer = peer.filter(|_| authorized);
+    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, why)))
 }
 
 /// Everything that an attempt needs.
@@ -76,10 +88,21 @@ struct Ready {
     quota: Option<Ticket>,
     body: Bytes,
     form: Form,
+    /// Whether it has what it shows the upstream.
+    authorized: bool,
+}
+
+/// A deployment that takes the call.
+pub(in crate::proxy) struct Seat {
+    pub(in crate::proxy) index: usize,
+    pub(in crate::proxy) deployment: Arc<Deployment>,
+    pub(in crate::proxy) slot: InFlight,
+    pub(in crate::proxy) leave: Leave,
+    pub(in crate::proxy) quota: Option<Ticket>,
 }
 
 /// Why there is no attempt.
-enum Stop {
+pub(in crate::proxy) enum Stop {
     /// The client left.
     Gone(Box<Error>),
     /// The present group cannot answer.
@@ -91,6 +114,25 @@ async fn prepare(
     session: &mut Session,
     admitted: &mut Admitted,
 ) -> std::result::Result<Ready, Stop> {
+    let Seat { index, deployment, slot, leave, quota } = seat(gateway, session, admitted).await?;
+    let patience = patience(admitted, &deployment);
+    let authorized = match deployment.authorized(patience).now_or_never() {
+        Some(authorized) => authorized,
+        None => {
+            let authorized = Box::pin(deployment.authorized(patience));
+            while_client_stays(session, authorized).await.map_err(Stop::Gone)?
+        }
+    };
+    let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
+    Ok(Ready { index, deployment, slot, leave, quota, body, form, authorized })
+}
+
+/// The deployment that is asked next, with its slot.
+pub(in crate::proxy) async fn seat(
+    gateway: &Gateway,
+    session: &mut Session,
+    admitted: &mut Admitted,
+) -> std::result::Result<Seat, Stop> {
     if let Some(class) = admitted.wishes.as_mut().and_then(|wishes| wishes.mock.take()) {
         return Err(Stop::Cannot(pretended(class, admitted)));
     }
@@ -110,8 +152,7 @@ async fn prepare(
         Some(slot) => slot,
         None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
     };
-    let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
-    Ok(Ready { index, deployment, slot, leave, quota, body, form })
+    Ok(Seat { index, deployment, slot, leave, quota })
 }
 
 /// The next deployment, with what is taken of its quota where that is counted.
@@ -142,6 +183,7 @@ fn pretended(class: UpstreamClass, admitted: &Admitted) -> ApiError {
 /// A body that fits into a fresh socket's buffer, so that writing it cannot block.
 const SMALL_BODY: usize = 16 * 1024;
 
+const UNAUTHORIZED: &str = "there is no token for the upstream";
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
@@ -193,7 +235,7 @@ pub(super) fn pick(admitted: &mut Admitted) -> Pick {
 }
 
 /// What the last attempt said is more use to a client than that nobody is left.
-fn told(admitted: &mut Admitted, error: ApiError) -> ApiError {
+pub(in crate::proxy) fn told(admitted: &mut Admitted, error: ApiError) -> ApiError {
     match admitted.progress.last.take() {
         Some(last) if error.kind == ErrorKind::NoDeployments => {
             let provider = admitted.resolution.group.deployments.first().map(|d| d.target.provider.clone());

@@ -94,6 +94,10 @@ fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Resu
 /// Pingora's `request_body_filter`: whatever it replays is replaced by the attempt's body; an upload passes, changed on
 /// its way.
 pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &mut Ctx) -> Result<()> {
+    if let Stage::Passing(passing) = &ctx.stage {
+        passing::body(passing, body, end);
+        return Ok(());
+    }
     if let Some(attempt) = ctx.stage.attempt()
         && let (Form::Poured(pour), Some(upload)) = (&mut attempt.form, &mut attempt.admitted.upload)
     {

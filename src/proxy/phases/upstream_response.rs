@@ -43,6 +43,9 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
         let after = retry_after(response);
         queue::hear(&mut attempt, response.status.as_u16(), &response.headers, after);
     }
+    if response.status == StatusCode::UNAUTHORIZED {
+        attempt.deployment.doubt();
+    }
     let length = content_length(&response.headers);
     ctx.stage = next(attempt, response, length);
     // A refusal without a body has no body filter to end it.
@@ -103,6 +106,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     } else {
         Meter::Tail { of_events: streams, tail: BytesMut::new(), size: 0 }
     };
+    let has_won = attempt.admitted.resolution.group.hedge.is_none();
     Stage::Relaying(Box::new(Relay {
         attempt,
         passed,
@@ -115,6 +119,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         next_top_up: 0,
         complete: false,
         client_gone: false,
+        has_won,
     }))
 }
 

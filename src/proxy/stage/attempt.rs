@@ -25,6 +25,12 @@ pub(in crate::proxy) struct Attempt {
     pub(in crate::proxy) patience: Duration,
 }
 
+/// An attempt that another one of the same call has outrun.
+pub(in crate::proxy) struct Superseded {
+    pub(in crate::proxy) attempt: Box<Attempt>,
+    pub(in crate::proxy) usage: (Usage, UsageSource),
+}
+
 /// In whose words the upstream is asked.
 pub(in crate::proxy) enum Form {
     /// In the client's: its answer is the client's as it is.

@@ -6,6 +6,7 @@ use crate::dialects::{self, Inbound};
 use crate::domain::{ApiError, Attribution, CallId, EndpointKind, UpstreamClass, UsageRecord, unix_ms};
 use crate::limits::Permit;
 use crate::proxy::deposit::Errand;
+use crate::proxy::race::Racer;
 use crate::proxy::trace::ROUTE;
 use crate::proxy::upload::Upload;
 use crate::runtime::{Resolution, Snapshot, Standing, Turn, TurnWish, Wish};
@@ -25,8 +26,8 @@ pub(in crate::proxy) struct Caller {
     pub(in crate::proxy) lists: bool,
     /// Where it stands in a trace, if anybody is to hear of one.
     pub(in crate::proxy) trace: Option<Arc<Trace>>,
-    /// Counts the call as under way.
-    pub(in crate::proxy) _in_flight: InFlightGuard,
+    /// Counts the call as under way; a second attempt of it counts nothing.
+    pub(in crate::proxy) _in_flight: Option<InFlightGuard>,
 }
 
 /// A call that may be served.
@@ -52,6 +53,8 @@ pub(in crate::proxy) struct Admitted {
     /// What it may do to get its turn; `None` where its group's keys have no limits.
     pub(in crate::proxy) turn: Option<Turn>,
     pub(in crate::proxy) leanings: Leanings,
+    /// Its part in a race of attempts.
+    pub(in crate::proxy) racer: Option<Racer>,
     pub(in crate::proxy) progress: Progress,
     /// What of its body is still to come, if that is passed on as it comes.
     pub(in crate::proxy) upload: Option<Box<Upload>>,
@@ -112,6 +115,33 @@ impl Admitted {
         Some(&self.requested).filter(|name| self.called == **name && ***name != *upstream)
     }
 
+    /// The same call for a second attempt, which nothing is reserved for yet.
+    pub(in crate::proxy) fn twin(&self, racer: Racer) -> Self {
+        let Caller { arrived, arrived_at, route, kind, lists, .. } = self.caller;
+        let (call_id, trace) = (self.caller.call_id.clone(), self.caller.trace.clone());
+        Self {
+            caller: Caller { arrived, arrived_at, call_id, route, kind, lists, trace, _in_flight: None },
+            snapshot: Arc::clone(&self.snapshot),
+            standing: self.standing.clone(),
+            attribution: self.attribution.clone(),
+            limits: self.limits.clone(),
+            books: Books::Closed,
+            request: self.request.clone(),
+            requested: Arc::clone(&self.requested),
+            called: Arc::clone(&self.called),
+            resolution: self.resolution.clone(),
+            controls: self.controls,
+            wishes: self.wishes.clone(),
+            turns: self.turns,
+            turn: self.turn,
+            leanings: self.leanings,
+            racer: Some(racer),
+            progress: Progress::default(),
+            upload: None,
+            errand: None,
+        }
+    }
+
     /// What it wants of its next deployment.
     pub(in crate::proxy) fn wish(&self) -> Wish<'_> {
         Wish {
@@ -124,6 +154,7 @@ impl Admitted {
             stream: self.request.stream(),
             affinity: self.leanings.affinity,
             tried: &self.progress.tried,
+            asked: Some((&self.resolution, &self.called)),
         }
     }
 

@@ -5,12 +5,14 @@ mod call;
 mod progress;
 mod refused;
 mod relay;
+mod served;
 
-pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, PassedHeaders};
+pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, PassedHeaders, Superseded};
 pub(super) use call::{Admitted, Books, Caller, Controls, Extra, Leanings, MOST_RETRIES};
 pub(super) use progress::{MOST_ATTEMPTS, Progress};
 pub(super) use refused::Refused;
 pub(super) use relay::{Meter, Relay};
+pub(super) use served::Served;
 
 use super::passing::Passing;
 use crate::telemetry::Trace;
@@ -34,11 +36,21 @@ impl Ctx {
     }
 }
 
+impl Ctx {
+    /// Takes the stage out if a whole answer is held in it.
+    pub(super) fn take_if_held(&mut self) -> Stage {
+        match &self.stage {
+            Stage::Holding(hold) if hold.answer.is_some() => self.take(),
+            _ => Stage::Arrived,
+        }
+    }
+}
+
 /// The stages of a call.
 pub(super) enum Stage {
     /// Nothing is known yet, or there is nothing to account for.
     Arrived,
-    /// Handed to a subrequest, which accounts for it.
+    /// Handed to a subrequest or another attempt, which accounts for it.
     Delegated,
     /// Accepted; no attempt is under way.
     Admitted(Box<Admitted>),
@@ -50,8 +62,12 @@ pub(super) enum Stage {
     Holding(Box<Hold>),
     /// The answer is on its way to the client: nothing can be taken back.
     Relaying(Box<Relay>),
+    /// Outrun by another attempt of the same call.
+    Superseded(Box<Superseded>),
     /// Passed through unread.
     Passing(Box<Passing>),
+    /// Answered from here, and written down.
+    Served(Box<Served>),
     /// The client is to be answered, or was answered, with an error.
     Refused(Box<Refused>),
 }
@@ -86,8 +102,10 @@ impl Stage {
             Self::Capturing(capture) => &capture.attempt.admitted.caller,
             Self::Holding(hold) => &hold.attempt.admitted.caller,
             Self::Relaying(relay) => &relay.attempt.admitted.caller,
+            Self::Superseded(lost) => &lost.attempt.admitted.caller,
             Self::Refused(refused) => &refused.caller,
             Self::Passing(passing) => &passing.caller,
+            Self::Served(served) => return served.trace.clone(),
         };
         caller.trace.clone()
     }

@@ -22,6 +22,8 @@ pub(in crate::proxy) struct Relay {
     pub(in crate::proxy) next_top_up: u64,
     pub(in crate::proxy) complete: bool,
     pub(in crate::proxy) client_gone: bool,
+    /// Whether this is certainly the answer that the client gets: no other attempt can be faster.
+    pub(in crate::proxy) has_won: bool,
 }
 
 /// How an answer under way is read.

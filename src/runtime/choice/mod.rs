@@ -10,11 +10,12 @@ mod tags;
 mod tests;
 mod told;
 
-use super::{Group, House};
+use super::{Group, House, Resolution};
 use crate::domain::{EndpointKind, Prices};
 use crate::routing::{Candidate, Look, Sight, strategies};
 use crate::upstream::Deployment;
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tags::TagRule;
@@ -40,6 +41,8 @@ pub struct Wish<'a> {
     pub affinity: Option<u64>,
     /// The deployments it met already, by index.
     pub tried: &'a [usize],
+    /// What was asked for, and what that stood for, where deployments stand for many models.
+    pub asked: Option<(&'a Resolution, &'a str)>,
 }
 
 /// Why a deployment cannot be chosen.
@@ -70,6 +73,8 @@ pub enum Drawback {
     Full,
     /// Its endpoint fails its probes.
     Down,
+    /// The model is not in its server's memory.
+    Cold,
 }
 
 /// What a group answers when asked for a deployment.
@@ -243,6 +248,8 @@ impl Bar {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Offer {
     /// Those without a drawback.
+    Warm,
+    /// Those without one but that the model must be loaded.
     Ready,
     /// Those that the call has not met.
     Fresh,
@@ -269,7 +276,10 @@ impl<'a> View<'a> {
     }
 
     fn choose(&mut self, draw: f64) -> Option<usize> {
-        [Offer::Ready, Offer::Fresh, Offer::All].into_iter().find_map(|offer| {
+        // Where no server tells what it has loaded, the first two are the same.
+        let first = usize::from(!self.group.has_stations);
+        let offers = [Offer::Warm, Offer::Ready, Offer::Fresh, Offer::All];
+        offers.into_iter().skip(first).find_map(|offer| {
             self.offer = offer;
             self.group.chooser.pick(&Look { draw, affinity: self.wish.affinity, sight: self })
         })
@@ -286,8 +296,25 @@ impl<'a> View<'a> {
         } else if !deployment.has_room() {
             Some(Drawback::Full)
         } else {
-            (!deployment.endpoint.is_up()).then_some(Drawback::Down)
+            let is_up = deployment.endpoint.is_up();
+            (!is_up || self.is_cold(deployment)).then_some(if is_up {
+                Drawback::Cold
+            } else {
+                Drawback::Down
+            })
         }
+    }
+
+    /// Whether the model would have to be loaded first, as far as the server tells.
+    fn is_cold(&self, deployment: &Deployment) -> bool {
+        if !self.group.has_stations || deployment.station.is_none() {
+            return false;
+        }
+        let model = &deployment.target.model;
+        let model = self.wish.asked.map_or(Cow::Borrowed(model.as_str()), |(resolution, requested)| {
+            resolution.upstream_model(model, requested)
+        });
+        deployment.has_loaded(&model) == Some(false)
     }
 
     fn deployment(&self, at: usize) -> Option<&Deployment> {
@@ -298,7 +325,8 @@ impl<'a> View<'a> {
 impl Sight for View<'_> {
     fn usable(&self, at: usize) -> bool {
         let offered = match self.offer {
-            Offer::Ready => self.drawback(at).is_none(),
+            Offer::Warm => self.drawback(at).is_none(),
+            Offer::Ready => matches!(self.drawback(at), None | Some(Drawback::Cold)),
             Offer::Fresh => !self.wish.tried.contains(&at),
             Offer::All => true,
         };
@@ -306,7 +334,7 @@ impl Sight for View<'_> {
     }
 
     fn in_flight(&self, at: usize) -> u64 {
-        self.deployment(at).map(Deployment::in_flight).unwrap_or_default()
+        self.deployment(at).map(Deployment::busy).unwrap_or_default()
     }
 
     fn latency(&self, at: usize) -> Option<f64> {

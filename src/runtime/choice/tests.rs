@@ -60,6 +60,7 @@ fn wish<'a>(house: &'a House, tags: &'a [Arc<str>], tried: &'a [usize]) -> Wish<
         stream: false,
         affinity: Some(7),
         tried,
+        asked: None,
     }
 }
 

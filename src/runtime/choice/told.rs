@@ -56,6 +56,7 @@ impl Drawback {
             Self::Tried => "tried",
             Self::Full => "parallel_slots",
             Self::Down => "endpoint_down",
+            Self::Cold => "model_not_loaded",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::bulk::{Cell, Cells};
 use super::tables::{self, TAG_DAYS};
-use crate::domain::{UsageRecord, unix_ms};
+use crate::domain::{Outcome, UsageRecord, unix_ms};
 use ahash::RandomState;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -21,12 +21,14 @@ struct Sums([i64; 9]);
 impl Sums {
     fn add(&mut self, record: &UsageRecord) {
         let success = tables::is_success(record);
+        // What a call cost besides is no call of its own.
+        let call = record.outcome != Outcome::Superseded;
         let usage = &record.usage;
         let count = |tokens: u64| i64::try_from(tokens).unwrap_or(i64::MAX).min(MOST_TOKENS);
         let more = [
-            1,
+            i64::from(call),
             i64::from(success),
-            i64::from(!success),
+            i64::from(call && !success),
             count(usage.prompt),
             count(usage.completion),
             count(usage.cached),

@@ -376,3 +376,28 @@ async fn what_was_found_by_spans_goes_with_its_rows() {
     assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_usage_span").await, 1);
     assert_eq!(number(&store, "SELECT MIN(span) FROM tollgate_usage_find").await, 2);
 }
+
+#[tokio::test]
+async fn calls_of_an_older_file_are_found() {
+    let (store, _folder) = both().await.swap_remove(0);
+    let made = |number: u64| UsageRecord { id: RecordId::new(ARRIVED + number, 0), ..record(number.into()) };
+    let records: Vec<_> = (0..3 * find::SPAN).map(made).collect();
+    store.book(&booking(&records, &[])).await.unwrap();
+    // As the release before left it.
+    for sql in [
+        "DROP TABLE tollgate_usage_span",
+        "DROP TABLE tollgate_usage_find",
+        "CREATE INDEX tollgate_usage_request_id ON tollgate_usage (request_id)",
+        "CREATE INDEX tollgate_usage_api_key ON tollgate_usage (api_key, id)",
+        "DELETE FROM tollgate_schema WHERE minor = 5",
+    ] {
+        on!(&store.db, pool => sqlx::query(sql).execute(pool).await.map(drop)).unwrap();
+    }
+    store.migrate().await.unwrap();
+    let only = vec![(CallColumn::RequestId, "chatcmpl-1".to_owned())];
+    let query = CallQuery { only, limit: 9, ..CallQuery::default() };
+    assert_eq!(store.calls(&query).await.unwrap().len(), 1, "before its span is entered");
+    while store.index_calls().await.unwrap() {}
+    assert_eq!(number(&store, "SELECT COUNT(*) FROM tollgate_usage_span").await, 1);
+    assert_eq!(store.calls(&query).await.unwrap().len(), 1, "and after");
+}

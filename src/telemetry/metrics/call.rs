@@ -67,7 +67,7 @@ impl Ending {
     fn of(record: &UsageRecord) -> Self {
         match record.outcome {
             Outcome::Completed => Self::Completed,
-            Outcome::ClientGone => Self::Gone,
+            Outcome::ClientGone | Outcome::Superseded => Self::Gone,
             Outcome::Interrupted(class) => Self::Interrupted(class),
             Outcome::Refused(word) => {
                 let last = record.attempts.last().and_then(|attempt| attempt.failure);

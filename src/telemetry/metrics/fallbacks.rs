@@ -2,7 +2,7 @@
 
 use super::call::{CallShape, Key, exception_class, whose};
 use super::family::{Builder, Family};
-use super::label::{Label as L, NONE};
+use super::label::{Label as L, LabelSet, NONE};
 use super::names::Names;
 use crate::domain::{ErrorKind, Outcome, UpstreamClass, UsageRecord};
 use prometheus::{Error, IntCounter};
@@ -19,12 +19,16 @@ const FALLBACK: &[L] = &[
     L::ModelId,
 ];
 
+const HEDGED: &[L] = &[L::ModelGroup, L::Result];
+
 /// Families about fallbacks.
 pub(super) struct Fallbacks {
     /// The other group answered.
     successful: Family<IntCounter>,
     /// It did not.
     failed: Family<IntCounter>,
+    /// Calls that were made twice, by which attempt answered first.
+    hedged: Family<IntCounter>,
 }
 
 /// What a group of a call was tried for: the attempts that follow each other in it.
@@ -49,7 +53,17 @@ impl Fallbacks {
                 "Calls that another group did not answer either",
                 FALLBACK,
             )?,
+            hedged: to.family(
+                "tollgate_hedged_calls_total",
+                "Calls that were made twice because the first token was late, by the attempt that answered",
+                HEDGED,
+            )?,
         })
+    }
+
+    pub(super) fn hedged(&self, group: &str, second_won: bool) {
+        let result = if second_won { "second" } else { "first" };
+        self.hedged.get(&LabelSet::new().with(L::ModelGroup, group).with(L::Result, result)).inc();
     }
 
     /// Counts each change of the group within a call. A list of groups behind one alias is one group, not a fallback.

@@ -100,7 +100,7 @@ impl Gateway {
         match record.outcome {
             Outcome::ClientGone => self.client_disconnects.inc(),
             Outcome::Interrupted(_) => self.interrupted_streams.inc(),
-            Outcome::Completed | Outcome::Refused(_) => {}
+            Outcome::Completed | Outcome::Refused(_) | Outcome::Superseded => {}
         }
         if record.target.is_some() {
             let [upstream, estimated, absent] = &self.usage_source;

@@ -88,6 +88,8 @@ pub(in crate::telemetry) const fn operation(kind: EndpointKind) -> &'static str 
         EndpointKind::Files => "files",
         EndpointKind::Batches => "batches",
         EndpointKind::PassThrough => "pass_through",
+        EndpointKind::Search => "search",
+        EndpointKind::Realtime => "realtime",
     }
 }
 

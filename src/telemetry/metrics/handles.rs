@@ -21,6 +21,13 @@ pub(super) struct CallHandles {
 }
 
 impl CallHandles {
+    /// Counts what a call cost besides: tokens and money, but no call.
+    pub(super) fn record_cost(&self, record: &UsageRecord) {
+        if let Some(tokens) = &self.tokens {
+            tokens.count(record);
+        }
+    }
+
     pub(super) fn record(&self, record: &UsageRecord) {
         self.requests.count();
         if let Some(tokens) = &self.tokens {

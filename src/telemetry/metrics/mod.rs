@@ -38,7 +38,7 @@ pub use queue::WaitGuard;
 pub use select::Selection;
 pub use sinks::SinkCounters;
 
-use crate::domain::{Scope, TargetId, UsageRecord};
+use crate::domain::{Outcome, Scope, TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
 use arc_swap::ArcSwap;
 use call::Key;
@@ -164,6 +164,9 @@ impl Metrics {
     pub fn record(&self, record: &UsageRecord) {
         let names = self.names.load();
         let key = Key::call(record, &names);
+        if record.outcome == Outcome::Superseded {
+            return names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record_cost(record);
+        }
         names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record(record);
         for attempt in &record.attempts {
             let key = Key::attempt(attempt, &key);
@@ -245,6 +248,11 @@ impl Metrics {
     /// A call got its turn after so long.
     pub fn left_queue(&self, group: &str, waited: Duration) {
         self.areas.queue.leave(group, waited);
+    }
+
+    /// A call was made twice; whether the second attempt answered first.
+    pub fn hedged(&self, group: &str, second_won: bool) {
+        self.areas.fallbacks.hedged(group, second_won);
     }
 
     /// A call got no turn; `reason` is a word from a table.

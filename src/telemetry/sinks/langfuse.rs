@@ -118,7 +118,7 @@ fn generation(call: &Finished, id: &str, trace_id: &str, at: &str) -> Value {
     body.put("costDetails", json!({ "total": record.cost.dollars() }));
     let (_, error) = record.outcome.words();
     let level = match record.outcome {
-        Outcome::Completed => "DEFAULT",
+        Outcome::Completed | Outcome::Superseded => "DEFAULT",
         Outcome::ClientGone => "WARNING",
         Outcome::Refused(_) | Outcome::Interrupted(_) => "ERROR",
     };

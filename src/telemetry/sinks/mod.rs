@@ -189,7 +189,11 @@ impl Inlet {
 
 impl Choice {
     fn takes(&self, record: &UsageRecord) -> bool {
-        let wanted = if record.outcome == Outcome::Completed { self.successes } else { self.failures };
+        let wanted = if matches!(record.outcome, Outcome::Completed | Outcome::Superseded) {
+            self.successes
+        } else {
+            self.failures
+        };
         wanted && (self.share >= 1.0 || fastrand::f64() < self.share)
     }
 }

@@ -159,7 +159,7 @@ fn call_span(record: &UsageRecord, trace: &Trace) -> Value {
     let is_error = match record.outcome {
         Outcome::Refused(_) => record.status >= 500,
         Outcome::Interrupted(_) => true,
-        Outcome::Completed | Outcome::ClientGone => false,
+        Outcome::Completed | Outcome::ClientGone | Outcome::Superseded => false,
     };
     let mut span = json!({
         "traceId": trace.id(),

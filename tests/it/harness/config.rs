@@ -61,6 +61,12 @@ impl Config {
         self
     }
 
+    /// A section of its own, whatever it is.
+    pub(crate) fn section(mut self, name: &str, value: Value) -> Self {
+        self.sections.insert(name.to_owned(), value);
+        self
+    }
+
     /// Leaves a section out.
     pub(crate) fn without(mut self, section: &str) -> Self {
         self.sections.remove(section);

@@ -10,17 +10,23 @@ pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod raw;
 pub(crate) mod schema;
+pub(crate) mod scripted;
 pub(crate) mod traffic;
+pub(crate) mod vendor;
+pub(crate) mod websocket;
 
 pub(crate) use collector::{Collector, Manner, Post};
 pub(crate) use config::Config;
 pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address};
-pub(crate) use http::{Connection, Event, Response, chunked_request, request};
+pub(crate) use http::{Connection, Event, Head, Response, chunked_request, request};
 
 pub(crate) use load::Load;
 pub(crate) use raw::Raw;
 pub(crate) use schema::Schema;
+pub(crate) use scripted::{Asked, Reply, Scripted};
 pub(crate) use traffic::Traffic;
+pub(crate) use vendor::{Told, Vendor};
+pub(crate) use websocket::{Realtime, Talk, handshake};
 
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -1,6 +1,7 @@
 //! From its making to its end: what changes a key is effective with the next call.
 
 use super::{Place, places};
+use crate::harness::{Config, Gateway, MODEL, upstream};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tollgate::domain::{CounterId, Money, Scope};
@@ -119,4 +120,59 @@ async fn spend_is_of_the_present_period_and_can_be_reset() {
         place.done("/key/update", json!({ "key": key, "spend": 1.25 })).await;
         assert_eq!(shown().await["spend"], 1.25);
     }
+}
+
+#[tokio::test]
+async fn keys_are_listed_by_what_they_spent() {
+    for place in places().await {
+        let mut keys = Vec::new();
+        for dollars in [1.5, 0.0, 7.0] {
+            let (key, made) = place.key(json!({ "user_id": "spender" })).await;
+            if dollars > 0.0 {
+                spend(&place, &key, dollars, 0).await;
+            }
+            keys.push(made["token"].clone());
+        }
+        let listed = async |direction: &str| {
+            let path = format!("/key/list?user_id=spender&sort_by=spend&sort_order={direction}");
+            place.asked(&path).await["keys"].clone()
+        };
+        assert_eq!(listed("desc").await, json!([keys[2], keys[0], keys[1]]));
+        assert_eq!(listed("asc").await, json!([keys[1], keys[0], keys[2]]));
+    }
+}
+
+#[tokio::test]
+async fn new_keys_get_what_the_configuration_says_and_no_more() {
+    let upstream = upstream("ok").await;
+    let config = Config::new().deployment(MODEL, MODEL, &upstream.base_url(), "upstream-key").set(
+        "litellm_settings",
+        json!({
+            "default_key_generate_params": { "max_budget": 5, "models": [MODEL], "team_id": null },
+            "upperbound_key_generate_params":
+                { "max_budget": 100, "budget_duration": "10d", "duration": "30d", "rpm_limit": 60 },
+        }),
+    );
+    let gateway = Gateway::start(&config).await;
+    let made = gateway.post("/key/generate", &json!({})).await.json();
+    let got = [&made["max_budget"], &made["budget_duration"], &made["rpm_limit"], &made["models"]];
+    assert_eq!(got, [&json!(5.0), &json!("10d"), &json!(60), &json!([MODEL])]);
+    assert!(made["expires"].is_string());
+    for (asked, words) in [
+        (
+            json!({ "max_budget": 100.5 }),
+            "max_budget is over max limit set in config - user_value=100.5; max_value=100",
+        ),
+        (json!({ "rpm_limit": 61 }), "user_value=61; max_value=60"),
+        (json!({ "budget_duration": "11d" }), "user_value=11d; max_value=10d"),
+        (json!({ "duration": "2mo" }), "duration is over max limit"),
+    ] {
+        let refused = gateway.post("/key/generate", &asked).await;
+        assert!(refused.status() == 400 && refused.text().contains(words), "{asked}: {}", refused.text());
+        let update = crate::harness::with(asked.clone(), json!({ "key": made["key"] }));
+        let refused = gateway.post("/key/update", &update).await;
+        assert!(refused.status() == 400 && refused.text().contains(words), "{update}: {}", refused.text());
+    }
+    let asked = json!({ "max_budget": 100, "budget_duration": "240h", "rpm_limit": 60, "models": ["all-team-models"] });
+    assert_eq!(gateway.post("/key/generate", &asked).await.json()["models"], asked["models"]);
 }

@@ -3,7 +3,7 @@
 use super::change::{apply, blank, soft_budget};
 use super::form::FIELDS;
 use super::stored::{facts, random_key, shown};
-use super::{Caller, Stored, inherit, rows, update, values};
+use super::{Caller, Stored, inherit, rows, terms, update, values};
 use crate::auth::{self, Principal};
 use crate::control::refusal::Refusal;
 use crate::control::{Control, calendar, fields};
@@ -68,6 +68,7 @@ async fn make(caller: &Caller<'_>, mut fields: Doc) -> Result<Value, Refusal> {
         return rows::generated(control, &key, &text).await;
     }
     inherit::complete(&mut fields, caller).await?;
+    terms::complete(&mut fields, control)?;
     let now = calendar::now_ms();
     let mut doc = blank(&shown(&text), caller, now);
     apply(&mut doc, &fields, caller, now)?;

@@ -6,7 +6,7 @@ use crate::control::Control;
 use crate::control::fields::Asked;
 use crate::control::refusal::Refusal;
 use crate::domain::{KeyDigest, Scope};
-use crate::store::{Doc, Facts, Filter, KEYS, MEMBERS, Order, Query as Search, USERS};
+use crate::store::{Doc, Facts, Filter, KEYS, MEMBERS, Order, Query as Search, SPENT, USERS};
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
@@ -18,8 +18,10 @@ use std::sync::Arc;
 const MOST: u32 = 100;
 /// A user's teams that are looked at.
 const TEAMS: u32 = 200;
-const SORTED_BY: [&str; 7] =
-    ["created_at", "key_alias", "key_name", "user_id", "team_id", "expires", "token"];
+const SORTED_BY: [&str; 8] =
+    ["created_at", "key_alias", "key_name", "user_id", "team_id", "expires", "token", "spend"];
+/// Keys that are sorted by what they spent: for no more does an answer come at once.
+const MOST_SPENDERS: u64 = 100_000;
 
 /// Which keys, and how.
 #[derive(Default, Deserialize)]
@@ -83,7 +85,10 @@ pub(in crate::control) async fn run(
     let full = truth(&wanted.return_full_object);
     let search = search(&caller, wanted, &page).await?;
     let found = match search {
-        Some(search) => control.store.list(&KEYS, &search).await?,
+        Some(search) => {
+            by_few_spenders(&control, &search).await?;
+            control.store.list(&KEYS, &search).await?
+        }
         None => crate::store::Listing { rows: Vec::new(), total: 0 },
     };
     let keys = if full {
@@ -97,6 +102,21 @@ pub(in crate::control) async fn run(
         "current_page": page.number,
         "total_pages": page.of(found.total),
     })))
+}
+
+/// Refuses to sort a great many keys by what they spent.
+async fn by_few_spenders(control: &Control, search: &Search) -> Result<(), Refusal> {
+    if search.order.is_none_or(|order| order.column != SPENT) {
+        return Ok(());
+    }
+    let count = Search { order: None, limit: 1, offset: 0, ..search.clone() };
+    if control.store.list(&KEYS, &count).await?.total <= MOST_SPENDERS {
+        return Ok(());
+    }
+    let words = format!(
+        "More than {MOST_SPENDERS} keys are not sorted by spend. Name a user_id, team_id or organization_id."
+    );
+    Err(Refusal::bad("sort_by", words))
 }
 
 /// The rows of a page, with what was spent asked for once.
@@ -203,7 +223,11 @@ fn order(by: Option<&str>, direction: Option<&str>) -> Result<Order, Refusal> {
             Refusal::bad("sort_by", format!("Keys are sorted by one of: {}.", SORTED_BY.join(", ")))
         })?,
     };
-    let column = if column == "token" { "id" } else { column };
+    let column = match column {
+        "token" => "id",
+        "spend" => SPENT,
+        column => column,
+    };
     Ok(Order { column, descending: !direction.is_some_and(|word| word.eq_ignore_ascii_case("asc")) })
 }
 

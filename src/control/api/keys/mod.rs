@@ -19,6 +19,7 @@ pub(in crate::control) mod regenerate;
 pub(in crate::control) mod reset;
 mod rows;
 mod stored;
+mod terms;
 #[cfg(test)]
 mod tests;
 pub(in crate::control) mod update;

@@ -3,7 +3,7 @@
 use super::change::{apply, soft_budget};
 use super::form::FIELDS;
 use super::stored::facts;
-use super::{Caller, Stored, inherit, rows, values};
+use super::{Caller, Stored, inherit, rows, terms, values};
 use crate::auth::Principal;
 use crate::control::refusal::Refusal;
 use crate::control::{Control, calendar, fields};
@@ -43,6 +43,7 @@ pub(in crate::control) async fn run(
 pub(super) async fn change(caller: &Caller<'_>, mut old: Stored, fields: &Doc) -> Result<Stored, Refusal> {
     values::check(fields)?;
     let control = caller.control;
+    terms::hold(fields, control)?;
     only_admin_sets_spend(caller, fields)?;
     for _ in 0..TRIES {
         caller.must_own(&old).await?;

@@ -2,7 +2,9 @@
 
 use super::harness_sample;
 use crate::dialects::anthropic::{Anthropic, Relay};
+use crate::dialects::gemini::{self, Gemini};
 use crate::dialects::openai::{OpenAi, request};
+use crate::dialects::responses::{self, Responses};
 use crate::dialects::tests::harness;
 use crate::dialects::{Ask, Dialect, Flow, Inbound, Shape, ShapeParams, Translation, translate};
 use crate::domain::EndpointKind;
@@ -65,10 +67,12 @@ fn speed_of_translated_chunks() {
     let openais = Bytes::from_static(
         b"data: {\"id\":\"chatcmpl-1234567890\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,\"model\":\"gpt\",\"system_fingerprint\":\"fp_1\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" goes on\"},\"logprobs\":null,\"finish_reason\":null}],\"usage\":null}\n\n",
     );
-    let pairs: [(&str, &dyn Dialect, &dyn Inbound, &Bytes); 3] = [
+    let pairs: [(&str, &dyn Dialect, &dyn Inbound, &Bytes); 5] = [
         ("a chunk from anthropic to openai", &Anthropic, &OpenAi, &anthropics),
         ("a chunk from openai to anthropic", &OpenAi, &Anthropic, &openais),
         ("a chunk from openai to openai by the hub", &OpenAi, &OpenAi, &openais),
+        ("a chunk from openai to responses", &OpenAi, &Responses, &openais),
+        ("a chunk from openai to gemini", &OpenAi, &Gemini, &openais),
     ];
     for (name, dialect, inbound, chunk) in pairs {
         let encoder = inbound.encoder(harness::given());
@@ -80,5 +84,19 @@ fn speed_of_translated_chunks() {
     let mut relay = Relay::default();
     time("a chunk relayed from anthropic to anthropic", 100_000, || {
         black_box(relay.push(black_box(anthropics.clone())).unwrap());
+    });
+    let chunk = Bytes::from_static(
+        b"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"sequence_number\":4,\"item_id\":\"msg_1\",\"output_index\":0,\"content_index\":0,\"delta\":\" goes on\",\"logprobs\":[]}\n\n",
+    );
+    let mut relay = responses::Relay::default();
+    time("a chunk relayed from responses to responses", 100_000, || {
+        black_box(relay.push(black_box(chunk.clone())).unwrap());
+    });
+    let chunk = Bytes::from_static(
+        b"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\" goes on\"}],\"role\":\"model\"},\"index\":0}],\"usageMetadata\":{\"promptTokenCount\":3,\"candidatesTokenCount\":1},\"modelVersion\":\"gemini-2.5-flash\",\"responseId\":\"r1\"}\r\n\r\n",
+    );
+    let mut relay = gemini::Relay::default();
+    time("a chunk relayed from gemini to gemini", 100_000, || {
+        black_box(relay.push(black_box(chunk.clone())).unwrap());
     });
 }

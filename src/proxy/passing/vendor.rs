@@ -1,0 +1,198 @@
+//! A call of a provider's own API: what it asks for is known, and held by the caller's lists of models, limits and
+//! budgets as any other.
+
+use super::meter::{self, Meter};
+use super::{Found, Passing, Who};
+use crate::domain::usage::estimate_tokens;
+use crate::domain::{ApiError, Charge, ErrorKind, Money, Prices, Usage, UsageRecord};
+use crate::limits::Permit;
+use crate::limits::{self, Ask, Expected};
+use crate::metering;
+use crate::providers::{Target, Vendor};
+use crate::proxy::admission::{self, Denied, Visitor};
+use crate::proxy::body::Body;
+use crate::proxy::phases::request;
+use crate::proxy::stage::{Books, Caller, Ctx, Refused, Stage};
+use crate::proxy::{Gateway, body as bodies, settle, subrequest};
+use crate::runtime::{Estimate, Group, Snapshot};
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Method};
+use pingora::Result;
+use pingora_proxy::Session;
+use std::sync::Arc;
+
+/// Tokens that are reserved for an answer.
+const ANSWER: u64 = 1024;
+
+/// What is asked of a provider.
+pub(super) struct Asked {
+    /// The request's body, if it was read.
+    pub(super) body: Option<Bytes>,
+    /// The provider's model, with its prefix; the prefix alone if none is named.
+    model: Arc<str>,
+    prices: Option<Prices>,
+    /// Whether it is a call that is counted, and not a question about one.
+    counts: bool,
+    meter: Option<Meter>,
+}
+
+/// Lets a call begin, or answers why not.
+pub(super) async fn start(
+    gateway: &Gateway,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    caller: Caller,
+    snapshot: Arc<Snapshot>,
+    found: Found,
+) -> Result<bool> {
+    let Some(vendor) = found.passage.vendor.clone() else { return Ok(false) };
+    // Google's clients may show their key there.
+    let query = session.req_header().uri.query().filter(|_| vendor.provider == "gemini");
+    let visitor = match admission::visitor(gateway, &snapshot, session, query, caller.arrived_at).await {
+        Ok(visitor) => visitor,
+        Err((error, key_hash)) => {
+            return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
+        }
+    };
+    let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
+    let limit = snapshot.config.server.max_body_bytes;
+    let (body, replayable) = match read(session, &vendor, limit).await {
+        Ok(None) => (None, true),
+        Ok(Some(Body::Replayable(body))) => (Some(body), true),
+        Ok(Some(Body::Unreplayable(body))) => (Some(body), false),
+        Ok(Some(Body::TooLarge)) => {
+            let error = ApiError::new(ErrorKind::TooLarge, request::too_large(limit));
+            return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
+        }
+        Err(error) => {
+            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
+            return Err(error.into_down());
+        }
+    };
+    let counts = session.req_header().method == Method::POST;
+    let asked = asked(&snapshot, &vendor, &found, body, counts);
+    let permit = match permit(&snapshot, &visitor, &asked) {
+        Ok(permit) => permit,
+        Err((error, headers)) => {
+            let refused = Refused { headers, ..Refused::new(caller, error, key_hash) };
+            return request::refuse(session, ctx, refused).await;
+        }
+    };
+    let (attribution, _) = admission::attribution(&visitor, None, None, &session.req_header().headers);
+    let who = Some(Who { standing: visitor.standing, attribution });
+    let mut passing = Box::new(Passing::new(caller, snapshot, found, who, Books::Open(permit)));
+    passing.asked = Some(Box::new(asked));
+    if replayable {
+        ctx.stage = Stage::Passing(passing);
+        return Ok(false);
+    }
+    subrequest::delegate(session, ctx, Stage::Passing(passing)).await
+}
+
+/// The body, if it can name a model or is to be signed; files go by unread.
+async fn read(session: &mut Session, vendor: &Vendor, limit: usize) -> Result<Option<Body>> {
+    let kind = session.get_header(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
+    let is_json = kind.is_none_or(|kind| kind.windows(4).any(|word| word == b"json"));
+    if is_json || vendor.signer.is_some() {
+        return bodies::read(session, limit).await.map(Some);
+    }
+    bodies::invite(session).await?;
+    Ok(None)
+}
+
+fn asked(snapshot: &Snapshot, vendor: &Vendor, found: &Found, body: Option<Bytes>, counts: bool) -> Asked {
+    let model = meter::model(vendor.dialect, &found.target, body.as_deref().unwrap_or_default());
+    let is_own = |target: &&Arc<Target>| {
+        target.origin == found.passage.origin && Some(&target.model) == model.as_ref()
+    };
+    let own = snapshot.config.targets.iter().find(is_own);
+    let known = || vendor.catalog.find(vendor.provider, model.as_deref()?)?.prices;
+    let prices = own.and_then(|target| target.info.prices).or_else(known);
+    let model = Arc::from(format!("{}/{}", vendor.provider, model.as_deref().unwrap_or("*")));
+    Asked { body, model, prices, counts, meter: None }
+}
+
+/// Takes what the call will about need.
+fn permit(snapshot: &Snapshot, visitor: &Visitor, asked: &Asked) -> std::result::Result<Permit, Denied> {
+    let alone = |error| (error, Vec::new());
+    let bare = asked.model.split_once('/').map_or(&*asked.model, |(_, bare)| bare);
+    let standing = &visitor.standing;
+    let may = |name: &str| standing.may_call(&Group::asked(name, None));
+    may(&asked.model).or_else(|error| if bare == "*" { Err(error) } else { may(bare) }).map_err(alone)?;
+    let mut gates = standing.gates(&[&asked.model, bare]);
+    gates.extend(&snapshot.house.global);
+    let prompt = if asked.counts { estimate_tokens(asked.size()) } else { 0 };
+    let expected = Usage { prompt, completion: if asked.counts { ANSWER } else { 0 }, ..Usage::default() };
+    let tokens = expected.total();
+    let unpriced = asked.counts && asked.prices.is_none();
+    let dear = asked.prices.as_ref().map_or(Money::ZERO, |prices| metering::cost(&expected, prices));
+    let cost = if asked.counts { Expected::About(dear) } else { Expected::Free };
+    snapshot.house.check_priced(&Estimate { tokens, cost, unpriced }, &gates, &asked.model).map_err(alone)?;
+    limits::admit(visitor.now, gates, Ask { tokens, cost }).map_err(|refusal| admission::refused(&refusal))
+}
+
+/// The request's body, in the place of what Pingora replays.
+pub(in crate::proxy) fn body(passing: &Passing, body: &mut Option<Bytes>, end: bool) {
+    if let Some(read) = passing.asked.as_ref().and_then(|asked| asked.body.as_ref()) {
+        *body = end.then(|| read.clone());
+    }
+}
+
+/// A piece of the answer goes by.
+pub(in crate::proxy) fn seen(passing: &mut Passing, piece: Option<&Bytes>) {
+    let meter = passing.asked.as_mut().and_then(|asked| asked.meter.as_mut());
+    if let (Some(meter), Some(piece)) = (meter, piece) {
+        meter.push(piece);
+    }
+}
+
+impl Asked {
+    /// The size of the request as far as it was read, in bytes.
+    fn size(&self) -> u64 {
+        self.body.as_ref().map_or(0, |body| body.len() as u64)
+    }
+
+    /// An answer begins.
+    pub(super) fn answered(&mut self, vendor: &Vendor, status: u16, headers: &HeaderMap) {
+        if self.counts && (200..300).contains(&status) {
+            let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes()).unwrap_or_default();
+            self.meter = Some(Meter::new(vendor.dialect, kind));
+        }
+    }
+
+    /// Settles what was answered, and puts it down.
+    pub(super) fn settle(
+        &mut self,
+        gateway: &Gateway,
+        vendor: &Vendor,
+        permit: Permit,
+        record: UsageRecord,
+    ) -> (Vec<Charge>, UsageRecord) {
+        let stream = self.meter.as_ref().is_some_and(Meter::is_stream);
+        let size = self.size();
+        let counted = self.meter.as_ref().map(|meter| meter.usage(size));
+        let (usage, usage_source) = counted.unwrap_or((record.usage, record.usage_source));
+        let cost = self.prices.as_ref().map_or(Money::ZERO, |prices| metering::cost(&usage, prices));
+        let charges = settle::close(gateway, permit, usage.total(), cost);
+        let record = UsageRecord {
+            requested_model: Arc::clone(&self.model),
+            upstream_model: Some(Arc::clone(&self.model)),
+            provider: Some(Arc::from(vendor.provider)),
+            stream,
+            usage,
+            usage_source,
+            cost,
+            price_version: self.prices.as_ref().map(Prices::version),
+            priced: self.prices.is_some() || self.meter.is_none(),
+            ..record
+        };
+        (charges, record)
+    }
+}
+
+/// A query without the key that some clients put there.
+pub(super) fn query(query: &str) -> String {
+    let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("key=")).collect();
+    kept.join("&")
+}
