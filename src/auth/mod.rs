@@ -9,6 +9,7 @@ mod fixture;
 pub mod grant;
 mod models;
 mod place;
+pub mod receipt;
 mod routes;
 mod verifier;
 

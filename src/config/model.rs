@@ -115,6 +115,8 @@ pub struct ServerConfig {
     pub key_header: Option<String>,
     /// Largest request body, in bytes.
     pub max_body_bytes: usize,
+    /// Largest form with a file, which is passed on as it comes, in bytes.
+    pub max_upload_bytes: usize,
     /// Where the access log goes.
     pub access_log: AccessLogTarget,
     /// Whether `/metrics` wants a key (`require_auth_for_metrics_endpoint`).

@@ -11,6 +11,7 @@ pub mod anthropic;
 pub mod cohere;
 pub mod converse;
 mod flow;
+pub mod form;
 pub mod gemini;
 pub mod hub;
 pub mod json;
@@ -215,6 +216,16 @@ pub fn inbound(kind: EndpointKind) -> &'static dyn Inbound {
         EndpointKind::ChatCompletions
         | EndpointKind::Completions
         | EndpointKind::Embeddings
+        | EndpointKind::Speech
+        | EndpointKind::Transcriptions
+        | EndpointKind::Translations
+        | EndpointKind::ImageGenerations
+        | EndpointKind::ImageEdits
+        | EndpointKind::ImageVariations
+        | EndpointKind::Moderations
+        | EndpointKind::Rerank
+        | EndpointKind::Files
+        | EndpointKind::Batches
         | EndpointKind::PassThrough
         | EndpointKind::Search
         | EndpointKind::Realtime => &openai::OpenAi,

@@ -23,6 +23,26 @@ pub enum EndpointKind {
     StreamContent,
     /// `…:countTokens`, Google's.
     CountContent,
+    /// `/v1/audio/speech`: text becomes audio.
+    Speech,
+    /// `/v1/audio/transcriptions`: audio becomes text.
+    Transcriptions,
+    /// `/v1/audio/translations`: audio becomes English text.
+    Translations,
+    /// `/v1/images/generations`.
+    ImageGenerations,
+    /// `/v1/images/edits`.
+    ImageEdits,
+    /// `/v1/images/variations`.
+    ImageVariations,
+    /// `/v1/moderations`.
+    Moderations,
+    /// `/v1/rerank` and `/v2/rerank`.
+    Rerank,
+    /// `/v1/files` and what is below it.
+    Files,
+    /// `/v1/batches` and what is below it.
+    Batches,
     /// A configured path that leads elsewhere as it is.
     PassThrough,
     /// `/v1/search/{tool}` and its twins.
@@ -45,10 +65,57 @@ impl EndpointKind {
             Self::GenerateContent => ":generateContent",
             Self::StreamContent => ":streamGenerateContent",
             Self::CountContent => ":countTokens",
+            Self::Speech => "/audio/speech",
+            Self::Transcriptions => "/audio/transcriptions",
+            Self::Translations => "/audio/translations",
+            Self::ImageGenerations => "/images/generations",
+            Self::ImageEdits => "/images/edits",
+            Self::ImageVariations => "/images/variations",
+            Self::Moderations => "/moderations",
+            Self::Rerank => "/rerank",
+            Self::Files => "/files",
+            Self::Batches => "/batches",
             Self::PassThrough => "",
             Self::Search => "/search",
             Self::Realtime => "/realtime",
         }
+    }
+
+    /// Whether its requests are forms (`multipart/form-data`) and not JSON.
+    #[must_use]
+    pub const fn is_form(self) -> bool {
+        matches!(
+            self,
+            Self::Transcriptions
+                | Self::Translations
+                | Self::ImageEdits
+                | Self::ImageVariations
+                | Self::Files
+        )
+    }
+
+    /// Whether its answers need not be JSON, and are passed on whatever they are.
+    #[must_use]
+    pub const fn is_media(self) -> bool {
+        self.is_form()
+            || matches!(
+                self,
+                Self::Speech | Self::ImageGenerations | Self::Rerank | Self::Moderations | Self::Batches
+            )
+    }
+
+    /// Whether its answers are made of tokens, one after the other.
+    #[must_use]
+    pub const fn is_generated(self) -> bool {
+        matches!(
+            self,
+            Self::ChatCompletions
+                | Self::Completions
+                | Self::Messages
+                | Self::Responses
+                | Self::GenerateContent
+                | Self::StreamContent
+        )
     }
 
     /// LiteLLM's `call_type` of this endpoint.
@@ -63,6 +130,15 @@ impl EndpointKind {
             Self::Responses => "aresponses",
             Self::GenerateContent => "agenerate_content",
             Self::StreamContent => "agenerate_content_stream",
+            Self::Speech => "aspeech",
+            Self::Transcriptions | Self::Translations => "atranscription",
+            Self::ImageGenerations => "aimage_generation",
+            Self::ImageEdits => "aimage_edit",
+            Self::ImageVariations => "aimage_variation",
+            Self::Moderations => "amoderation",
+            Self::Rerank => "arerank",
+            Self::Files => "afile",
+            Self::Batches => "abatch",
             Self::PassThrough => "pass_through_endpoint",
             Self::Search => "asearch",
             Self::Realtime => "_arealtime",

@@ -32,7 +32,7 @@ pub use failure::{Failure, FaultClass, UpstreamClass};
 pub use id::{CallId, RecordId, TargetId};
 pub use money::{BadMoney, Money, TokenPrice};
 pub use period::{BadPeriod, Period, PeriodUnit};
-pub use prices::Prices;
+pub use prices::{BatchPrices, Prices, Tier, UnitPrices, Units};
 pub use record::{AttemptRecord, Attribution, Content, Outcome, Timings, UsageRecord};
 pub use secret::Secret;
 pub use time::unix_ms;

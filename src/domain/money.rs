@@ -42,6 +42,19 @@ impl Money {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// So many of it, held at the largest amount rather than wrapping.
+    #[must_use]
+    pub fn times(self, count: u64) -> Self {
+        Self(i64::try_from(count).map_or(i64::MAX, |n| self.0.saturating_mul(n)))
+    }
+
+    /// What so many thousandths of it are, rounded up to a pico-dollar.
+    #[must_use]
+    pub fn thousandths(self, count: u64) -> Self {
+        let exact = (i128::from(self.0) * i128::from(count) + 999) / 1000;
+        Self(i64::try_from(exact).unwrap_or(i64::MAX))
+    }
+
     /// The amount in US dollars, for JSON and metrics.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "shown to people; sums are kept as integers")]
@@ -233,6 +246,16 @@ mod tests {
         for text in ["", "-", ".", "e5", "NaN", "1,5", "0x1", "1e", "1e99999999999", "--1"] {
             assert_eq!(text.parse::<Money>(), Err(BadMoney), "{text}");
         }
+    }
+
+    #[test]
+    fn parts_of_a_price_are_never_free() {
+        assert_eq!(Money(100_000_000).thousandths(12_345), Money(1_234_500_000));
+        assert_eq!((Money(1).thousandths(1), Money(1).thousandths(0)), (Money(1), Money::ZERO));
+        assert_eq!(
+            (Money(i64::MAX).thousandths(u64::MAX), Money(3).times(u64::MAX)),
+            (Money(i64::MAX), Money(i64::MAX))
+        );
     }
 
     #[test]

@@ -11,10 +11,19 @@ mod completions;
 mod count_tokens;
 mod embeddings;
 mod generate_content;
+mod image_edits;
+mod image_generations;
+mod image_variations;
 mod messages;
+mod moderations;
 mod realtime;
+mod rerank;
 mod responses;
 mod search;
+mod speech;
+pub mod stored;
+mod transcriptions;
+mod translations;
 
 pub use generate_content::METHODS;
 
@@ -43,6 +52,14 @@ pub static ALL: &[Endpoint] = &[
     messages::ENDPOINT,
     count_tokens::ENDPOINT,
     responses::ENDPOINT,
+    speech::ENDPOINT,
+    transcriptions::ENDPOINT,
+    translations::ENDPOINT,
+    image_generations::ENDPOINT,
+    image_edits::ENDPOINT,
+    image_variations::ENDPOINT,
+    moderations::ENDPOINT,
+    rerank::ENDPOINT,
 ];
 
 /// A path that calls a model.
@@ -129,6 +146,16 @@ mod tests {
             ),
             ("/v1/completions", EndpointKind::Completions, "/v1/completions", None),
             ("/embeddings", EndpointKind::Embeddings, "/embeddings", None),
+            ("/v2/rerank", EndpointKind::Rerank, "/v2/rerank", None),
+            ("/rerank", EndpointKind::Rerank, "/rerank", None),
+            ("/v1/audio/speech", EndpointKind::Speech, "/v1/audio/speech", None),
+            (
+                "/openai/deployments/w/audio/transcriptions",
+                EndpointKind::Transcriptions,
+                "/openai/deployments/{model}/audio/transcriptions",
+                model("w"),
+            ),
+            ("/images/edits", EndpointKind::ImageEdits, "/images/edits", None),
             ("/v1/messages", EndpointKind::Messages, "/v1/messages", None),
             ("/v1/messages/count_tokens", EndpointKind::CountTokens, "/v1/messages/count_tokens", None),
             ("/openai/v1/responses", EndpointKind::Responses, "/openai/v1/responses", None),
@@ -152,6 +179,17 @@ mod tests {
             ),
         ] {
             assert_eq!(find(path), Some(Match { kind, route, model: named }), "{path}");
+        }
+    }
+
+    #[test]
+    fn every_path_is_one_that_keys_may_be_given() {
+        let ours = ALL.iter().flat_map(|endpoint| endpoint.routes.iter().flatten().chain(endpoint.twins));
+        let stored =
+            stored::patterns().map(|(route, _)| route).filter(|route| !route.starts_with("/{provider}"));
+        for route in ours.copied().chain(stored) {
+            let known = route == "/cursor/chat/completions";
+            assert!(known || auth::covers("llm_api_routes", route), "{route}");
         }
     }
 

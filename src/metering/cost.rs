@@ -1,25 +1,59 @@
 //! What a call costs.
 
-use crate::domain::{Money, Prices, TokenPrice, Usage};
+use crate::domain::{Money, Prices, TokenPrice, Units, Usage};
 
-/// The price of `usage`. Kinds of tokens without a price of their own are billed as plain ones, and
+/// The price of a call: of its units where the model is priced by them, else of its tokens.
+#[must_use]
+pub fn bill(usage: &Usage, units: &Units, prices: &Prices) -> Money {
+    let by = &prices.units;
+    let heard = by.second.or(by.spoken_second);
+    if let Some(price) = by.character.filter(|_| units.characters > 0) {
+        return price.times(units.characters);
+    }
+    if let Some(price) = heard.filter(|_| units.heard_ms > 0) {
+        return price.thousandths(units.heard_ms);
+    }
+    if let Some(price) = by.query.filter(|_| units.queries > 0) {
+        return price.times(units.queries);
+    }
+    let counted = usage.total() > 0 && prices.has_tokens();
+    if let Some(price) = units.image_price.or(by.image).filter(|_| units.images > 0 && !counted) {
+        return price.times(units.images);
+    }
+    // Tokens of speech are rarely told: its length stands in for those that were produced.
+    let spoken = by.spoken_second.filter(|_| units.spoken_ms > 0 && usage.completion == 0);
+    let spoken = spoken.map_or(Money::ZERO, |price| price.thousandths(units.spoken_ms));
+    tokens(usage, units, prices).saturating_add(spoken)
+}
+
+/// The price of `usage` in tokens. Kinds of tokens without a price of their own are billed as plain ones, and
 /// parts that exceed their whole are held at it: no token is free by accident, or billed twice.
 #[must_use]
 pub fn cost(usage: &Usage, prices: &Prices) -> Money {
+    tokens(usage, &Units::default(), prices)
+}
+
+fn tokens(usage: &Usage, units: &Units, prices: &Prices) -> Money {
+    let prices = &prices.at(usage.prompt);
     let prompt = [
         (usage.cached, prices.cache_read),
         (usage.cache_write, prices.cache_write),
         (usage.audio_prompt, prices.audio_input),
+        (units.image_prompt, prices.image_input),
     ];
-    let completion = [(usage.reasoning, prices.reasoning), (usage.audio_completion, prices.audio_output)];
-    bill(usage.prompt, prices.input, &prompt).saturating_add(bill(
+    let completion = [
+        (usage.reasoning, prices.reasoning),
+        (usage.audio_completion, prices.audio_output),
+        (units.image_completion, prices.image_output),
+    ];
+    share(usage.prompt, prices.input, &prompt).saturating_add(share(
         usage.completion,
         prices.output,
         &completion,
     ))
 }
 
-fn bill(whole: u64, plain: TokenPrice, parts: &[(u64, Option<TokenPrice>)]) -> Money {
+fn share(whole: u64, plain: TokenPrice, parts: &[(u64, Option<TokenPrice>)]) -> Money {
     let mut rest = whole;
     let mut sum = Money::ZERO;
     for (tokens, price) in parts {
@@ -33,6 +67,7 @@ fn bill(whole: u64, plain: TokenPrice, parts: &[(u64, Option<TokenPrice>)]) -> M
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::{Tier, UnitPrices};
     use proptest::prelude::*;
 
     fn price(dollars: f64) -> TokenPrice {
@@ -67,6 +102,56 @@ mod tests {
         assert_eq!(cost(&usage, &prices), prices.input.times(5));
         let usage = Usage { prompt: u64::MAX, completion: u64::MAX, ..Usage::default() };
         assert_eq!(cost(&usage, &prices), Money::from_pico(i64::MAX));
+    }
+
+    fn unit(dollars: f64) -> Option<Money> {
+        Money::from_dollars(dollars)
+    }
+
+    #[test]
+    fn units_are_billed_where_the_model_is_priced_by_them() {
+        let (usage, plain) = example();
+        let one = |units: UnitPrices| Prices { units, ..Prices::default() };
+        let speech = one(UnitPrices { character: unit(1.5e-5), ..UnitPrices::default() });
+        let said = Units { characters: 7, ..Units::default() };
+        assert_eq!(bill(&usage, &said, &speech), Money::from_pico(7 * 15_000_000));
+        // whisper has two prices of a second that mean the same.
+        let second = UnitPrices { second: unit(1e-4), spoken_second: unit(1e-4), ..UnitPrices::default() };
+        let heard = Units { heard_ms: 12_345, ..Units::default() };
+        assert_eq!(bill(&Usage::default(), &heard, &one(second)), Money::from_pico(1_234_500_000));
+        let images = Units { images: 2, image_price: unit(0.08), ..Units::default() };
+        let image = UnitPrices { image: unit(0.04), ..UnitPrices::default() };
+        assert_eq!(bill(&Usage::default(), &images, &one(image)), Money::from_pico(160_000_000_000));
+        assert_eq!(bill(&usage, &images, &plain), cost(&usage, &plain), "tokens that were told come first");
+        let query = one(UnitPrices { query: unit(0.002), ..UnitPrices::default() });
+        let asked = Units { queries: 3, ..Units::default() };
+        assert_eq!(bill(&usage, &asked, &query), Money::from_pico(6_000_000_000));
+        assert_eq!(bill(&usage, &asked, &plain), cost(&usage, &plain));
+        let tts =
+            Prices { units: UnitPrices { spoken_second: unit(2.5e-4), ..UnitPrices::default() }, ..plain };
+        let text = Usage { prompt: 10, ..Usage::default() };
+        let spoken = Units { spoken_ms: 2000, characters: 40, ..Units::default() };
+        assert_eq!(bill(&text, &spoken, &tts), Money::from_pico(10 * 1_078_000 + 500_000_000));
+    }
+
+    #[test]
+    fn a_long_prompt_has_prices_of_its_own() {
+        let (_, plain) = example();
+        let tier = |above, dollars| {
+            Some(Tier {
+                above,
+                input: Some(price(dollars)),
+                output: None,
+                cache_read: None,
+                cache_write: None,
+            })
+        };
+        let prices = Prices { tiers: [tier(128_000, 2e-6), tier(200_000, 4e-6), None], ..plain };
+        let of = |prompt| {
+            cost(&Usage { prompt, ..Usage::default() }, &prices).pico() / i64::try_from(prompt).unwrap()
+        };
+        assert_eq!((of(128_000), of(128_001), of(200_001)), (1_078_000, 2_000_000, 4_000_000));
+        assert_ne!(prices.version(), plain.version());
     }
 
     proptest! {

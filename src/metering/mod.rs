@@ -4,5 +4,5 @@ pub mod cost;
 pub mod latency;
 
 pub use crate::domain::usage::estimate_tokens;
-pub use cost::cost;
+pub use cost::{bill, cost};
 pub use latency::Latencies;

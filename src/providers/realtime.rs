@@ -2,10 +2,16 @@
 
 use super::Target;
 
+/// Whether a deployment has such an API.
+#[must_use]
+pub fn is_offered(target: &Target) -> bool {
+    target.dialect.name() == "openai" && target.unserved.is_none()
+}
+
 /// The path and query of a session with this model; `None` where there is no such API.
 #[must_use]
 pub fn path(target: &Target, model: &str) -> Option<String> {
-    if target.dialect.name() != "openai" || target.unserved.is_some() {
+    if !is_offered(target) {
         return None;
     }
     let model = percent_encoding::utf8_percent_encode(model, UNRESERVED);

@@ -1,6 +1,7 @@
 //! One deployment, compiled: everything an attempt needs to know, and nothing it must look up.
 
 use super::LocalServer;
+use super::catalog::ImagePrice;
 use crate::dialects::{Auth, Dialect};
 use crate::domain::{EndpointKind, HostPort, Prices, Secret, TargetId};
 use serde_json::{Map, Value};
@@ -129,8 +130,10 @@ pub struct ModelInfo {
     pub max_output_tokens: Option<u64>,
     /// Both together.
     pub max_tokens: Option<u64>,
-    /// What a token costs; `None` if nobody said.
+    /// What it costs; `None` if nobody said.
     pub prices: Option<Prices>,
+    /// Prices of images that depend on their size or quality.
+    pub images: Vec<ImagePrice>,
     /// Names that lists of models may name it by.
     pub access_groups: Vec<String>,
     /// The section as written, echoed by `/model/info`.

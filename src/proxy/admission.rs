@@ -4,7 +4,7 @@ use super::Gateway;
 use super::stage::{Admitted, PassedHeaders};
 use crate::auth::{self, Claim, Origin, Presented};
 use crate::dialects::openai;
-use crate::domain::{ApiError, Attribution, ErrorKind, unix_ms};
+use crate::domain::{ApiError, Attribution, EndpointKind, ErrorKind, Money, unix_ms};
 use crate::limits::{self, Ask, Permit, Refusal, Share};
 use crate::runtime::{GateList, Group, Snapshot, Standing, Tags};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -130,7 +130,18 @@ impl<'a> Buyer<'a> {
         let house = &self.snapshot.house;
         let mut gates = self.standing.gates(&[name, &*group.name]);
         gates.extend(&house.global);
-        let expected = group.expected(request.prompt_estimate(), request.max_tokens());
+        let mut units = *request.units();
+        if units.images > 0 {
+            let (size, quality) = request.image();
+            units.image_price = group.image_price(&size, &quality);
+        }
+        // What produces no tokens says how many in another way.
+        let most = if request.kind().is_media() { Some(0) } else { request.max_tokens() };
+        let expected = group.expected_of(request.prompt_estimate(), most, &units);
+        if matches!(request.kind(), EndpointKind::Files | EndpointKind::Batches) {
+            // To keep a thing costs nothing, and what a batch will cost nobody knows: there must be something left.
+            return Ok((gates, Ask { tokens: 0, cost: limits::Expected::About(Money::ZERO) }));
+        }
         house.check_priced(&expected, &gates, name)?;
         Ok((gates, Ask { tokens: expected.tokens, cost: expected.cost }))
     }

@@ -27,7 +27,7 @@ pub(super) enum Body {
     TooLarge,
 }
 
-fn content_length(session: &Session) -> Option<usize> {
+pub(super) fn content_length(session: &Session) -> Option<usize> {
     session.get_header(http::header::CONTENT_LENGTH)?.to_str().ok()?.trim().parse().ok()
 }
 
@@ -42,7 +42,7 @@ pub(super) async fn read(session: &mut Session, limit: usize) -> Result<Body> {
     }
     invite(session).await?;
     match length {
-        Some(length) => read_sized(session, length).await,
+        Some(length) => read_sized(session, length).await.map(Body::Replayable),
         None => read_unsized(session, limit).await,
     }
 }
@@ -58,7 +58,11 @@ pub(super) async fn invite(session: &mut Session) -> Result<()> {
     Ok(())
 }
 
-async fn read_sized(session: &mut Session, length: usize) -> Result<Body> {
+/// Reads a body of a known length, so that Pingora can replay it.
+///
+/// # Errors
+/// When the client breaks off or is silent for too long.
+pub(super) async fn read_sized(session: &mut Session, length: usize) -> Result<Bytes> {
     let mut left = length;
     let mut whole = BytesMut::new();
     while left > 0 {
@@ -67,7 +71,7 @@ async fn read_sized(session: &mut Session, length: usize) -> Result<Body> {
         }
         let Some(piece) = session.as_mut().read_request_body().await? else { break };
         if piece.len() == length {
-            return Ok(Body::Replayable(piece));
+            return Ok(piece);
         }
         if whole.is_empty() {
             whole.reserve(length);
@@ -75,7 +79,7 @@ async fn read_sized(session: &mut Session, length: usize) -> Result<Body> {
         left = left.saturating_sub(piece.len());
         whole.extend_from_slice(&piece);
     }
-    Ok(Body::Replayable(whole.freeze()))
+    Ok(whole.freeze())
 }
 
 async fn read_unsized(session: &mut Session, limit: usize) -> Result<Body> {

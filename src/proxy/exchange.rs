@@ -154,7 +154,7 @@ impl Outgoing {
         let mut first = http_req_header_to_wire(&head)
             .ok_or_else(|| Error::explain(ErrorType::InvalidHTTPHeader, "a head that cannot be sent"))?;
         let mut body = None;
-        upstream_request::body(&mut body, true, ctx);
+        upstream_request::body(&mut body, true, ctx)?;
         let mut rest = body.unwrap_or_default();
         if rest.len() <= COPIED {
             first.extend_from_slice(&rest);

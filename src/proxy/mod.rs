@@ -6,9 +6,11 @@
 
 mod admission;
 mod body;
+mod deposit;
 mod detour;
 mod exchange;
 mod head;
+mod media;
 mod passing;
 mod phases;
 mod quota;
@@ -22,6 +24,7 @@ mod stage;
 mod subrequest;
 mod tooling;
 mod trace;
+mod upload;
 
 use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};
@@ -136,8 +139,7 @@ impl ProxyHttp for Proxy {
         end: bool,
         ctx: &mut Ctx,
     ) -> Result<()> {
-        phases::upstream_request::body(body, end, ctx);
-        Ok(())
+        phases::upstream_request::body(body, end, ctx)
     }
 
     async fn upstream_response_filter(

@@ -1,6 +1,7 @@
 //! From the last stage of a call to the one record it leaves.
 
 use super::Gateway;
+use super::media;
 use super::passing;
 use super::phases::response_body::estimated;
 use super::race;
@@ -10,8 +11,8 @@ use super::stage::{
 use crate::dialects::{gemini, openai};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{
-    Charge, Content, Money, Outcome, RecordId, Timings, UpstreamClass, Usage, UsageRecord, UsageSource,
-    unix_ms,
+    Charge, Content, EndpointKind, Money, Outcome, RecordId, Timings, Units, UpstreamClass, Usage,
+    UsageRecord, UsageSource, unix_ms,
 };
 use crate::limits::Permit;
 use crate::metering::{self, Latencies};
@@ -24,8 +25,8 @@ use std::time::{Instant, SystemTime};
 const CLIENT_LEFT: u16 = 499;
 
 /// What a call cost at this deployment's prices; zero if it has none.
-pub(super) fn cost(deployment: &Deployment, usage: &Usage) -> Money {
-    deployment.target.info.prices.as_ref().map_or(Money::ZERO, |prices| metering::cost(usage, prices))
+pub(super) fn cost(deployment: &Deployment, usage: &Usage, units: &Units) -> Money {
+    deployment.target.info.prices.as_ref().map_or(Money::ZERO, |prices| metering::bill(usage, units, prices))
 }
 
 /// The record of a call that ended in this stage, settled and written down; `None` if there is nothing to account
@@ -71,6 +72,7 @@ fn told(attempt: Attempt, client_gone: bool) -> Option<UsageRecord> {
 struct Ending {
     timings: Timings,
     usage: (Usage, UsageSource),
+    units: Units,
     outcome: Outcome,
     failure: Option<UpstreamClass>,
     response_id: Option<Arc<str>>,
@@ -80,7 +82,7 @@ struct Ending {
 
 /// Settles a whole answer and writes it down, before the client has it.
 pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
-    let Some(HeldAnswer { body, usage, source, upstream_end, id }) = &hold.answer else { return };
+    let Some(HeldAnswer { body, usage, source, units, upstream_end, id }) = &hold.answer else { return };
     let since = |at: Instant| at.saturating_duration_since(hold.attempt.admitted.caller.arrived);
     let timings = Timings {
         upstream_start: Some(since(hold.attempt.started)),
@@ -91,6 +93,7 @@ pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
     let ending = Ending {
         timings,
         usage: (*usage, *source),
+        units: *units,
         outcome: Outcome::Completed,
         failure: None,
         response_id: id.clone(),
@@ -115,9 +118,11 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
         Meter::Stream(stream) => stream.id().cloned(),
         Meter::Tail { .. } => None,
     };
+    let (usage, source, units) = relay_usage(relay);
     let ending = Ending {
         timings: relay.timings(Instant::now()),
-        usage: relay_usage(relay),
+        usage: (usage, source),
+        units,
         outcome,
         failure,
         response_id,
@@ -146,8 +151,15 @@ pub(super) fn book_session(
         Outcome::Interrupted(class) => Some(class),
         _ => None,
     };
-    let ending =
-        Ending { timings, usage: (usage, source), outcome, failure, response_id: None, answer: None };
+    let ending = Ending {
+        timings,
+        usage: (usage, source),
+        units: Units::default(),
+        outcome,
+        failure,
+        response_id: None,
+        answer: None,
+    };
     book(gateway, attempt, ending);
     match std::mem::replace(&mut attempt.admitted.books, Books::Closed) {
         Books::Written(record) => Some(*record),
@@ -157,7 +169,11 @@ pub(super) fn book_session(
 
 fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     let (usage, usage_source) = ending.usage;
-    let cost = cost(&attempt.deployment, &usage);
+    let is_batch = attempt.admitted.caller.kind == EndpointKind::Batches;
+    let cost = match &attempt.deployment.target.info.prices {
+        Some(prices) if is_batch => metering::cost(&usage, &prices.in_batch()),
+        _ => cost(&attempt.deployment, &usage, &ending.units),
+    };
     let attempt_record = attempt.note(ending.failure, 200);
     let admitted = &mut attempt.admitted;
     let mut attribution = std::mem::take(&mut admitted.attribution);
@@ -169,24 +185,17 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
             return;
         }
     };
-    let tokens = usage.total().saturating_sub(usage.cached);
+    // Tokens of a batch were not asked for now.
+    let tokens = if is_batch { 0 } else { usage.total().saturating_sub(usage.cached) };
     if let Some(permit) = permit {
         attribution.charges = close(gateway, permit, tokens, cost);
     }
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
     }
-    let group = &admitted.resolution.group;
-    // A count of tokens says nothing of how long answers get, and a session's many answers are no one answer.
-    if !admitted.caller.kind.counts() && admitted.caller.kind != crate::domain::EndpointKind::Realtime {
-        group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    if !is_batch {
+        note(admitted, &attempt.deployment, &usage, &ending);
     }
-    let completed = ending.outcome == Outcome::Completed;
-    group.note_answer(&attempt.deployment, &usage, || {
-        let stream = admitted.request.stream();
-        let latencies = Latencies::of(&ending.timings, usage.completion.max(1), stream);
-        if completed { latencies } else { Latencies::default() }
-    });
     let provider = &attempt.deployment.labels.provider;
     attribution.charges.extend(admitted.snapshot.house.charge(
         provider,
@@ -198,8 +207,10 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         attempts.extend(racer.ends(tokens, admitted.caller.arrived));
     }
     attempts.push(attempt_record);
+    let blank = blank(&admitted.caller, Arc::clone(&admitted.requested), admitted.request.stream());
     let record = UsageRecord {
-        group: Some(Arc::clone(&group.name)),
+        id: admitted.errand.as_ref().and_then(|errand| errand.record).unwrap_or(blank.id),
+        group: Some(Arc::clone(&admitted.resolution.group.name)),
         key_hash: Some(Arc::clone(&admitted.standing.key_hash)),
         attribution: Some(attribution),
         response_id: ending.response_id,
@@ -210,11 +221,26 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
         outcome: ending.outcome,
         timings: ending.timings,
         content: content(admitted, ending.answer.as_ref()),
-        ..blank(&admitted.caller, Arc::clone(&admitted.requested), admitted.request.stream())
+        ..blank
     }
     .of(Some(&attempt.deployment));
     write(gateway, &record);
     admitted.books = Books::Written(Box::new(record));
+}
+
+/// What the group learns of a call.
+fn note(admitted: &Admitted, deployment: &Deployment, usage: &Usage, ending: &Ending) {
+    let group = &admitted.resolution.group;
+    // What has no tokens, or only counts them, says nothing of how long answers get.
+    if admitted.caller.kind.is_generated() || admitted.caller.kind == EndpointKind::Embeddings {
+        group.learned.record(u32::try_from(usage.completion).unwrap_or(u32::MAX));
+    }
+    let completed = ending.outcome == Outcome::Completed;
+    group.note_answer(deployment, usage, || {
+        let stream = admitted.request.stream();
+        let latencies = Latencies::of(&ending.timings, usage.completion.max(1), stream);
+        if completed { latencies } else { Latencies::default() }
+    });
 }
 
 /// What an attempt about cost that another one has outrun: its money is spent, but it is no call of its own. The attempt
@@ -222,7 +248,7 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
 fn superseded(gateway: &Gateway, lost: Superseded) -> UsageRecord {
     let Superseded { attempt, usage: (usage, usage_source) } = lost;
     let Attempt { mut admitted, deployment, quota, started, .. } = *attempt;
-    let cost = cost(&deployment, &usage);
+    let cost = cost(&deployment, &usage, &Units::default());
     let (group, stream) = (&admitted.resolution.group, admitted.request.stream());
     group.note_silence(&deployment, started.elapsed(), stream);
     race::withdraw(&mut admitted);
@@ -276,7 +302,7 @@ fn content(admitted: &Admitted, answer: Option<&Bytes>) -> Option<Box<Content>> 
     admitted.snapshot.config.spending.ledger.keeps_content.then(|| {
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
         Box::new(Content {
-            request: text(admitted.request.body()),
+            request: admitted.request.form().map_or_else(|| text(admitted.request.body()), |_| String::new()),
             response: answer.map(text).unwrap_or_default(),
         })
     })
@@ -314,20 +340,25 @@ fn usage_in_tail(relay: &Relay, tail: &[u8]) -> Option<Usage> {
     if is_googles { gemini::usage_in_tail(tail) } else { openai::usage_in_tail(tail) }
 }
 
-pub(super) fn relay_usage(relay: &Relay) -> (Usage, UsageSource) {
+pub(super) fn relay_usage(relay: &Relay) -> (Usage, UsageSource, Units) {
     let prompt = relay.attempt.admitted.request.prompt_estimate();
-    match &relay.meter {
+    let (usage, source) = match &relay.meter {
         Meter::Stream(stream) => match stream.usage() {
             Some(usage) if stream.counts_are_the_upstreams() => (usage, UsageSource::Upstream),
             Some(usage) => (usage, UsageSource::Estimated),
             None if stream.produced().estimate() == 0 => (Usage::default(), UsageSource::Absent),
             None => estimated(prompt, stream.produced().estimate()),
         },
-        Meter::Tail { tail, size } => match usage_in_tail(relay, tail) {
+        Meter::Tail { tail, .. } if relay.attempt.admitted.caller.kind.is_media() => {
+            let weight = media::of_tail(&relay.attempt, tail);
+            return (weight.usage, weight.source, weight.units);
+        }
+        Meter::Tail { tail, size, .. } => match usage_in_tail(relay, tail) {
             Some(usage) => (usage, UsageSource::Upstream),
             None => estimated(prompt, estimate_tokens(*size)),
         },
-    }
+    };
+    (usage, source, Units::default())
 }
 
 pub(super) fn blank(caller: &Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord {

@@ -2,6 +2,7 @@
 //! twice. It carries the call in its context. Subrequests are marked alpha upstream, so they stay in this file.
 
 use super::stage::{Ctx, Stage};
+use super::upload::Source;
 use bytes::Bytes;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::HttpTask;
@@ -16,18 +17,23 @@ type Parcel = Mutex<Option<(Instant, Stage)>>;
 
 /// A call under way by itself. Dropped, its channels close, which ends its upstream call.
 pub(super) struct Subrequest {
-    _tx: Sender<HttpTask>,
+    tx: Sender<HttpTask>,
     rx: Receiver<HttpTask>,
 }
 
 impl Subrequest {
     /// What it writes next; `None` at its end.
     pub(super) async fn next(&mut self) -> Option<HttpTask> {
-        loop {
-            match self.rx.recv().await {
-                Some(HttpTask::Header(head, _)) if head.status.is_informational() => {}
-                other => return other,
-            }
+        said(&mut self.rx).await
+    }
+}
+
+/// What is written next; `None` at its end.
+async fn said(rx: &mut Receiver<HttpTask>) -> Option<HttpTask> {
+    loop {
+        match rx.recv().await {
+            Some(HttpTask::Header(head, _)) if head.status.is_informational() => {}
+            other => return other,
         }
     }
 }
@@ -44,7 +50,11 @@ pub(super) async fn adopt(session: &mut Session, ctx: &mut Ctx) -> Result<bool> 
     let taken = parcel.lock().map_or(None, |mut slot| slot.take());
     let Some((arrived, stage)) = taken else { return Ok(false) };
     ctx.arrived = arrived;
+    let is_uploading = matches!(&stage, Stage::Admitted(admitted) if admitted.upload.is_some());
     ctx.stage = stage;
+    if is_uploading {
+        return Ok(true);
+    }
     session.as_mut().enable_retry_buffering();
     while session.as_mut().read_request_body().await?.is_some() {}
     Ok(true)
@@ -71,14 +81,25 @@ pub(super) async fn spawn(
     stage: Stage,
     body: Bytes,
 ) -> Result<Subrequest> {
+    let call = begin(session, spawner, arrived, stage)?;
+    let _ = call.tx.send(HttpTask::Body(Some(body), true)).await;
+    Ok(call)
+}
+
+/// The same before anything of its body is sent.
+fn begin(
+    session: &mut Session,
+    spawner: &SubrequestSpawner,
+    arrived: Instant,
+    stage: Stage,
+) -> Result<Subrequest> {
     let parcel: Parcel = Mutex::new(Some((arrived, stage)));
     as_http_1(session.req_header_mut())?;
     let sub = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(Box::new(parcel)).build();
     let (prepared, handle) = spawner.create_subrequest(&session.downstream_session, sub);
     // Not awaited: it ends when its channels do, and accounts for itself.
     drop(tokio::spawn(prepared.run()));
-    let _ = handle.tx.send(HttpTask::Body(Some(body), true)).await;
-    Ok(Subrequest { _tx: handle.tx, rx: handle.rx })
+    Ok(Subrequest { tx: handle.tx, rx: handle.rx })
 }
 
 /// Runs the call as a subrequest and relays its answer.
@@ -86,12 +107,71 @@ pub(super) async fn spawn(
 /// # Errors
 /// When the client is gone.
 pub(super) async fn delegate(session: &mut Session, ctx: &mut Ctx, stage: Stage) -> Result<bool> {
-    let Some(spawner) = session.subrequest_spawner.take() else {
-        return Error::e_explain(ErrorType::InternalError, "no subrequest can be made here");
-    };
+    let spawner = spawner(session)?;
     ctx.stage = Stage::Delegated;
     let call = spawn(session, &spawner, ctx.arrived, stage, Bytes::from_static(b" ")).await?;
     relay(session, call, Vec::new()).await
+}
+
+fn spawner(session: &mut Session) -> Result<SubrequestSpawner> {
+    session
+        .subrequest_spawner
+        .take()
+        .ok_or_else(|| Error::explain(ErrorType::InternalError, "no subrequest can be made here"))
+}
+
+/// The same for a body that is still coming: it is handed on as it comes.
+///
+/// # Errors
+/// When the client is gone.
+pub(super) async fn pump(
+    session: &mut Session,
+    ctx: &mut Ctx,
+    stage: Stage,
+    mut source: Source,
+) -> Result<bool> {
+    let spawner = spawner(session)?;
+    ctx.stage = Stage::Delegated;
+    let Subrequest { tx, mut rx } = begin(session, &spawner, ctx.arrived, stage)?;
+    let mut next = None;
+    let (mut all_read, mut all_sent) = (false, false);
+    loop {
+        // The last piece may tell that it is; nothing comes after it then.
+        all_read |= session.as_mut().is_body_done();
+        if next.is_none() && !all_sent {
+            next = match source.next().await? {
+                Some(piece) => Some(HttpTask::Body(Some(piece), false)),
+                None if all_read => Some(HttpTask::Body(None, true)),
+                None => None,
+            };
+        }
+        tokio::select! {
+            task = said(&mut rx) => if write(session, task).await? { return Ok(true) },
+            permit = tx.reserve(), if next.is_some() => match (permit, next.take()) {
+                (Ok(permit), Some(task)) => {
+                    all_sent = matches!(task, HttpTask::Body(None, _));
+                    permit.send(task);
+                }
+                // It wants no more, and will say why.
+                _ => all_sent = true,
+            },
+            piece = session.as_mut().read_body_or_idle(all_read), if next.is_none() => match piece {
+                Ok(Some(piece)) if !all_sent => next = Some(HttpTask::Body(Some(piece), false)),
+                Ok(Some(_)) => {}
+                Ok(None) => all_read = true,
+                Err(error) => return Err(error.into_down()),
+            },
+        }
+    }
+}
+
+/// Sends on what a subrequest says; whether it has said all.
+async fn write(session: &mut Session, task: Option<HttpTask>) -> Result<bool> {
+    match task {
+        Some(task) => session.write_response_tasks(vec![task]).await,
+        None if super::respond::is_answered(session) => Ok(true),
+        None => Error::e_explain(ErrorType::InternalError, "the subrequest gave no answer"),
+    }
 }
 
 /// Relays what a subrequest has written, and all that follows. When the client leaves, it ends.
@@ -108,15 +188,7 @@ pub(super) async fn relay(
     }
     loop {
         tokio::select! {
-            task = call.next() => match task {
-                Some(task) => {
-                    if session.write_response_tasks(vec![task]).await? {
-                        return Ok(true);
-                    }
-                }
-                None if super::respond::is_answered(session) => return Ok(true),
-                None => return Error::e_explain(ErrorType::InternalError, "the subrequest gave no answer"),
-            },
+            task = call.next() => if write(session, task).await? { return Ok(true) },
             gone = session.as_mut().read_body_or_idle(true) => {
                 if let Err(mut error) = gone {
                     error.esource = ErrorSource::Downstream;

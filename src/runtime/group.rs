@@ -6,7 +6,7 @@ use super::choice::candidate;
 use super::names::public_name;
 use crate::auth::Asked;
 use crate::config::Filters;
-use crate::domain::{FaultClass, Prices, UpstreamClass, Usage};
+use crate::domain::{FaultClass, Money, Prices, Units, UpstreamClass, Usage};
 use crate::limits::{Expected, Learned, output_estimate};
 use crate::metering::{self, Latencies};
 use crate::routing::{Choice, Chooser, HedgeMemory, HedgeTerms, Notes};
@@ -199,16 +199,28 @@ impl Group {
     /// What a call will take whose prompt has so many tokens and whose answer may have `max_tokens`.
     #[must_use]
     pub fn expected(&self, prompt: u64, max_tokens: Option<u64>) -> Estimate {
+        self.expected_of(prompt, max_tokens, &Units::default())
+    }
+
+    /// The same for a call that also asks for what is not counted in tokens.
+    #[must_use]
+    pub fn expected_of(&self, prompt: u64, max_tokens: Option<u64>, units: &Units) -> Estimate {
         let small = |tokens: u64| u32::try_from(tokens).unwrap_or(u32::MAX);
         let output =
             output_estimate(max_tokens.map(small), self.learned.longest(), self.max_output.map(small));
         let usage = Usage { prompt, completion: u64::from(output), ..Usage::default() };
         let unpriced = self.prices.iter().any(Option::is_none);
-        let known = self.prices.iter().flatten().map(|prices| metering::cost(&usage, prices));
+        let known = self.prices.iter().flatten().map(|prices| metering::bill(&usage, units, prices));
         let dearest = known.max().unwrap_or_default();
         let free = !unpriced && self.prices.iter().flatten().all(Prices::are_zero);
         let cost = if free { Expected::Free } else { Expected::About(dearest) };
         Estimate { tokens: prompt.saturating_add(u64::from(output)), cost, unpriced }
+    }
+
+    /// What an image of this size and quality costs at the dearest deployment that has prices of its own for them.
+    #[must_use]
+    pub fn image_price(&self, size: &str, quality: &str) -> Option<Money> {
+        self.deployments.iter().filter_map(|deployment| deployment.image_price(size, quality)).max()
     }
 
     /// Writes down an answer, as far as a strategy wants to know of it.

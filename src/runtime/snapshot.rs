@@ -4,6 +4,7 @@ use super::names::Names;
 use super::queue::{self, Queues};
 use super::{CustomerTerms, Directory, Group, House, Resolution, Standing, Terms};
 use crate::auth::Verifier;
+use crate::auth::receipt::Seal;
 use crate::config::{Config, GroupConfig};
 use crate::domain::{ApiError, EndpointKind, ErrorKind, HostPort, TargetId};
 use crate::limits::Zone;
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub wants_affinity: bool,
     /// Whether calls of some group may have to wait for their turn.
     pub has_queues: bool,
+    /// Seals the ids of what upstreams keep.
+    pub seal: Seal,
     by_id: HashMap<TargetId, usize>,
     names: Names,
     /// By name.
@@ -92,6 +95,7 @@ impl Snapshot {
         upstreams.watch_stations(&told_about(&groups, names.groups()));
         let has_queues = groups.iter().any(|group| group.queue.is_some());
         let wants_affinity = groups.iter().any(|group| group.choice().entry.by_affinity);
+        let seal = Seal::new(config.stored.salt.as_ref());
         Ok(Self {
             config,
             generation,
@@ -102,6 +106,7 @@ impl Snapshot {
             groups,
             wants_affinity,
             has_queues,
+            seal,
             names,
             searchers,
             passages,
@@ -171,6 +176,18 @@ impl Snapshot {
     pub fn public_names(&self) -> impl Iterator<Item = &str> {
         let aliases = self.config.aliases.iter().filter(|alias| !alias.hidden).map(|a| a.name.as_str());
         aliases.chain(self.groups.iter().map(|group| &*group.name))
+    }
+
+    /// The one deployment that is meant, whatever its name would stand for.
+    #[must_use]
+    pub fn single(&self, wanted: impl Fn(&Deployment) -> bool) -> Option<Resolution> {
+        let found = self.deployments.iter().find(|deployment| wanted(deployment))?;
+        let name = &found.target.group;
+        let whole = self.groups.iter().find(|group| *group.name == **name);
+        let only = vec![Arc::clone(found)];
+        let queue = whole.and_then(|group| Some(group.queue.as_ref()?.among(&only)));
+        let terms = terms(&self.config, name);
+        Some(Resolution::of(Group::new(name, only, &terms).with_queue(queue)))
     }
 
     /// The same, where a name with a star gives way to those of the models that its servers have, as far as

@@ -237,7 +237,7 @@ pub(super) fn echo(body: &[u8]) -> Vec<u8> {
     json!({ "bytes": body.len(), "sha256": sha256(body) }).to_string().into_bytes()
 }
 
-fn sha256(body: &[u8]) -> String {
+pub(super) fn sha256(body: &[u8]) -> String {
     Sha256::digest(body).iter().fold(String::new(), |mut text, byte| {
         let _written = write!(text, "{byte:02x}");
         text

@@ -69,6 +69,13 @@ struct Function {
 
 // === impl Asked ===
 
+impl<'a> Asked<'a> {
+    /// A request of which only the model is of interest.
+    pub(super) fn of_model(model: &'a str) -> Self {
+        Self { model: model.into(), ..Self::default() }
+    }
+}
+
 impl Asked<'_> {
     /// Takes what a path says of the model and of streaming.
     pub(super) fn of_path(&mut self, model: &str, streams: bool) {

@@ -1,12 +1,14 @@
 //! Connections: which request gets which answer.
 
 use super::answer::{self, Answer, Form, Response};
+use super::form;
 use super::http::{Connection, Request};
+use super::media::{self, Reply};
 use super::request::Asked;
 use super::state::{State, Turn};
 use super::stream::{self, Ended};
 use super::words::MODEL_PREFIX;
-use super::{After, Behaviour, Ending, Fault, Kind, fault};
+use super::{After, Behaviour, Ending, Fault, Kind, Script, fault};
 use super::{contents, messages, responses};
 use std::io;
 use std::sync::Arc;
@@ -73,8 +75,12 @@ async fn respond(
     let script = state.script();
     let key = request.key();
     let whole = |after| Ok((Ended::Whole, after));
+    let parts = form::read(request);
     let mut asked = match serde_json::from_slice::<Asked<'_>>(&request.body) {
         Ok(asked) => asked,
+        Err(_) if parts.is_some() => Asked::of_model(
+            parts.as_deref().and_then(|parts| form::field(parts, "model")).unwrap_or_default(),
+        ),
         Err(_) if request.body.is_empty() => Asked::default(),
         Err(error) => {
             connection.send(&fault::unreadable(&error.to_string()).render(After::Keep)).await?;
@@ -84,19 +90,18 @@ async fn respond(
     if let Some((model, method)) = contents::called(request.route()) {
         asked.of_path(model, method == "streamGenerateContent");
     }
-    let of_key = script.keys.get(key);
-    if of_key.is_none() && script.known_keys_only {
-        connection.send(&fault::unknown_key().render(After::Keep)).await?;
-        return whole(After::Keep);
-    }
-    let behaviour = match asked.model.strip_prefix(MODEL_PREFIX).map(str::parse::<Behaviour>) {
-        Some(Ok(steered)) => Arc::new(steered),
-        Some(Err(unknown)) => {
-            connection.send(&fault::unknown_word(&unknown.to_string()).render(After::Keep)).await?;
+    let behaviour = match behaviour(&script, key, &asked.model) {
+        Ok(behaviour) => behaviour,
+        Err(refusal) => {
+            connection.send(&refusal.render(After::Keep)).await?;
             return whole(After::Keep);
         }
-        None => Arc::clone(of_key.unwrap_or(&script.default)),
     };
+    let shelved = state.shelf.answer(request);
+    if let Some(response) = shelved.as_ref().filter(|_| request.method != "POST") {
+        connection.send(&response.render(behaviour.after)).await?;
+        return whole(behaviour.after);
+    }
     // Lists and probes are free: they neither count nor fail.
     if request.method == "GET" {
         connection.send(&lists(request, &script).render(behaviour.after)).await?;
@@ -112,8 +117,25 @@ async fn respond(
     if let Some(ended) = refuse(connection, &turn, &behaviour, &asked, reworded).await? {
         return Ok((ended, behaviour.after));
     }
+    if let Some(response) = shelved {
+        connection.send(&response.render(behaviour.after)).await?;
+        return whole(behaviour.after);
+    }
     let ended = answer(connection, request, &asked, &behaviour, &turn).await?;
     Ok((ended, behaviour.after))
+}
+
+/// How a call is answered: as its model says, else as its key does.
+fn behaviour(script: &Script, key: &str, model: &str) -> Result<Arc<Behaviour>, Response> {
+    let of_key = script.keys.get(key);
+    if of_key.is_none() && script.known_keys_only {
+        return Err(fault::unknown_key());
+    }
+    match model.strip_prefix(MODEL_PREFIX).map(str::parse::<Behaviour>) {
+        Some(Ok(steered)) => Ok(Arc::new(steered)),
+        Some(Err(unknown)) => Err(fault::unknown_word(&unknown.to_string())),
+        None => Ok(Arc::clone(of_key.unwrap_or(&script.default))),
+    }
 }
 
 /// Does what the limit or the fault of this turn says; `None` if neither does.
@@ -148,6 +170,9 @@ async fn answer(
 ) -> io::Result<Ended> {
     static ANSWERS: AtomicU64 = AtomicU64::new(0);
     let id = ANSWERS.fetch_add(1, Ordering::Relaxed);
+    if let Some(reply) = media::answer(request, behaviour) {
+        return replied(connection, reply, behaviour, (id, turn)).await;
+    }
     let form = match form(request, asked, behaviour) {
         Ok(form) => form,
         Err(response) => return plain(connection, with_id(response, id, turn), behaviour).await,
@@ -158,6 +183,18 @@ async fn answer(
         return stream::send(connection, head, &answer, behaviour).await;
     }
     plain(connection, with_id(Response::json(200, answer.plain()), id, turn), behaviour).await
+}
+
+async fn replied(
+    connection: &mut Connection,
+    reply: Reply,
+    behaviour: &Behaviour,
+    (id, turn): (u64, &Turn),
+) -> io::Result<Ended> {
+    match reply {
+        Reply::Whole(response) => plain(connection, with_id(response, id, turn), behaviour).await,
+        Reply::Pieces(kind, pieces) => media::send(connection, kind, &pieces, behaviour).await,
+    }
 }
 
 /// How the endpoint says things; an answer at once from those that say nothing, and to what they would not take.
@@ -211,7 +248,7 @@ async fn plain(connection: &mut Connection, response: Response, behaviour: &Beha
     connection.send(&bytes).await.map(|()| ended)
 }
 
-fn lists(request: &Request, script: &super::Script) -> Response {
+fn lists(request: &Request, script: &Script) -> Response {
     let route = request.route();
     if route.ends_with("/models") {
         return Response::json(200, answer::models(script, None));

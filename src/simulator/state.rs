@@ -2,6 +2,7 @@
 
 use super::Behaviour;
 use super::http::Request;
+use super::media::Shelf;
 use super::words::MODEL_PREFIX;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -89,6 +90,8 @@ pub(super) struct State {
     models: Mutex<HashMap<String, Lane>>,
     log: Mutex<Log>,
     changed: Notify,
+    /// Files and batches.
+    pub(super) shelf: Shelf,
 }
 
 // === impl Script ===
@@ -138,6 +141,7 @@ impl State {
             models: Mutex::default(),
             log: Mutex::default(),
             changed: Notify::new(),
+            shelf: Shelf::default(),
         }
     }
 

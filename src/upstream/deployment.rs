@@ -3,11 +3,11 @@
 use super::head::Heads;
 use super::lender::Lender;
 use super::{Endpoint, QuotaLane, Station, TargetState};
-use crate::dialects::translate::Translated;
-use crate::domain::{EndpointKind, Prices, TargetId};
-use crate::providers::Target;
-use http::HeaderValue;
+use crate::dialects::{self, translate::Translated};
+use crate::domain::{EndpointKind, Money, Prices, TargetId};
+use crate::providers::{Target, realtime};
 use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -163,6 +163,30 @@ impl Deployment {
         self.heads.relay(kind) || self.target.dialect.relays_at(kind, "").is_some()
     }
 
+    /// Whether calls of this API can be made there, as clients wrote them or translated.
+    #[must_use]
+    pub fn serves(&self, kind: EndpointKind) -> bool {
+        match kind {
+            EndpointKind::Realtime => realtime::is_offered(&self.target),
+            // What counts no tokens is counted for.
+            _ => dialects::is_translatable(kind) || kind.counts() || self.relays(kind),
+        }
+    }
+
+    /// What an image of this size and quality costs, if that depends on them. What is not said is taken for the
+    /// usual; a quality that is not known costs what the dearest does.
+    #[must_use]
+    pub fn image_price(&self, size: &str, quality: &str) -> Option<Money> {
+        let images = &self.target.info.images;
+        let size = if matches!(size, "" | "auto") { "1024x1024" } else { size };
+        let of = |wanted: &str| {
+            images.iter().find(|own| own.size == size && own.quality == wanted).map(|own| own.price)
+        };
+        let usual = || ["", "standard", "medium"].into_iter().filter(|_| quality.is_empty()).find_map(of);
+        let dearest = || images.iter().filter(|own| own.size == size).map(|own| own.price).max();
+        of(quality).or_else(usual).or_else(dearest)
+    }
+
     /// The upstream request's head for a translated request.
     ///
     /// # Errors
@@ -181,6 +205,32 @@ impl Deployment {
     #[must_use]
     pub fn bare_head(&self) -> RequestHeader {
         self.authorize(self.heads.bare())
+    }
+
+    /// The head of a request that is made to this path (after the base) with this query, and has no body.
+    ///
+    /// # Errors
+    /// When the path cannot stand in a request.
+    pub fn errand_head(&self, method: Method, path: &str, query: &str) -> pingora::Result<RequestHeader> {
+        let sent = Translated {
+            path: std::borrow::Cow::Owned(path.to_owned()),
+            headers: Vec::new(),
+            body: bytes::Bytes::new(),
+        };
+        let mut head = self.heads.translated(&self.target, &sent)?;
+        if !query.is_empty() {
+            let mark = if self.target.query.is_empty() { '?' } else { '&' };
+            let uri = format!("{}{mark}{query}", head.uri);
+            let no_uri =
+                |_| pingora::Error::explain(pingora::ErrorType::InvalidHTTPHeader, "a query cannot be sent");
+            head.set_uri(uri.parse().map_err(no_uri)?);
+        }
+        if method != Method::POST {
+            head.remove_header(&http::header::CONTENT_LENGTH);
+        }
+        head.set_method(method);
+        head.remove_header(&http::header::CONTENT_TYPE);
+        Ok(self.authorize(head))
     }
 
     /// The upstream request's head for this API and a body of so many bytes.

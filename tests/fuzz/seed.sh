@@ -32,3 +32,5 @@ for dialect in openai anthropic gemini ollama cohere converse; do
 done
 mkdir -p corpus/config
 cp ../../conf/*.yaml ../../conf/examples/*.yaml ../fixtures/seeds/*.yaml corpus/config/
+mkdir -p corpus/form
+printf '\007--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nxy\r\n--b\r\ncontent-disposition: form-data; name=model\r\n\r\nm\r\n--b--\r\n' >corpus/form/two

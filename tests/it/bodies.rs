@@ -267,10 +267,22 @@ impl Two {
     }
 
     pub(crate) async fn ask(&mut self, length: Option<usize>, body: &[u8], piece: usize) -> (u16, Vec<u8>) {
+        self.post(CHAT, "application/json", length, body, piece).await
+    }
+
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        content_type: &str,
+        length: Option<usize>,
+        body: &[u8],
+        piece: usize,
+    ) -> (u16, Vec<u8>) {
         let asking = async {
             self.send.clone().ready().await.unwrap();
-            let mut request =
-                http::Request::post(format!("http://gateway{CHAT}")).header(bearer().0, bearer().1);
+            let mut request = http::Request::post(format!("http://gateway{path}"))
+                .header(bearer().0, bearer().1)
+                .header("content-type", content_type);
             if let Some(length) = length {
                 request = request.header("content-length", length);
             }

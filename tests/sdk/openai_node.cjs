@@ -56,7 +56,63 @@ const upstream = [
   ['sim-context', OpenAI.BadRequestError, 400, 'ContextWindowExceededError'],
 ];
 
+const sound = Buffer.alloc(10_000, 'toll');
+const file = (name = 'a.mp3', bytes = sound) => OpenAI.toFile(bytes, name);
+
 const cases = {
+  async speech() {
+    const said = await client.audio.speech.create({ model: 'sim', voice: 'alloy', input: 'hello' });
+    assert.equal(said.headers.get('content-type'), 'audio/mpeg');
+    assert.ok(Buffer.from(await said.arrayBuffer()).toString('latin1').startsWith('sim:alloy:hello:'));
+  },
+
+  // This client sends the file before the model.
+  async transcriptions() {
+    const ask = async (more = {}) =>
+      client.audio.transcriptions.create({ file: await file(), model: 'sim', ...more });
+    assert.equal((await ask()).text, 'Every call pays its toll.');
+    assert.ok((await ask({ response_format: 'srt' })).includes('-->'));
+    assert.equal((await ask({ response_format: 'verbose_json' })).duration, 2.5);
+    const events = await collect(ask({ stream: true }));
+    assert.equal(events.at(-1).type, 'transcript.text.done');
+    const long = await client.audio.transcriptions.create({
+      file: await file('long.mp3', Buffer.alloc(12_000_000, 'toll')),
+      model: 'sim',
+    });
+    assert.equal(long.sim.files[0].bytes, 12_000_000);
+    assert.equal(long.sim.model, 'sim');
+    assert.ok((await client.audio.translations.create({ file: await file(), model: 'sim' })).text);
+  },
+
+  async images() {
+    const made = await client.images.generate({ model: 'sim', prompt: 'a toll house', n: 2 });
+    assert.equal(made.data.length, 2);
+    const image = await OpenAI.toFile(sound, 'a.png', { type: 'image/png' });
+    assert.ok((await client.images.edit({ image, prompt: 'a hat', model: 'sim' })).data[0].b64_json);
+    assert.ok((await client.images.createVariation({ image, model: 'sim' })).data[0].b64_json);
+  },
+
+  async moderations() {
+    const { results } = await client.moderations.create({ model: 'sim', input: 'violence' });
+    assert.equal(results[0].flagged, true);
+  },
+
+  async 'files and batches'() {
+    const body = { model: 'sim', messages };
+    const line = `${JSON.stringify({ custom_id: 'a', method: 'POST', url: '/v1/chat/completions', body })}\n`;
+    const input = await client.files.create({ file: await file('in.jsonl', Buffer.from(line)), purpose: 'batch' });
+    const batch = await client.batches.create({
+      input_file_id: input.id,
+      endpoint: '/v1/chat/completions',
+      completion_window: '24h',
+    });
+    const done = await client.batches.retrieve(batch.id);
+    assert.equal(done.status, 'completed');
+    assert.equal(await (await client.files.content(done.output_file_id)).text(), line);
+    assert.equal((await client.files.delete(input.id)).deleted, true);
+    await raises(OpenAI.NotFoundError, () => client.files.retrieve(input.id), 404);
+  },
+
   async 'chat completion'() {
     const answer = await chat('sim');
     assert.equal(answer.model, 'sim');

@@ -246,6 +246,83 @@ def async_client():
     asyncio.run(several())
 
 
+# === Audio, images, files ===
+
+
+SOUND = bytes(range(256)) * 40
+
+
+@case
+def speech_in_bytes():
+    said = client.audio.speech.create(model="sim", voice="alloy", input="hello")
+    assert said.read().startswith(b"sim:alloy:hello:"), "bytes as they are"
+    ask = client.audio.speech.with_streaming_response.create
+    with ask(model="sim", voice="alloy", input="hello", response_format="wav") as answer:
+        assert answer.headers["content-type"] == "audio/wav", answer.headers
+        assert sum(len(piece) for piece in answer.iter_bytes()) > 0
+
+
+@case
+def transcriptions_in_each_format():
+    ask = lambda **more: client.audio.transcriptions.create(model="sim", file=("a.mp3", SOUND), **more)
+    assert ask().text == "Every call pays its toll."
+    assert ask(response_format="text") == "Every call pays its toll.\n"
+    assert "-->" in ask(response_format="srt") and ask(response_format="vtt").startswith("WEBVTT")
+    verbose = ask(response_format="verbose_json", timestamp_granularities=["segment"])
+    assert verbose.duration == 2.5 and verbose.segments[0].text, verbose
+    events = list(ask(stream=True))
+    assert [event.type for event in events][-1] == "transcript.text.done", events
+    assert client.audio.translations.create(model="sim", file=("a.mp3", SOUND)).text
+
+
+@case
+def a_long_transcription():
+    answer = client.audio.transcriptions.create(model="sim", file=("a.mp3", SOUND * 800))
+    assert answer.sim["files"][0]["bytes"] == len(SOUND) * 800, answer
+
+
+@case
+def images():
+    made = client.images.generate(model="sim", prompt="a toll house", n=2)
+    assert len(made.data) == 2 and base64.b64decode(made.data[0].b64_json) == b"an image"
+    assert client.images.edit(model="sim", image=("a.png", SOUND), prompt="a hat").data
+    assert client.images.create_variation(model="sim", image=("a.png", SOUND)).data
+
+
+@case
+def moderations():
+    found = client.moderations.create(model="sim", input=["violence", "peace"]).results
+    assert [result.flagged for result in found] == [True, False]
+
+
+@case
+def files_and_batches():
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {"model": "sim", "messages": ASK}}
+    lines = json.dumps(line).encode() + b"\n"
+    file = client.files.create(file=("in.jsonl", lines), purpose="batch")
+    assert client.files.retrieve(file.id).filename == "in.jsonl" and file.bytes == len(lines)
+    batch = client.batches.create(
+        input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h", metadata={"a": "b"}
+    )
+    batch = client.batches.retrieve(batch.id)
+    assert batch.status == "completed" and batch.input_file_id == file.id and batch.metadata == {"a": "b"}, batch
+    assert client.files.content(batch.output_file_id).read() == lines
+    assert file.id in [listed.id for listed in client.files.list()] and len(list(client.batches.list())) > 0
+    assert client.batches.cancel(batch.id).status == "cancelling"
+    assert client.files.delete(file.id).deleted
+    raises(openai.NotFoundError, lambda: client.files.retrieve(file.id), 404)
+
+
+@gateway_case
+def files_of_others_are_not_there():
+    file = client.files.create(file=("a.txt", b"a"), purpose="user_data", extra_body={"model": "sim"})
+    with minted() as user:
+        raises(openai.NotFoundError, lambda: user.files.content(file.id), 404)
+        raises(openai.PermissionDeniedError, lambda: user.files.list(), 403, "master key")
+        own = user.files.create(file=("b.txt", b"b"), purpose="user_data")
+        assert user.files.content(own.id).read() == b"b"
+
+
 # === Failures ===
 
 

@@ -8,7 +8,7 @@ use super::{is_placeholder, params, prices, shown};
 use crate::dialects::openai::OpenAi;
 use crate::dialects::{Auth, Dialect};
 use crate::domain::{HostPort, Scheme, Secret, TargetId};
-use crate::providers::catalog::Facts;
+use crate::providers::catalog::{Facts, ImagePrice};
 use crate::providers::compatible::Row;
 use crate::providers::site::Placed;
 use crate::providers::vertex;
@@ -53,6 +53,10 @@ impl Deployment<'_> {
             None => (self.key(meaning.row, report), dialect.auth(), String::new()),
         };
         let facts = self.facts(&meaning, report);
+        let images = match facts.mode.as_deref() {
+            Some("image_generation" | "image_edit") => self.catalog.images(&meaning.provider, &meaning.model),
+            _ => Vec::new(),
+        };
         let provider = meaning.provider;
         let server = self.server(&provider, report);
         let of_responses =
@@ -83,7 +87,7 @@ impl Deployment<'_> {
                 .and_then(|f| f.number(report))
                 .map_or(DEFAULT_ORDER, whole_order),
             params: params::compile(self.params, offers, self.slots, report),
-            info: model_info(self.params, self.info, facts, report),
+            info: model_info(self.params, self.info, (facts, images), report),
             unserved: meaning.unserved,
         })
     }
@@ -312,12 +316,35 @@ fn whole_order(order: f64) -> i64 {
     order as i64
 }
 
-fn model_info(params: &Section<'_>, info: &Section<'_>, facts: Facts, report: &mut Report) -> ModelInfo {
-    let prices = prices::compile(params, info, report).or(facts.prices);
+/// Modes whose endpoints are served.
+const SERVED: [&str; 12] = [
+    "chat",
+    "completion",
+    "embedding",
+    "audio_speech",
+    "audio_transcription",
+    "image_generation",
+    "image_edit",
+    "moderation",
+    "rerank",
+    "batch",
+    "responses",
+    "realtime",
+];
+
+fn model_info(
+    params: &Section<'_>,
+    info: &Section<'_>,
+    (facts, images): (Facts, Vec<ImagePrice>),
+    report: &mut Report,
+) -> ModelInfo {
+    let own = prices::compile(params, info, report);
+    let images = if own.is_some() { Vec::new() } else { images };
+    let prices = own.or(facts.prices);
     report.lenient(|report| {
         let mode = info.field("mode").and_then(|f| {
             let mode = f.text(report)?;
-            if !matches!(mode.as_str(), "chat" | "completion" | "embedding" | "realtime" | "responses") {
+            if !SERVED.contains(&mode.as_str()) {
                 report.warn(f.place(), format!("the endpoints of mode \"{mode}\" are not served yet"));
             }
             Some(mode)
@@ -334,6 +361,7 @@ fn model_info(params: &Section<'_>, info: &Section<'_>, facts: Facts, report: &m
                 .or(facts.max_output_tokens),
             max_tokens: info.field("max_tokens").and_then(|f| f.count(report)),
             prices,
+            images,
             access_groups: info.field("access_groups").map(|f| f.texts(report)).unwrap_or_default(),
             raw: info.node().map(shown::info).unwrap_or_default(),
             params: shown::params(params),

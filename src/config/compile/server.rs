@@ -11,6 +11,8 @@ use std::time::Duration;
 const DEFAULT_PORT: u16 = 4000;
 const MIB: f64 = 1_048_576.0;
 const DEFAULT_BODY: usize = 20 * 1_048_576;
+/// Uploads are not held, so they may be larger where nobody says how large.
+const DEFAULT_UPLOAD: usize = 1024 * 1_048_576;
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(30);
 const DELAY: Duration = Duration::from_millis(500);
@@ -33,6 +35,7 @@ pub(super) fn compile(
     let delay = own.field("shutdown_delay").and_then(|f| f.seconds(report));
     let metrics_key = sections.litellm.field("require_auth_for_metrics_endpoint");
     let data_dir = database::folder(overrides, env);
+    let max_body = max_body(sections, report);
     ServerConfig {
         host,
         database: database::compile(sections, env, &data_dir, report),
@@ -41,7 +44,8 @@ pub(super) fn compile(
         workers: overrides.workers.or(workers).unwrap_or_default(),
         master_key: master_key::compile(sections, env, host, allow_insecure, report),
         key_header: key_header(&sections.general, report),
-        max_body_bytes: max_body(sections, report),
+        max_body_bytes: max_body.unwrap_or(DEFAULT_BODY),
+        max_upload_bytes: max_body.unwrap_or(DEFAULT_UPLOAD),
         access_log: overrides.access_log.clone().or(access_log).unwrap_or(AccessLogTarget::Stdout),
         metrics_need_key: metrics_key.and_then(|f| f.bool(report)).unwrap_or_default(),
         allow_insecure,
@@ -82,19 +86,17 @@ fn key_header(general: &Section<'_>, report: &mut Report) -> Option<String> {
     Some(name)
 }
 
-fn max_body(sections: &Sections<'_>, report: &mut Report) -> usize {
+fn max_body(sections: &Sections<'_>, report: &mut Report) -> Option<usize> {
     let field = sections.tollgate.field("max_body_mb");
-    let Some(field) = field.or_else(|| sections.general.field("max_request_size_mb")) else {
-        return DEFAULT_BODY;
-    };
-    let Some(size) = field.number(report) else { return DEFAULT_BODY };
+    let field = field.or_else(|| sections.general.field("max_request_size_mb"))?;
+    let size = field.number(report)?;
     if !(0.001..=4096.0).contains(&size) {
         report.fault(field.place(), "wants a size from 0.001 to 4096 MiB");
-        return DEFAULT_BODY;
+        return None;
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
     let bytes = (size * MIB) as usize;
-    bytes
+    Some(bytes)
 }
 
 /// `off` without quotes is a boolean in YAML.

@@ -25,6 +25,8 @@ pub struct StoredModels {
     pub is_on: bool,
     /// What their credentials are encrypted with.
     pub vault: Vault,
+    /// What is sealed is sealed with it: the salt, else the master key.
+    pub salt: Option<Secret>,
     env: Env,
     catalog: Catalog,
     slots: Option<u32>,
@@ -46,9 +48,10 @@ pub(super) fn compile(
     let slots = sections.router.field("default_max_parallel_requests");
     let own = salt("LITELLM_SALT_KEY").or_else(|| master_key.cloned());
     // The master key reads too: it was the salt until somebody set one.
-    let keys = [own, salt("LITELLM_SALT_KEY_PREVIOUS"), master_key.cloned()];
+    let keys = [own.clone(), salt("LITELLM_SALT_KEY_PREVIOUS"), master_key.cloned()];
     StoredModels {
         is_on: configured.unwrap_or(in_environment),
+        salt: own,
         vault: Vault::new(&keys.into_iter().flatten().collect::<Vec<_>>()),
         env: env.clone(),
         catalog: catalog.clone(),

@@ -174,6 +174,7 @@ fn wish<'a>(
     now: i64,
 ) -> Wish<'a> {
     Wish {
+        kind: request.kind(),
         house: &snapshot.house,
         now,
         tags: tags.all.get(..tags.decisive).unwrap_or_default(),

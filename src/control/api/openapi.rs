@@ -34,6 +34,11 @@ pub(in crate::control) fn document() -> Value {
             paths.entry((*path).to_owned()).or_insert_with(|| json!({ "post": operation }));
         }
     }
+    for (path, method) in endpoints::stored::patterns() {
+        let document = paths.entry(path.to_owned()).or_insert_with(|| json!({}));
+        document[method.as_str().to_lowercase()] =
+            operation(path, method.as_str(), None, routes::Access::Key);
+    }
     for method in &endpoints::METHODS {
         for path in method.routes {
             let operation = operation(path, "POST", Some(method.name), routes::Access::Key);

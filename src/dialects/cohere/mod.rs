@@ -36,7 +36,7 @@ impl Dialect for Cohere {
     }
 
     fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
-        &[(EndpointKind::Embeddings, "/compatibility/v1/embeddings")]
+        &[(EndpointKind::Embeddings, "/compatibility/v1/embeddings"), (EndpointKind::Rerank, "/v2/rerank")]
     }
 
     fn models(&self) -> Option<&'static str> {

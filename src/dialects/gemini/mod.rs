@@ -61,7 +61,10 @@ impl Dialect for Gemini {
     }
 
     fn relays(&self) -> &'static [(EndpointKind, &'static str)] {
-        &[(EndpointKind::Embeddings, "/openai/embeddings")]
+        &[
+            (EndpointKind::Embeddings, "/openai/embeddings"),
+            (EndpointKind::ImageGenerations, "/openai/images/generations"),
+        ]
     }
 
     fn relays_at(&self, kind: EndpointKind, model: &str) -> Option<String> {

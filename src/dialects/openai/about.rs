@@ -19,7 +19,9 @@ impl Request {
     #[must_use]
     pub fn user(&self) -> Option<Arc<str>> {
         let theirs = || self.inner("metadata", "user_id").filter(|_| is_anthropics(self.kind()));
-        self.value("user").or_else(theirs).and_then(short)
+        let of_form =
+            || self.field("user").filter(|id| !id.is_empty() && id.len() <= LONGEST_ID).map(Arc::from);
+        self.value("user").or_else(theirs).and_then(short).or_else(of_form)
     }
 
     /// Most tokens the answer may have (`max_completion_tokens`, `max_tokens`, or what its API calls it).

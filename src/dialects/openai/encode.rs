@@ -89,7 +89,8 @@ impl Plan<'_> {
     }
 
     fn sends_stream_options(&self) -> bool {
-        self.request.stream() && self.shape.params.takes_stream_options
+        let streams = self.request.stream() && self.request.kind().is_generated();
+        streams && self.shape.params.takes_stream_options
     }
 
     fn stream_options(&self, member: &Member) -> Action {

@@ -37,15 +37,25 @@ pub(super) enum Field {
 pub(super) const fn content_name(kind: EndpointKind) -> &'static str {
     match kind {
         EndpointKind::ChatCompletions | EndpointKind::Messages | EndpointKind::CountTokens => "messages",
-        EndpointKind::Completions => "prompt",
+        EndpointKind::Completions | EndpointKind::ImageGenerations => "prompt",
+        EndpointKind::Rerank => "query",
         EndpointKind::GenerateContent | EndpointKind::StreamContent | EndpointKind::CountContent => {
             "contents"
         }
-        EndpointKind::Search => "query",
         EndpointKind::Embeddings
+        | EndpointKind::Speech
+        | EndpointKind::Moderations
         | EndpointKind::Responses
         | EndpointKind::PassThrough
         | EndpointKind::Realtime => "input",
+        // What a form asks is a file; what a file or batch is, is not asked of a model.
+        EndpointKind::Transcriptions
+        | EndpointKind::Translations
+        | EndpointKind::ImageEdits
+        | EndpointKind::ImageVariations
+        | EndpointKind::Files
+        | EndpointKind::Batches => "file",
+        EndpointKind::Search => "query",
     }
 }
 
@@ -54,6 +64,7 @@ pub(super) const fn beside_content(kind: EndpointKind) -> &'static [&'static str
     match kind {
         EndpointKind::Messages | EndpointKind::CountTokens => &["system", "tools"],
         EndpointKind::Responses => &["instructions", "tools"],
+        EndpointKind::Rerank => &["documents"],
         EndpointKind::GenerateContent | EndpointKind::StreamContent | EndpointKind::CountContent => {
             &["systemInstruction", "system_instruction", "tools"]
         }
@@ -114,9 +125,17 @@ impl Field {
                 Self::Other
             }
             "model" => Self::Model,
+            // They say who is asked to keep a thing.
+            "custom_llm_provider" | "target_model_names"
+                if matches!(kind, EndpointKind::Files | EndpointKind::Batches) =>
+            {
+                Self::KeptBack
+            }
             "stream" => Self::Stream,
             "stream_options" => Self::StreamOptions,
-            "messages" | "prompt" | "input" | "contents" if name == content_name(kind) => Self::Content,
+            "messages" | "prompt" | "input" | "contents" | "query" if name == content_name(kind) => {
+                Self::Content
+            }
             "extra_body" => Self::ExtraBody,
             "num_retries" => Self::NumRetries,
             "timeout" => Self::Timeout,
@@ -135,7 +154,7 @@ impl Field {
             | "mock_testing_content_policy_fallbacks" => Self::Fallbacks,
             "api_base" | "base_url" | "api_key" | "user_config" | "vertex_credentials" => Self::Banned,
             // Anthropic's own, who is told of the end user by it.
-            "metadata" if is_anthropics(kind) => Self::Other,
+            "metadata" if is_anthropics(kind) || kind == EndpointKind::Batches => Self::Other,
             "user" | "metadata" | "store" | "priority" => Self::KeptBackUnlessAllowed,
             "tags"
             | "litellm_metadata"

@@ -1,9 +1,11 @@
 //! A request's facts, of whichever API. The body stays as it came.
 
 use super::fields::{Field, beside_content, content_name, instead_of_content};
+use super::media;
+use crate::dialects::form::Scan;
 use crate::dialects::json::{self, Fault, Member, Members, Span};
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{ApiError, EndpointKind, ErrorKind};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, Units};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -32,16 +34,18 @@ pub(super) struct Knobs {
 /// A request that can be routed, and encoded for any deployment.
 #[derive(Clone, Debug)]
 pub struct Request {
-    kind: EndpointKind,
-    body: Bytes,
-    model: Option<Box<str>>,
-    stream: bool,
-    asks_usage: bool,
-    controls: Controls,
-    content_bytes: usize,
+    pub(super) kind: EndpointKind,
+    pub(super) body: Bytes,
+    pub(super) model: Option<Box<str>>,
+    pub(super) stream: bool,
+    pub(super) asks_usage: bool,
+    pub(super) controls: Controls,
+    pub(super) content_bytes: usize,
     pub(super) members: Vec<(Field, Member)>,
     pub(super) extra: Vec<Member>,
     pub(super) knobs: Knobs,
+    pub(super) units: Units,
+    pub(super) form: Option<Box<Scan>>,
 }
 
 impl Request {
@@ -49,6 +53,12 @@ impl Request {
     #[must_use]
     pub const fn kind(&self) -> EndpointKind {
         self.kind
+    }
+
+    /// The same of another API.
+    #[must_use]
+    pub fn of_kind(self, kind: EndpointKind) -> Self {
+        Self { kind, ..self }
     }
 
     /// The model asked for, if any.
@@ -81,6 +91,12 @@ impl Request {
         &self.controls
     }
 
+    /// What it asks for that is not counted in tokens.
+    #[must_use]
+    pub const fn units(&self) -> &Units {
+        &self.units
+    }
+
     /// Roughly how many tokens the prompt has.
     #[must_use]
     pub const fn prompt_estimate(&self) -> u64 {
@@ -108,6 +124,8 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
         content_bytes: 0,
         extra: Vec::new(),
         knobs: Knobs::default(),
+        units: Units::default(),
+        form: None,
     };
     let mut seen = 0_u32;
     let mut has_content = false;
@@ -116,10 +134,12 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
         has_content |= request.take(kind, field, &member, &body)?;
         request.members.push((field, member));
     }
-    request.stream &= !matches!(kind, EndpointKind::Embeddings | EndpointKind::CountTokens);
+    request.stream &= kind.is_generated() || kind == EndpointKind::ImageGenerations;
     request.stream |= kind == EndpointKind::StreamContent;
     request.asks_usage &= request.stream;
-    if (request.model.is_some() || kind.is_googles()) && !has_content {
+    request.units = media::units(&request);
+    let is_asked = (request.model.is_some() && kind != EndpointKind::Batches) || kind.is_googles();
+    if is_asked && !has_content {
         let name = content_name(kind);
         return Err(invalid(&format!("Missing required parameter: '{name}'."), name));
     }
@@ -138,11 +158,11 @@ fn malformed(fault: Fault, body: &[u8]) -> ApiError {
     }
 }
 
-fn invalid(message: &str, param: &str) -> ApiError {
+pub(super) fn invalid(message: &str, param: &str) -> ApiError {
     ApiError::new(ErrorKind::InvalidRequest, message).with_param(param)
 }
 
-fn banned(name: &str) -> ApiError {
+pub(super) fn banned(name: &str) -> ApiError {
     let message = format!(
         "Authentication Error, Rejected Request: {name} is not allowed in request body. Enable with \
          `general_settings::allow_client_side_credentials` on proxy config.yaml."
@@ -232,7 +252,7 @@ impl Request {
     }
 }
 
-fn boolean(value: &[u8], name: &str) -> Result<bool, ApiError> {
+pub(super) fn boolean(value: &[u8], name: &str) -> Result<bool, ApiError> {
     match value {
         b"true" => Ok(true),
         b"false" => Ok(false),
@@ -251,12 +271,12 @@ fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
-fn count(value: &[u8], name: &str) -> Result<u32, ApiError> {
+pub(super) fn count(value: &[u8], name: &str) -> Result<u32, ApiError> {
     number(value)
         .ok_or_else(|| invalid(&format!("Invalid value for '{name}': expected a whole number."), name))
 }
 
-fn seconds(value: &[u8], name: &str) -> Result<Duration, ApiError> {
+pub(super) fn seconds(value: &[u8], name: &str) -> Result<Duration, ApiError> {
     number(value)
         .and_then(|n: f64| Duration::try_from_secs_f64(n).ok())
         .filter(|d| !d.is_zero())
@@ -280,9 +300,7 @@ fn check_content(kind: EndpointKind, value: &[u8]) -> Result<(), ApiError> {
     let name = content_name(kind);
     match (kind, value.first()) {
         (_, Some(b'[')) => Ok(()),
-        (EndpointKind::Completions | EndpointKind::Embeddings | EndpointKind::Responses, Some(b'"')) => {
-            Ok(())
-        }
+        (EndpointKind::Rerank, Some(b'{')) => Ok(()),
         (
             EndpointKind::ChatCompletions
             | EndpointKind::Messages
@@ -292,6 +310,7 @@ fn check_content(kind: EndpointKind, value: &[u8]) -> Result<(), ApiError> {
             | EndpointKind::CountContent,
             _,
         ) => Err(invalid(&format!("Invalid request format: '{name}' must be a list."), name)),
+        (_, Some(b'"')) => Ok(()),
         _ => Err(invalid(&format!("Invalid request format: '{name}' must be a string or a list."), name)),
     }
 }

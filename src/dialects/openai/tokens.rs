@@ -13,7 +13,7 @@ pub(in crate::dialects) fn read(body: &[u8], span: Span) -> Option<Usage> {
             b"prompt_tokens" | b"input_tokens" => prompt = count(value).or(prompt),
             b"completion_tokens" | b"output_tokens" => completion = count(value).or(completion),
             b"total_tokens" => total = count(value),
-            b"prompt_tokens_details" | b"input_tokens_details" => {
+            b"prompt_tokens_details" | b"input_tokens_details" | b"input_token_details" => {
                 let into = [
                     (&b"cached_tokens"[..], &mut usage.cached),
                     (b"audio_tokens", &mut usage.audio_prompt),
@@ -21,7 +21,7 @@ pub(in crate::dialects) fn read(body: &[u8], span: Span) -> Option<Usage> {
                 ];
                 details(body, member.value, into);
             }
-            b"completion_tokens_details" | b"output_tokens_details" => {
+            b"completion_tokens_details" | b"output_tokens_details" | b"output_token_details" => {
                 let into = [
                     (&b"audio_tokens"[..], &mut usage.audio_completion),
                     (b"reasoning_tokens", &mut usage.reasoning),

@@ -85,6 +85,13 @@ impl Request {
     /// # Errors
     /// As [`request::read`]; a destination or credential is one.
     pub fn with(&self, kind: EndpointKind, members: &Map<String, Value>) -> Result<Self, ApiError> {
+        if self.form.is_some() {
+            if members.keys().all(|name| name == "model") {
+                return Ok(self.clone());
+            }
+            let words = "A fallback cannot change the fields of a form.";
+            return Err(ApiError::new(ErrorKind::InvalidRequest, words));
+        }
         let instead = || members.iter().filter(|(name, _)| !matches!(name.as_str(), "model" | "stream"));
         let mut out = b"{".to_vec();
         for (_, member) in &self.members {

@@ -40,8 +40,18 @@ pub(super) const fn endpoint_code(endpoint: EndpointKind) -> u8 {
         EndpointKind::GenerateContent => 21,
         EndpointKind::StreamContent => 22,
         EndpointKind::CountContent => 23,
-        EndpointKind::Search => 40,
-        EndpointKind::Realtime => 41,
+        EndpointKind::Speech => 40,
+        EndpointKind::Transcriptions => 41,
+        EndpointKind::Translations => 42,
+        EndpointKind::ImageGenerations => 43,
+        EndpointKind::ImageEdits => 44,
+        EndpointKind::ImageVariations => 45,
+        EndpointKind::Moderations => 46,
+        EndpointKind::Rerank => 47,
+        EndpointKind::Files => 48,
+        EndpointKind::Batches => 49,
+        EndpointKind::Search => 50,
+        EndpointKind::Realtime => 51,
     }
 }
 
@@ -57,8 +67,18 @@ pub(super) const fn endpoint(code: u8) -> Option<EndpointKind> {
         21 => EndpointKind::GenerateContent,
         22 => EndpointKind::StreamContent,
         23 => EndpointKind::CountContent,
-        40 => EndpointKind::Search,
-        41 => EndpointKind::Realtime,
+        40 => EndpointKind::Speech,
+        41 => EndpointKind::Transcriptions,
+        42 => EndpointKind::Translations,
+        43 => EndpointKind::ImageGenerations,
+        44 => EndpointKind::ImageEdits,
+        45 => EndpointKind::ImageVariations,
+        46 => EndpointKind::Moderations,
+        47 => EndpointKind::Rerank,
+        48 => EndpointKind::Files,
+        49 => EndpointKind::Batches,
+        50 => EndpointKind::Search,
+        51 => EndpointKind::Realtime,
         _ => return None,
     })
 }
@@ -170,6 +190,7 @@ mod tests {
             assert_eq!(class(code).map(class_code), Some(code));
         }
         assert_eq!(class(14), None);
+        assert!((0..=u8::MAX).all(|code| endpoint(code).is_none_or(|kind| endpoint_code(kind) == code)));
         assert!(Scope::ALL.into_iter().all(|known| scope(scope_code(known)) == Some(known)));
     }
 

@@ -3,7 +3,7 @@
 //! The facts are in `models.tsv`, which `update.py` writes; it is sorted by name and searched as it stands. A file
 //! in LiteLLM's format can be laid over it. A model that is in neither stays unknown, and so does its price.
 
-mod row;
+pub mod row;
 mod search;
 
 #[cfg(test)]
@@ -27,26 +27,33 @@ pub struct Facts {
     pub max_input_tokens: Option<u64>,
     /// Longest answer, in tokens.
     pub max_output_tokens: Option<u64>,
-    /// What its tokens cost.
+    /// What its tokens and units cost.
     pub prices: Option<Prices>,
-    /// What a token costs in a batch, in and out.
-    pub batch: Option<Prices>,
-    /// What is not counted in tokens.
-    pub units: Units,
 }
 
-/// Prices of what is not counted in tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Units {
-    /// An image.
-    pub image: Option<Money>,
-    /// A second of audio.
-    pub second: Option<Money>,
-    /// A character of text that is spoken.
-    pub character: Option<Money>,
-    /// A query of a reranker.
-    pub query: Option<Money>,
+/// What an image costs that is of a size, or of a quality, of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImagePrice {
+    /// `1024x1024`; empty for any.
+    pub size: String,
+    /// `hd`; empty for any.
+    pub quality: String,
+    /// The price of one.
+    pub price: Money,
 }
+
+/// Sizes and qualities that have prices of their own.
+const SIZES: [&str; 8] = [
+    "256-x-256",
+    "512-x-512",
+    "1024-x-1024",
+    "1024-x-1536",
+    "1536-x-1024",
+    "1024-x-1792",
+    "1792-x-1024",
+    "2048-x-2048",
+];
+const QUALITIES: [&str; 6] = ["standard", "hd", "low", "medium", "high", "auto"];
 
 /// The table, and what is laid over it.
 #[derive(Clone, Debug, Default)]
@@ -75,6 +82,25 @@ impl Catalog {
     pub fn find(&self, provider: &str, model: &str) -> Option<Facts> {
         let whole = format!("{provider}/{model}");
         self.get(&whole).or_else(|| self.get(model).filter(|facts| is_of(facts, provider)))
+    }
+
+    /// The prices of this provider's model's images that depend on their size or quality.
+    #[must_use]
+    pub fn images(&self, provider: &str, model: &str) -> Vec<ImagePrice> {
+        let mut found = Vec::new();
+        for size in SIZES {
+            for quality in [""].into_iter().chain(QUALITIES) {
+                let name = match quality {
+                    "" => format!("{size}/{model}"),
+                    _ => format!("{quality}/{size}/{model}"),
+                };
+                let facts = self.find(provider, &name);
+                let price = facts.and_then(|facts| facts.prices?.units.image);
+                let size = size.replace("-x-", "x");
+                found.extend(price.map(|price| ImagePrice { size, quality: quality.to_owned(), price }));
+            }
+        }
+        found
     }
 
     /// What is known under this very name (`base_model`).

@@ -13,7 +13,7 @@ fn the_table_is_sorted_and_every_line_is_found() {
         let name = line.split('\t').next().unwrap();
         assert_eq!(search::line(TABLE, name), Some(line));
         assert!(row::of_line(line).mode.is_some(), "{line}");
-        assert!(line.split('\t').count() <= 18, "{line}");
+        assert!(line.split('\t').count() <= 26, "{line}");
         let wrong = line.split('\t').skip(3).find(|cell| !cell.is_empty() && cell.parse::<f64>().is_err());
         assert_eq!(wrong, None, "{line}");
     }
@@ -30,7 +30,7 @@ fn a_model_is_found_with_its_prefix_or_bare_if_it_is_the_providers() {
     assert_eq!((prices.input, prices.output), (price(2.5e-6), price(1e-5)));
     assert_eq!(prices.cache_read, Some(price(1.25e-6)));
     assert_eq!(plain.max_input_tokens, Some(128_000));
-    assert_eq!(plain.batch.unwrap().output, price(5e-6));
+    assert_eq!(prices.batch.unwrap().output, price(5e-6));
     let deepseek = catalog.find("deepseek", "deepseek-chat").unwrap().prices.unwrap();
     // A price of nothing for a part is no price of its own.
     assert_eq!((deepseek.input, deepseek.cache_write), (price(2.8e-7), None));
@@ -38,7 +38,29 @@ fn a_model_is_found_with_its_prefix_or_bare_if_it_is_the_providers() {
     assert!(catalog.find("openai", "no-such-model").is_none());
     assert_eq!(catalog.named("azure/gpt-4o").unwrap().mode.as_deref(), Some("chat"));
     assert_eq!(catalog.find("ollama_chat", "llama3").map(|facts| facts.prices.unwrap().are_zero()), None);
-    assert_eq!(catalog.find("openai", "tts-1").unwrap().units.character, Money::from_dollars(1.5e-5));
+    assert_eq!(
+        catalog.find("openai", "tts-1").unwrap().prices.unwrap().units.character,
+        Money::from_dollars(1.5e-5)
+    );
+}
+
+#[test]
+fn long_prompts_images_and_seconds_have_prices_of_their_own() {
+    let catalog = Catalog::default();
+    let gemini = catalog.find("gemini", "gemini-2.5-pro").unwrap().prices.unwrap();
+    assert_eq!((gemini.at(200_000).input, gemini.at(200_001).input), (price(1.25e-6), price(2.5e-6)));
+    assert_eq!(
+        catalog.find("openai", "whisper-1").unwrap().prices.unwrap().units.second,
+        Money::from_dollars(1e-4)
+    );
+    let image = |model: &str, size: &str, quality: &str| {
+        let images = catalog.images("openai", model);
+        images.into_iter().find(|own| own.size == size && own.quality == quality).map(|own| own.price)
+    };
+    assert_eq!(image("dall-e-3", "1024x1024", "standard"), Money::from_dollars(0.04));
+    assert_eq!(image("dall-e-3", "1024x1792", "hd"), Money::from_dollars(0.12));
+    assert_eq!(image("gpt-image-1", "1024x1024", "low"), Money::from_dollars(0.011));
+    assert!(catalog.images("hosted_vllm", "dall-e-3").is_empty());
 }
 
 #[test]

@@ -5,6 +5,7 @@ Facts only: names, limits and prices. Tokens are priced in US dollars per millio
 """
 
 import json
+import re
 import sys
 from decimal import Decimal
 
@@ -34,6 +35,10 @@ PER_UNIT = [
     ("input_cost_per_character",),
     ("input_cost_per_query",),
 ]
+IMAGE_TOKENS = ["input_cost_per_image_token", "output_cost_per_image_token"]
+TIERS = [("128k", 128_000), ("200k", 200_000), ("256k", 256_000), ("272k", 272_000)]
+TIERED = PER_MILLION[:4]
+SIZE = re.compile(r"(?:^|/)(\d+)-x-(\d+)/")
 
 
 def family(provider):
@@ -58,6 +63,25 @@ def whole(value):
         return ""
 
 
+def image(name, facts):
+    """The price of an image, also where it is told by the pixel; vendors have whole cents or tenths of them."""
+    for key in PER_UNIT[0]:
+        if key in facts:
+            return facts[key]
+    pixel = sum(facts.get(f"{way}_cost_per_pixel", 0) or 0 for way in ("input", "output"))
+    size = SIZE.search(name)
+    return round(pixel * int(size[1]) * int(size[2]), 4) if pixel and size else None
+
+
+def tier(facts):
+    """The prices of long prompts: how long, and the four of them."""
+    for word, above in TIERS:
+        cells = [amount(facts.get(f"{key}_above_{word}_tokens"), 1_000_000) for key in TIERED]
+        if any(cell not in ("", "0") for cell in cells):
+            return [str(above), *cells]
+    return [""] * 5
+
+
 def line(name, facts):
     limits = [whole(facts.get("max_input_tokens") or facts.get("max_tokens")), whole(facts.get("max_output_tokens"))]
     free = family(facts["litellm_provider"]) in FREE or facts["mode"] == "moderation" or name.endswith(":free")
@@ -66,9 +90,12 @@ def line(name, facts):
         million = [""] * len(million)
     # Parts of a whole that cost nothing are billed as the whole.
     million[2:] = ["" if cell == "0" and not free else cell for cell in million[2:]]
-    unit = [amount(facts.get(keys[0], facts.get(keys[-1])), 1) for keys in PER_UNIT]
+    unit = [amount(image(name, facts), 1)]
+    unit += [amount(facts.get(keys[0], facts.get(keys[-1])), 1) for keys in PER_UNIT[1:]]
+    unit.append(amount(facts.get("output_cost_per_second"), 1))
     unit = ["" if cell == "0" else cell for cell in unit]
-    cells = [name, family(facts["litellm_provider"]), facts["mode"], *limits, *million, *unit]
+    images = [amount(facts.get(key), 1_000_000) for key in IMAGE_TOKENS]
+    cells = [name, family(facts["litellm_provider"]), facts["mode"], *limits, *million, *unit, *images, *tier(facts)]
     return "\t".join(cells).rstrip("\t")
 
 

@@ -15,6 +15,10 @@ pub(super) fn names(admitted: &Admitted) -> [&str; 3] {
 /// What a group falls back to: what the client says for the group it asked for, what is said for this kind of error,
 /// what is said for all. What a client says takes the place of what is configured.
 pub(super) fn next(admitted: &Admitted, names: &[&str], reason: Reason, is_first: bool) -> Vec<Step> {
+    // What one upstream keeps no other has.
+    if admitted.errand.as_ref().is_some_and(|errand| errand.is_bound()) {
+        return Vec::new();
+    }
     let configured = &admitted.snapshot.config.router.fallbacks;
     let Some(wishes) = &admitted.wishes else {
         return configured.of(names, reason).iter().cloned().map(Step::to).collect();

@@ -4,6 +4,7 @@ use crate::dialects::translate::{self, Modify, Translated};
 use crate::dialects::{self, Ask, Auth, Shape, ShapeParams, Unsigned, openai};
 use crate::domain::{ApiError, EndpointKind, ErrorKind, unix_ms};
 use crate::proxy::stage::{Admitted, Form};
+use crate::proxy::upload::Pour;
 use crate::upstream::Deployment;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
@@ -18,6 +19,14 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     let model = admitted.resolution.upstream_model(&target.model, &admitted.called);
     let inbound = admitted.caller.inbound();
     // Only OpenAI's clients say, and are told, whether usage is wanted.
+    match &admitted.errand {
+        Some(errand) if errand.path.is_some() => return Ok((Bytes::new(), Form::Client)),
+        // What a deployment says of its parameters is about its answers.
+        Some(_) if kind == EndpointKind::Batches => {
+            return Ok((admitted.request.body().clone(), Form::Client));
+        }
+        _ => {}
+    }
     let relays = deployment.relays(kind);
     let asks_usage = params.takes_stream_options
         && target.dialect.name() == openai::NAME
@@ -34,6 +43,13 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
         drop_params: params.drop_params.unwrap_or(admitted.snapshot.config.router.drop_params),
         ask_usage: true,
     };
+    if relays && admitted.request.form().is_some() {
+        let mut patcher = admitted.request.patches(&shape);
+        return Ok(match &admitted.upload {
+            Some(_) => (Bytes::new(), Form::Poured(Box::new(Pour::new(patcher)))),
+            None => (patcher.push(admitted.request.body().clone()), Form::Client),
+        });
+    }
     if relays {
         let body = openai::encode(&admitted.request, &shape)?;
         let Some(path) = target.dialect.relays_at(kind, &model) else { return Ok((body, Form::Client)) };

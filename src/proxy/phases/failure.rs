@@ -68,7 +68,12 @@ fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -
         }
     };
     let fault = classify(&error, attempt.patience);
-    if reused && fault.class == UpstreamClass::Connection && attempt.admitted.progress.stale < STALE {
+    let is_spent = attempt.admitted.upload.as_ref().is_some_and(|upload| upload.is_spent());
+    if reused
+        && !is_spent
+        && fault.class == UpstreamClass::Connection
+        && attempt.admitted.progress.stale < STALE
+    {
         // An idle connection that the upstream had closed says nothing about the upstream.
         let mut admitted = attempt.admitted;
         admitted.progress.stale += 1;
@@ -100,6 +105,11 @@ pub(in crate::proxy) fn decide(
     let mut admitted = attempt.close(Some(fault.class), fault.status.unwrap_or(0));
     if race::yields(&mut admitted) {
         return (Stage::Delegated, false);
+    }
+    if let Some(upload) = admitted.upload.as_ref().filter(|upload| upload.is_spent()) {
+        let mut error = ApiError::upstream(&fault, &deployment.target.provider);
+        upload.explain(&mut error);
+        return (Stage::Refused(Box::new(admitted.refuse(error, Some(deployment)))), false);
     }
     let extra = admitted.retries_after(fault.class, deployment.target.params.num_retries);
     admitted.progress.max_retries = extra.most;
@@ -207,8 +217,8 @@ fn client_left(ctx: &mut Ctx) {
         Stage::Capturing(capture) => gone(capture.attempt),
         Stage::Holding(hold) if hold.answer.is_none() => gone(hold.attempt),
         Stage::Relaying(relay) if race::has_lost(&relay.attempt.admitted) => {
-            let usage = settle::relay_usage(&relay);
-            race::loses(relay.attempt, Some(usage))
+            let (usage, source, _) = settle::relay_usage(&relay);
+            race::loses(relay.attempt, Some((usage, source)))
         }
         Stage::Relaying(mut relay) => {
             relay.client_gone = true;

@@ -1,6 +1,6 @@
 //! A request came in: who is calling, what is asked, and may it be served.
 
-use crate::dialects::openai::{Wishes, request as openai};
+use crate::dialects::openai::{Wishes, forms, request as openai};
 use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
@@ -9,8 +9,12 @@ use crate::proxy::exchange::{self, Wire};
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
-use crate::proxy::{Gateway, detour, passing, race, realtime, respond, searching, subrequest, tooling};
+use crate::proxy::upload::{self, Form, Source, Taken, Upload};
+use crate::proxy::{
+    Gateway, deposit, detour, passing, race, realtime, respond, searching, subrequest, tooling,
+};
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -36,6 +40,9 @@ pub(in crate::proxy) async fn run(
     }
     keep_alive(gateway, session);
     let path = session.req_header().uri.path().to_owned();
+    if let Some(stored) = endpoints::stored::find(&session.req_header().method, &path) {
+        return deposit::run(gateway, session, ctx, stored).await;
+    }
     match endpoints::find(&path) {
         Some(found) if found.kind == EndpointKind::Realtime && session.req_header().method == Method::GET => {
             realtime::start(gateway, session, ctx, found).await
@@ -79,42 +86,95 @@ async fn model_call(
         Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
     };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
-    let limit = snapshot.config.server.max_body_bytes;
-    let (bytes, replayable) = match body::read(session, limit).await {
-        Ok(Body::Replayable(bytes)) => (bytes, true),
-        Ok(Body::Unreplayable(bytes)) => (bytes, false),
-        Ok(Body::TooLarge) => {
-            let error = ApiError::new(ErrorKind::TooLarge, too_large(limit));
-            return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
-        }
+    let limits = (snapshot.config.server.max_body_bytes, snapshot.config.server.max_upload_bytes);
+    let (request, way) = match take(session, &found, limits).await {
+        Ok(Ok(taken)) => taken,
+        Ok(Err(error)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
         Err(error) => {
             ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
             return Err(error.into_down());
         }
     };
     let headers = &session.req_header().headers;
-    let asked = Asked { request: openai::read(found.kind, bytes), path_model: found.model, headers };
+    let asked = Asked { request, path_model: found.model, headers, given: None };
     match admit(gateway, caller, snapshot, visitor, asked).await {
         // Refused from here, a client keeps its connection.
         Err(refused) => refuse(session, ctx, *refused).await,
         Ok(admitted) if is_counted_here(&admitted) => respond::token_count(session, &admitted).await,
-        Ok(admitted) if tooling::suits(&admitted) => {
-            Box::pin(tooling::run(gateway, wire, session, ctx, admitted)).await
-        }
-        Ok(admitted) => serve(gateway, wire, session, ctx, admitted, replayable).await,
+        Ok(admitted) => serve(gateway, wire, session, ctx, (admitted, way)).await,
     }
 }
 
-/// The way in which a call that was let in is served.
+/// How the body of a call gets upstream.
+enum Way {
+    /// Pingora replays it.
+    Replayed,
+    /// By a subrequest.
+    Delegated,
+    /// As it comes, after what is held of it.
+    Passed(Box<Upload>),
+    /// As it comes, by a subrequest.
+    Pumped(Box<Upload>, Source),
+}
+
+type Read = std::result::Result<openai::Request, ApiError>;
+
+/// Reads the body of a call, as far as it is read before anybody is asked. What is wrong with what it says is told
+/// after it is known whose it is.
+async fn take(
+    session: &mut Session,
+    found: &Match<'_>,
+    (limit, limit_of_uploads): (usize, usize),
+) -> Result<std::result::Result<(Read, Way), ApiError>> {
+    let over = |limit| Ok(Err(ApiError::new(ErrorKind::TooLarge, too_large(limit))));
+    if !found.kind.is_form() {
+        return match body::read(session, limit).await? {
+            Body::Replayable(bytes) => Ok(Ok((openai::read(found.kind, bytes), Way::Replayed))),
+            Body::Unreplayable(bytes) => Ok(Ok((openai::read(found.kind, bytes), Way::Delegated))),
+            Body::TooLarge => over(limit),
+        };
+    }
+    let form = upload::read(session, found.kind, found.model.is_some(), limit_of_uploads).await?;
+    let Form { scan, taken, length } = match form {
+        Ok(form) => form,
+        Err(error) => return Ok(Err(error)),
+    };
+    let (bytes, way) = match taken {
+        Taken::Whole(bytes, true) => (bytes, Way::Replayed),
+        Taken::Whole(bytes, false) => (bytes, Way::Delegated),
+        Taken::Begun(upload) => (Bytes::new(), Way::Passed(upload)),
+        Taken::Pumped(upload, source) => (Bytes::new(), Way::Pumped(upload, source)),
+        Taken::TooLarge => return over(limit_of_uploads),
+        Taken::Refused(error) => return Ok(Err(error)),
+    };
+    Ok(Ok((forms::read(found.kind, bytes, scan, length), way)))
+}
+
+/// Serves a call that was let in. One whose body is still to come has one way only.
 async fn serve(
     gateway: &Gateway,
     wire: &Wire,
     session: &mut Session,
     ctx: &mut Ctx,
-    admitted: Box<Admitted>,
-    replayable: bool,
+    (mut admitted, way): (Box<Admitted>, Way),
 ) -> Result<bool> {
+    let replayable = match way {
+        Way::Replayed => true,
+        Way::Delegated => false,
+        Way::Passed(upload) => {
+            admitted.upload = Some(upload);
+            ctx.stage = Stage::Admitted(admitted);
+            return Ok(false);
+        }
+        Way::Pumped(upload, source) => {
+            admitted.upload = Some(upload);
+            return subrequest::pump(session, ctx, Stage::Admitted(admitted), source).await;
+        }
+    };
     // On the heap, so that other calls need not carry it.
+    if tooling::suits(&admitted) {
+        return Box::pin(tooling::run(gateway, wire, session, ctx, admitted)).await;
+    }
     if let Some(late) = race::late_after(&admitted).filter(|_| replayable) {
         return Box::pin(race::run(gateway, session, ctx, admitted, late)).await;
     }
@@ -166,6 +226,8 @@ pub(in crate::proxy) struct Asked<'a> {
     pub(in crate::proxy) request: std::result::Result<openai::Request, ApiError>,
     pub(in crate::proxy) path_model: Option<Cow<'a, str>>,
     pub(in crate::proxy) headers: &'a HeaderMap,
+    /// Who is to be asked, if that is known already.
+    pub(in crate::proxy) given: Option<Resolution>,
 }
 
 /// Lets a call through, or says why not; what it may take is reserved then.
@@ -176,11 +238,11 @@ pub(in crate::proxy) async fn admit(
     mut visitor: Visitor,
     asked: Asked<'_>,
 ) -> std::result::Result<Box<Admitted>, Box<Refused>> {
-    let Asked { request, path_model, headers } = asked;
+    let Asked { request, path_model, headers, given } = asked;
     let body_model = request.as_ref().ok().and_then(openai::Request::model);
     let requested: Arc<str> = Arc::from(path_model.as_deref().or(body_model).unwrap_or_default());
     let named = match request {
-        Ok(request) => identify(gateway, caller.kind, &snapshot, &mut visitor, &requested, &request)
+        Ok(request) => identify(gateway, (caller.kind, given), &snapshot, &mut visitor, &requested, &request)
             .await
             .map(|named| (request, named)),
         Err(error) => Err(error),
@@ -216,6 +278,8 @@ pub(in crate::proxy) async fn admit(
         leanings: Leanings { tags, affinity },
         racer: None,
         progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
+        upload: None,
+        errand: None,
     });
     if let Some(error) = upstream_peer::nobody(gateway, &mut admitted)
         && let Err((error, _)) = detour::leave(gateway, &mut admitted, error, None)
@@ -242,13 +306,19 @@ struct Named {
 /// The group that is meant, where else the call may go, and the end user.
 async fn identify(
     gateway: &Gateway,
-    kind: EndpointKind,
+    (kind, given): (EndpointKind, Option<Resolution>),
     snapshot: &Snapshot,
     visitor: &mut Visitor,
     requested: &str,
     request: &openai::Request,
 ) -> std::result::Result<Named, ApiError> {
-    let resolution = snapshot.resolve_for(&visitor.standing, kind, requested)?;
+    let resolution = match given {
+        Some(given) => {
+            visitor.standing.may_call(&runtime::Group::asked(&given.group.name, Some(&given.group)))?;
+            given
+        }
+        None => snapshot.resolve_for(&visitor.standing, kind, requested)?,
+    };
     let wishes = detour::wishes(snapshot, &visitor.standing, kind, request)?;
     let customer = request.user();
     visitor.standing.name_customer(customer.as_ref(), &snapshot.house, &gateway.directory).await?;

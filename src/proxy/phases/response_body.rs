@@ -3,14 +3,15 @@
 use crate::dialects::openai::{self, StreamEnd};
 use crate::dialects::{Flow, Given, Inbound, anthropic, gemini, responses};
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{ApiError, EndpointKind, Failure, UpstreamClass, Usage, UsageSource, unix_ms};
+use crate::domain::{ApiError, EndpointKind, Failure, Units, UpstreamClass, Usage, UsageSource, unix_ms};
 use crate::providers::Target;
+use crate::proxy::media::{self, Weight};
 use crate::proxy::phases::failure;
 use crate::proxy::race::{self, Course};
 use crate::proxy::stage::{
     Admitted, Attempt, Books, Capture, Ctx, Form, HeldAnswer, Hold, Meter, Relay, Stage,
 };
-use crate::proxy::{Gateway, passing, settle};
+use crate::proxy::{Gateway, deposit, passing, settle};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType, Result};
 use std::sync::Arc;
@@ -106,8 +107,8 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
 fn retire(ctx: &mut Ctx, course: Course) -> Result<()> {
     ctx.stage = match (ctx.take(), course) {
         (Stage::Relaying(relay), Course::Lost) => {
-            let usage = settle::relay_usage(&relay);
-            race::loses(relay.attempt, Some(usage))
+            let (usage, source, _) = settle::relay_usage(&relay);
+            race::loses(relay.attempt, Some((usage, source)))
         }
         _ => Stage::Delegated,
     };
@@ -170,6 +171,9 @@ impl Hold {
         if let Form::Own(_) = self.attempt.form {
             return self.translate(&whole, upstream_end);
         }
+        if self.attempt.admitted.caller.kind.is_media() {
+            return self.weigh_media(whole, upstream_end);
+        }
         let facts = match self.attempt.admitted.caller.kind {
             EndpointKind::Messages | EndpointKind::CountTokens => anthropic::facts(&whole),
             EndpointKind::Responses => responses::facts(&whole),
@@ -189,7 +193,30 @@ impl Hold {
             Some(name) => openai::rename_model(whole, name),
             None => whole,
         };
-        Ok(HeldAnswer { body, id, usage, source, upstream_end })
+        Ok(HeldAnswer { body, id, usage, source, units: Units::default(), upstream_end })
+    }
+
+    /// An answer that need not be a chat's, nor JSON.
+    fn weigh_media(
+        &mut self,
+        whole: Bytes,
+        upstream_end: Instant,
+    ) -> std::result::Result<HeldAnswer, Failure> {
+        let Attempt { admitted, deployment, .. } = &mut *self.attempt;
+        if let Some(errand) = &mut admitted.errand {
+            let (body, usage) = deposit::answer(errand, deployment, &admitted.snapshot.seal, whole);
+            let source = if usage.is_some() { UsageSource::Upstream } else { UsageSource::Absent };
+            let (usage, units) = (usage.unwrap_or_default(), Units::default());
+            return Ok(HeldAnswer { body, id: None, usage, source, units, upstream_end });
+        }
+        let weight = media::of_whole(&self.attempt, &whole).ok_or_else(not_json)?;
+        let Weight { usage, source, units } = weight;
+        let id = openai::answer::read(&whole).id(&whole);
+        let body = match self.attempt.admitted.shown_model(&self.attempt.deployment.target.model) {
+            Some(name) => openai::rename_model(whole, name),
+            None => whole,
+        };
+        Ok(HeldAnswer { body, id, usage, source, units, upstream_end })
     }
 
     /// The answer in the client's dialect.
@@ -202,7 +229,7 @@ impl Hold {
         );
         let body = admitted.caller.inbound().write(&answer, &given(admitted));
         let id = Some(answer.id).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID).map(Arc::from);
-        Ok(HeldAnswer { body, id, usage, source, upstream_end })
+        Ok(HeldAnswer { body, id, usage, source, units: Units::default(), upstream_end })
     }
 
     fn whole(&mut self) -> Bytes {
@@ -249,7 +276,7 @@ impl Relay {
                 }
                 out
             }
-            Meter::Tail { tail, size } => {
+            Meter::Tail { tail, size, .. } => {
                 *size += chunk.len() as u64;
                 let from = chunk.len().saturating_sub(TAIL);
                 let over = (tail.len() + chunk.len() - from).saturating_sub(TAIL);
@@ -286,29 +313,33 @@ impl Relay {
         let Attempt { admitted, deployment, .. } = &mut *self.attempt;
         if let Books::Open(permit) = &mut admitted.books {
             let (usage, _) = estimated(admitted.request.prompt_estimate(), produced.estimate());
-            permit.top_up(settle::cost(deployment, &usage));
+            permit.top_up(settle::cost(deployment, &usage, &Units::default()));
         }
     }
 
     /// The upstream closed in good order; its stream may still be without an end.
     fn end(&mut self, out: Bytes) -> Bytes {
         let tail = match &mut self.meter {
+            Meter::Tail { of_events: true, tail, .. } if !media::has_ended(tail) => return self.cut(out),
             Meter::Tail { .. } => Bytes::new(),
             Meter::Stream(_) if self.interrupted.is_some() => return out,
             Meter::Stream(stream) => match stream.finish() {
                 StreamEnd::Complete { tail } => tail,
-                StreamEnd::Cut => {
-                    let words = "the upstream's stream ended without its last event";
-                    let cut = Failure::without_answer(UpstreamClass::Connection, words);
-                    let event = self.error_event(&cut);
-                    self.interrupted = Some(cut);
-                    return join(out, event);
-                }
+                StreamEnd::Cut => return self.cut(out),
             },
         };
         self.complete = true;
         self.attempt.deployment.state.succeeded();
         join(out, tail)
+    }
+
+    /// A stream without an end is never taken for a whole one.
+    fn cut(&mut self, out: Bytes) -> Bytes {
+        let words = "the upstream's stream ended without its last event";
+        let cut = Failure::without_answer(UpstreamClass::Connection, words);
+        let event = self.error_event(&cut);
+        self.interrupted = Some(cut);
+        join(out, event)
     }
 
     /// The event that tells a client that its stream broke.

@@ -5,7 +5,7 @@ use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::race::{self, Asked};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
-use crate::proxy::{Gateway, detour, passing};
+use crate::proxy::{Gateway, body, detour, passing};
 use crate::runtime::{Outlook, Pick};
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
 use bytes::Bytes;
@@ -261,6 +261,10 @@ pub(in crate::proxy) async fn while_client_stays<T>(
     wait: impl Future<Output = T>,
 ) -> Result<T> {
     tokio::pin!(wait);
+    // Of a body that is still to be read nothing can be told but that it is there.
+    if body::is_unread(session) {
+        return Ok(wait.await);
+    }
     tokio::select! {
         biased;
         done = &mut wait => Ok(done),

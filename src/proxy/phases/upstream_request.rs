@@ -1,12 +1,16 @@
 //! The request as the upstream gets it: a head made from the configuration, and our own bytes.
 
-use crate::proxy::passing;
+use crate::dialects::form;
+use crate::domain::ApiError;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
+use crate::proxy::{passing, upload};
 use crate::telemetry::Trace;
 use bytes::Bytes;
 use http::HeaderValue;
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use pingora::http::RequestHeader;
 use pingora::{Error, ErrorType, Result};
+use std::sync::Arc;
 
 /// Pingora's `upstream_request_filter`: replaces the client's head altogether, so that nothing a
 /// client wrote into it (credentials least of all) goes upstream.
@@ -26,7 +30,7 @@ pub(in crate::proxy) fn outgoing(client: &RequestHeader, ctx: &Ctx) -> Result<Re
     };
     let mut head = match &attempt.form {
         Form::Own(head) | Form::Placed(head) => (**head).clone(),
-        Form::Client => relayed(attempt, client)?,
+        Form::Client | Form::Poured(_) => relayed(attempt, client)?,
     };
     let Admitted { caller, progress, .. } = &*attempt.admitted;
     tell(&mut head, caller.trace.as_deref(), progress.attempts.len())?;
@@ -38,6 +42,27 @@ fn relayed(attempt: &Attempt, client: &RequestHeader) -> Result<RequestHeader> {
     let Some(mut head) = attempt.deployment.head(kind, attempt.body.len()) else {
         return Error::e_explain(ErrorType::InternalError, "the deployment does not offer this API");
     };
+    if let Some(errand) = &attempt.admitted.errand
+        && let Some(path) = &errand.path
+    {
+        return attempt.deployment.errand_head(errand.method(), path, &errand.query);
+    }
+    if kind.is_media() {
+        // What comes back need not be JSON.
+        head.insert_header(ACCEPT, HeaderValue::from_static("*/*"))?;
+    }
+    if let Some(form) = attempt.admitted.request.form() {
+        head.insert_header(CONTENT_TYPE, form::content_type(form.boundary()))?;
+    }
+    if let (Form::Poured(pour), Some(upload)) = (&attempt.form, &attempt.admitted.upload) {
+        match upload.length() {
+            Some(length) => head.insert_header(CONTENT_LENGTH, pour.length(length))?,
+            None => {
+                head.remove_header(&CONTENT_LENGTH);
+                head.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+            }
+        }
+    }
     for name in attempt.admitted.caller.inbound().relayed_headers() {
         // What the configuration sets stays, and a list of words can hold no harm.
         let value = client.headers.get(*name).filter(|value| is_word_list(value));
@@ -66,15 +91,44 @@ fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Resu
     Ok(())
 }
 
-/// Pingora's `request_body_filter`: whatever it replays is replaced by the attempt's body.
-pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &mut Ctx) {
+/// Pingora's `request_body_filter`: whatever it replays is replaced by the attempt's body; an upload passes, changed on
+/// its way.
+pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &mut Ctx) -> Result<()> {
     if let Stage::Passing(passing) = &ctx.stage {
-        return passing::body(passing, body, end);
+        passing::body(passing, body, end);
+        return Ok(());
     }
-    if let Stage::Attempting(attempt) = &mut ctx.stage {
-        *body = end.then(|| attempt.body.clone());
-        if let Some(ticket) = attempt.quota.as_mut().filter(|_| end) {
-            ticket.sent();
+    if let Some(attempt) = ctx.stage.attempt()
+        && let (Form::Poured(pour), Some(upload)) = (&mut attempt.form, &mut attempt.admitted.upload)
+    {
+        return match upload.pour(pour, body, end) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(give_up(ctx, error)),
+        };
+    }
+    match &mut ctx.stage {
+        Stage::Attempting(attempt) => {
+            *body = end.then(|| attempt.body.clone()).filter(|body| !body.is_empty());
+            if let Some(ticket) = attempt.quota.as_mut().filter(|_| end) {
+                ticket.sent();
+            }
         }
+        // An upload whose answer is known already: the rest is for nobody.
+        Stage::Refused(_) => *body = Some(Bytes::new()),
+        _ => {}
     }
+    Ok(())
+}
+
+/// The upload turns out to be one that is not taken. What has begun to be answered is cut short.
+fn give_up(ctx: &mut Ctx, error: ApiError) -> Box<Error> {
+    let fault = upload::unusable(&error);
+    ctx.stage = match ctx.take() {
+        Stage::Attempting(attempt) => {
+            let deployment = Arc::clone(&attempt.deployment);
+            Stage::Refused(Box::new(attempt.close(None, 0).refuse(error, Some(deployment))))
+        }
+        other => other,
+    };
+    fault.into_down()
 }

@@ -7,7 +7,7 @@ use crate::domain::EndpointKind;
 use crate::proxy::head;
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Meter, Relay, Stage};
-use crate::proxy::{Gateway, passing, quota, respond};
+use crate::proxy::{Gateway, media, passing, quota, respond};
 use crate::upstream::Leave;
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
@@ -67,7 +67,11 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         false => is(b"text/event-stream"),
     };
     // An answer that names no type is read as JSON; HTML from a proxy in between is none.
-    let readable = streams || content_type.is_none() || is(b"application/");
+    let kind = attempt.admitted.caller.kind;
+    let readable = match kind.is_media() {
+        true => !is(b"text/html"),
+        false => streams || content_type.is_none() || is(b"application/"),
+    };
     if !response.status.is_success() || !readable {
         let status = response.status.as_u16();
         let retry_after = retry_after(response);
@@ -82,15 +86,26 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         (true, true) => Some(HeaderValue::from_static("text/event-stream")),
         (true, false) => None,
     };
-    if !streams && (translated || length.is_none_or(|length| length <= HELD)) {
+    let content_type = match kind {
+        EndpointKind::Speech if content_type.is_none() => {
+            Some(HeaderValue::from_static(media::spoken_type(&attempt.admitted)))
+        }
+        _ => content_type,
+    };
+    // What is spoken is heard as it comes.
+    if !streams && kind != EndpointKind::Speech && (translated || length.is_none_or(|length| length <= HELD))
+    {
         let (pieces, size, answer) = (SmallVec::new(), 0, None);
         return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));
     }
     // What was to be found out is found out; the rest of the stream may take long.
     attempt.deployment.state.answered();
     attempt.leave = Leave::default();
-    let meter =
-        if streams { Meter::Stream(flow(&attempt)) } else { Meter::Tail { tail: BytesMut::new(), size: 0 } };
+    let meter = if streams && !kind.is_media() {
+        Meter::Stream(flow(&attempt))
+    } else {
+        Meter::Tail { of_events: streams, tail: BytesMut::new(), size: 0 }
+    };
     let has_won = attempt.admitted.resolution.group.hedge.is_none();
     Stage::Relaying(Box::new(Relay {
         attempt,

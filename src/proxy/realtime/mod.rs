@@ -58,6 +58,7 @@ pub(super) async fn start(
         request: openai::read(EndpointKind::Realtime, body),
         path_model: Some(Cow::Borrowed(hello.model.as_str())),
         headers: &session.req_header().headers,
+        given: None,
     };
     let admitted = match request::admit(gateway, caller, snapshot, visitor, asked).await {
         Ok(admitted) => admitted,

@@ -1,7 +1,8 @@
 //! One deployment is asked, and its answer is collected.
 
 use super::Admitted;
-use crate::domain::{AttemptRecord, UpstreamClass, Usage, UsageSource};
+use crate::domain::{AttemptRecord, Units, UpstreamClass, Usage, UsageSource};
+use crate::proxy::upload::Pour;
 use crate::upstream::{Deployment, InFlight, Leave, Ticket};
 use bytes::{Bytes, BytesMut};
 use pingora::http::RequestHeader;
@@ -34,6 +35,8 @@ pub(in crate::proxy) struct Superseded {
 pub(in crate::proxy) enum Form {
     /// In the client's: its answer is the client's as it is.
     Client,
+    /// In the client's, changed on its way.
+    Poured(Box<Pour>),
     /// In the client's, with this head, because the path names the model.
     Placed(Box<RequestHeader>),
     /// In its own, with this head: its answer is translated back.
@@ -67,6 +70,7 @@ pub(in crate::proxy) struct HeldAnswer {
     pub(in crate::proxy) id: Option<Arc<str>>,
     pub(in crate::proxy) usage: Usage,
     pub(in crate::proxy) source: UsageSource,
+    pub(in crate::proxy) units: Units,
     pub(in crate::proxy) upstream_end: Instant,
 }
 

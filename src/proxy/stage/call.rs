@@ -5,8 +5,10 @@ use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Inbound};
 use crate::domain::{ApiError, Attribution, CallId, EndpointKind, UpstreamClass, UsageRecord, unix_ms};
 use crate::limits::Permit;
+use crate::proxy::deposit::Errand;
 use crate::proxy::race::Racer;
 use crate::proxy::trace::ROUTE;
+use crate::proxy::upload::Upload;
 use crate::runtime::{Resolution, Snapshot, Standing, Turn, TurnWish, Wish};
 use crate::telemetry::{InFlightGuard, Trace};
 use crate::upstream::Deployment;
@@ -54,6 +56,10 @@ pub(in crate::proxy) struct Admitted {
     /// Its part in a race of attempts.
     pub(in crate::proxy) racer: Option<Racer>,
     pub(in crate::proxy) progress: Progress,
+    /// What of its body is still to come, if that is passed on as it comes.
+    pub(in crate::proxy) upload: Option<Box<Upload>>,
+    /// What is asked of files or batches, if that is what it is.
+    pub(in crate::proxy) errand: Option<Box<Errand>>,
 }
 
 /// What decides which deployments a call may have, besides its model.
@@ -131,12 +137,15 @@ impl Admitted {
             leanings: self.leanings,
             racer: Some(racer),
             progress: Progress::default(),
+            upload: None,
+            errand: None,
         }
     }
 
     /// What it wants of its next deployment.
     pub(in crate::proxy) fn wish(&self) -> Wish<'_> {
         Wish {
+            kind: self.caller.kind,
             house: &self.snapshot.house,
             now: unix_ms(self.caller.arrived_at),
             tags: self.attribution.tags.get(..self.leanings.tags).unwrap_or_default(),

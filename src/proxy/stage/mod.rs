@@ -82,6 +82,17 @@ impl Stage {
         }
     }
 
+    /// The attempt under way, whatever has come of its answer.
+    pub(super) fn attempt(&mut self) -> Option<&mut Attempt> {
+        match self {
+            Self::Attempting(attempt) => Some(attempt),
+            Self::Capturing(capture) => Some(&mut capture.attempt),
+            Self::Holding(hold) => Some(&mut hold.attempt),
+            Self::Relaying(relay) => Some(&mut relay.attempt),
+            _ => None,
+        }
+    }
+
     /// Where the call stands in a trace.
     pub(super) fn trace(&self) -> Option<Arc<Trace>> {
         let caller = match self {

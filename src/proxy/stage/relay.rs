@@ -30,8 +30,10 @@ pub(in crate::proxy) struct Relay {
 pub(in crate::proxy) enum Meter {
     /// Events, one by one.
     Stream(Flow),
-    /// An answer too large to hold: its tail, where the usage is.
+    /// An answer that is not held, or not read: its tail, where the usage is.
     Tail {
+        /// Whether it is a stream of events.
+        of_events: bool,
         /// The last bytes.
         tail: BytesMut,
         /// All bytes so far.

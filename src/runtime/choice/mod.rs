@@ -11,7 +11,7 @@ mod tests;
 mod told;
 
 use super::{Group, House, Resolution};
-use crate::domain::Prices;
+use crate::domain::{EndpointKind, Prices};
 use crate::routing::{Candidate, Look, Sight, strategies};
 use crate::upstream::Deployment;
 use smallvec::SmallVec;
@@ -23,6 +23,8 @@ use tags::TagRule;
 /// What a call wants of its deployment.
 #[derive(Clone, Copy)]
 pub struct Wish<'a> {
+    /// The API that is called.
+    pub kind: EndpointKind,
     /// Holds the budgets of providers.
     pub house: &'a House,
     /// Unix milliseconds.
@@ -48,6 +50,8 @@ pub struct Wish<'a> {
 pub enum Bar {
     /// It is listed, but not served.
     Unserved,
+    /// Its upstream has no such API, and the call cannot be translated.
+    Surface,
     /// It is for calls with other tags.
     Tags,
     /// The prompt is longer than this, its `max_input_tokens`.
@@ -158,6 +162,9 @@ impl Group {
         if target.unserved.is_some() {
             return Some(Bar::Unserved);
         }
+        if !deployment.serves(wish.kind) {
+            return Some(Bar::Surface);
+        }
         if !tags.allows(&target.params.tags, wish.tags, self.filters) {
             return Some(Bar::Tags);
         }
@@ -231,7 +238,8 @@ impl Bar {
             Self::Budget => (1, Duration::ZERO, 0),
             Self::Context(most) => (2, Duration::ZERO, u64::MAX - most),
             Self::Tags => (3, Duration::ZERO, 0),
-            Self::Unserved => (4, Duration::ZERO, 0),
+            Self::Surface => (4, Duration::ZERO, 0),
+            Self::Unserved => (5, Duration::ZERO, 0),
         }
     }
 }

@@ -19,6 +19,7 @@ impl Group {
                 let words = reason.unwrap_or("this model is not served");
                 ApiError::new(ErrorKind::UnservedProvider, format!("litellm.BadRequestError: {words}"))
             }
+            Bar::Surface => self.no_surface(requested, wish.kind.upstream_path()),
             Bar::Context(most) => {
                 let words = format!(
                     "litellm.ContextWindowExceededError: litellm.BadRequestError: litellm._pre_call_checks: \
@@ -37,6 +38,18 @@ impl Group {
                 ApiError::new(ErrorKind::TagsDenied, words)
             }
         }
+    }
+
+    fn no_surface(&self, requested: &str, path: &str) -> ApiError {
+        let providers: BTreeSet<&str> =
+            self.deployments.iter().map(|deployment| deployment.target.provider.as_str()).collect();
+        let words = format!(
+            "litellm.BadRequestError: {} has no {path}: it is asked of upstreams that speak OpenAI's format{}. Passed \
+             model={requested}",
+            providers.into_iter().collect::<Vec<_>>().join(", "),
+            if path == "/rerank" { ", or Cohere's" } else { "" },
+        );
+        ApiError::new(ErrorKind::InvalidRequest, words).with_param("model")
     }
 
     /// The refusal of a call that gets no turn.

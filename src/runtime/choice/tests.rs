@@ -50,7 +50,18 @@ fn plain(count: usize, terms: &Terms) -> Group {
 }
 
 fn wish<'a>(house: &'a House, tags: &'a [Arc<str>], tried: &'a [usize]) -> Wish<'a> {
-    Wish { house, now: 0, tags, prompt: 10, tokens: 10, stream: false, affinity: Some(7), tried, asked: None }
+    Wish {
+        kind: EndpointKind::ChatCompletions,
+        house,
+        now: 0,
+        tags,
+        prompt: 10,
+        tokens: 10,
+        stream: false,
+        affinity: Some(7),
+        tried,
+        asked: None,
+    }
 }
 
 fn cool(group: &Group, at: usize) {

@@ -14,7 +14,7 @@ impl Considered<'_> {
             match bar {
                 Bar::Cooled(left) | Bar::Quota(left) => row["seconds"] = seconds(left).into(),
                 Bar::Context(most) => row["max_input_tokens"] = most.into(),
-                Bar::Unserved | Bar::Tags | Bar::Budget => {}
+                Bar::Unserved | Bar::Surface | Bar::Tags | Bar::Budget => {}
             }
         } else if let Some(drawback) = self.drawback {
             row["passed_over"] = drawback.word().into();
@@ -29,6 +29,7 @@ impl Bar {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Unserved => "unserved",
+            Self::Surface => "no_such_api",
             Self::Tags => "tags",
             Self::Context(_) => "context",
             Self::Budget => "provider_budget",
@@ -42,7 +43,7 @@ impl Bar {
     pub const fn wait(self) -> Option<Duration> {
         match self {
             Self::Cooled(left) | Self::Quota(left) => Some(left),
-            Self::Unserved | Self::Tags | Self::Context(_) | Self::Budget => None,
+            Self::Unserved | Self::Surface | Self::Tags | Self::Context(_) | Self::Budget => None,
         }
     }
 }

@@ -119,6 +119,12 @@ impl<'a> Key<'a, AttemptShape> {
     }
 }
 
+macro_rules! of_models {
+    ($end:literal) => {
+        ($end, [concat!("/engines/{model}", $end), concat!("/openai/deployments/{model}", $end)])
+    };
+}
+
 /// Whose call it is. What everybody's calls have in common is left to one series each: end users are named only if
 /// the configuration asks for it, and then only so many of them.
 fn who<'a>(record: &'a UsageRecord, names: &Names) -> Who<'a> {
@@ -156,28 +162,28 @@ pub(super) fn requested_model<'a>(record: &'a UsageRecord, names: &Names) -> &'a
     }
 }
 
+/// Under which paths a model can be named, in this order of prefixes, and the pattern of each.
+const OF_MODELS: [(&str, [&str; 2]); 11] = [
+    of_models!("/chat/completions"),
+    of_models!("/completions"),
+    of_models!("/embeddings"),
+    of_models!("/audio/speech"),
+    of_models!("/audio/transcriptions"),
+    of_models!("/audio/translations"),
+    of_models!("/images/generations"),
+    of_models!("/images/edits"),
+    of_models!("/images/variations"),
+    of_models!("/moderations"),
+    of_models!("/rerank"),
+];
+const PREFIXES: [&str; 2] = ["/engines/", "/openai/deployments/"];
+
 /// The path as called, with a model name in it replaced by a placeholder.
 fn route_label(route: &str) -> &str {
     let path = route.split_once('?').map_or(route, |(path, _)| path);
-    let of_model = path
-        .strip_prefix("/engines/")
-        .map(|rest| ("/engines/", rest))
-        .or_else(|| path.strip_prefix("/openai/deployments/").map(|rest| ("/openai/deployments/", rest)));
-    let Some((prefix, rest)) = of_model else { return path };
-    let engines = prefix == "/engines/";
-    if rest.ends_with("/chat/completions") {
-        if engines {
-            "/engines/{model}/chat/completions"
-        } else {
-            "/openai/deployments/{model}/chat/completions"
-        }
-    } else if rest.ends_with("/completions") {
-        if engines { "/engines/{model}/completions" } else { "/openai/deployments/{model}/completions" }
-    } else if rest.ends_with("/embeddings") {
-        if engines { "/engines/{model}/embeddings" } else { "/openai/deployments/{model}/embeddings" }
-    } else {
-        OTHER
-    }
+    let Some(which) = PREFIXES.iter().position(|prefix| path.starts_with(prefix)) else { return path };
+    let found = OF_MODELS.iter().find(|(end, _)| path.ends_with(end));
+    found.and_then(|(_, patterns)| patterns.get(which)).copied().unwrap_or(OTHER)
 }
 
 #[cfg(test)]

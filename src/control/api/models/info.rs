@@ -154,6 +154,21 @@ fn info(target: &Target) -> Map<String, Value> {
     info
 }
 
+fn units(prices: Option<&Prices>, info: &mut Map<String, Value>) {
+    let Some(units) = prices.map(|prices| prices.units) else { return };
+    for (name, price) in [
+        ("input_cost_per_character", units.character),
+        ("input_cost_per_second", units.second),
+        ("output_cost_per_second", units.spoken_second),
+        ("output_cost_per_image", units.image),
+        ("input_cost_per_query", units.query),
+    ] {
+        if let Some(price) = price {
+            info.insert(name.to_owned(), price.dollars().into());
+        }
+    }
+}
+
 fn prices(prices: Option<&Prices>, info: &mut Map<String, Value>) {
     let dollars = |price: Option<TokenPrice>| json!(price.map(TokenPrice::dollars));
     let read = |of: fn(&Prices) -> Option<TokenPrice>| dollars(prices.and_then(of));
@@ -164,4 +179,5 @@ fn prices(prices: Option<&Prices>, info: &mut Map<String, Value>) {
     info.insert("output_cost_per_token".to_owned(), read(|prices| Some(prices.output)));
     info.insert("output_cost_per_audio_token".to_owned(), read(|prices| prices.audio_output));
     info.insert("output_cost_per_reasoning_token".to_owned(), read(|prices| prices.reasoning));
+    units(prices, info);
 }

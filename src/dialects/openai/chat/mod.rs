@@ -63,6 +63,16 @@ impl Dialect for OpenAi {
             (EndpointKind::ChatCompletions, "/chat/completions"),
             (EndpointKind::Completions, "/completions"),
             (EndpointKind::Embeddings, "/embeddings"),
+            (EndpointKind::Speech, "/audio/speech"),
+            (EndpointKind::Transcriptions, "/audio/transcriptions"),
+            (EndpointKind::Translations, "/audio/translations"),
+            (EndpointKind::ImageGenerations, "/images/generations"),
+            (EndpointKind::ImageEdits, "/images/edits"),
+            (EndpointKind::ImageVariations, "/images/variations"),
+            (EndpointKind::Moderations, "/moderations"),
+            (EndpointKind::Rerank, "/rerank"),
+            (EndpointKind::Files, "/files"),
+            (EndpointKind::Batches, "/batches"),
             (EndpointKind::Responses, "/responses"),
         ]
     }
