@@ -106,6 +106,16 @@ pub fn all() -> Vec<Scenario> {
         // The same as chat-c16 but for the size of the group: the cost is to be the same.
         closed("group-1000-c16", 16, MANY, 20, Some(PER_REQUEST)),
         closed("request-1k", 16, small, 1 << 10, Some(PER_REQUEST)),
+        // The same as request-1k and streams-64-fast but for the upstream's dialect: what they cost more is translation.
+        closed("translated-1k", 16, TRANSLATED, 1 << 10, None),
+        Scenario {
+            name: "translated-streams-64-fast",
+            load: Load::Streams { clients: 64, events: 1003 },
+            model: TRANSLATED_STREAM,
+            prompt_bytes: 20,
+            budget: None,
+            keys: None,
+        },
         closed("request-16k", 16, small, 16 << 10, None),
         closed("request-100k", 16, small, 100 << 10, Some(PER_100_KB)),
         closed("request-1m", 8, small, 1 << 20, None),
@@ -158,6 +168,10 @@ pub fn all() -> Vec<Scenario> {
 /// A model with so many deployments; it is answered as `sim-ok` is.
 pub const MANY: &str = "sim-ok+ok";
 pub const MANY_DEPLOYMENTS: usize = 1_000;
+
+/// Models of which the gateway asks in Anthropic's words; asked directly they are as `sim-ok` and `sim-chunks` are.
+pub const TRANSLATED: &str = "sim-ok+ok+ok";
+pub const TRANSLATED_STREAM: &str = "sim-chunks=1000+gap=1+ok";
 
 /// How long and how often: (rounds, time of each).
 pub const fn pace(quick: bool) -> (usize, Duration) {

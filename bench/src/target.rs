@@ -100,10 +100,14 @@ impl Target {
         let copies = |model: &str| if model == scenario::MANY { scenario::MANY_DEPLOYMENTS } else { 1 };
         for (model, copy) in models.iter().flat_map(|model| (0..copies(model)).map(move |copy| (model, copy)))
         {
+            let (provider, path) = match *model {
+                scenario::TRANSLATED | scenario::TRANSLATED_STREAM => ("anthropic", ""),
+                _ => ("openai", "/v1"),
+            };
             write!(
                 yaml,
-                "  - model_name: {model}\n    litellm_params:\n      model: openai/{model}\n      \
-                 api_base: http://{}/v1\n      api_key: sk-upstream-{copy}\n      \
+                "  - model_name: {model}\n    litellm_params:\n      model: {provider}/{model}\n      \
+                 api_base: http://{}{path}\n      api_key: sk-upstream-{copy}\n      \
                  input_cost_per_token: 0.0000025\n      output_cost_per_token: 0.00001\n",
                 lab.upstream
             )?;

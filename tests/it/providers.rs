@@ -170,15 +170,17 @@ async fn a_file_goes_by_unread_and_names_no_model() {
         let bearer = format!("Bearer {key}");
         let headers = [("authorization", bearer.as_str()), kind];
         for bytes in [
-            request("POST", "/openai/v1/files", &headers, &file),
-            chunked_request("POST", "/openai/v1/files", &headers, &file, 9000),
+            request("POST", "/openai/v1/uploads/u/parts", &headers, &file),
+            chunked_request("POST", "/openai/v1/uploads/u/parts", &headers, &file, 9000),
         ] {
             let answer = gate.connect().await.ask(&bytes).await;
             assert_eq!(answer.status(), status, "{}", answer.text());
         }
     }
     let asked = vendor.all();
-    assert!(asked.len() == 2 && asked.iter().all(|asked| asked.raw == file && asked.uri == "/v1/files"));
+    assert!(
+        asked.len() == 2 && asked.iter().all(|asked| asked.raw == file && asked.uri == "/v1/uploads/u/parts")
+    );
     assert!(asked.iter().all(|asked| asked.header("content-type") == kind.1));
 }
 
