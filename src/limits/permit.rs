@@ -51,8 +51,7 @@ pub fn admit<'a>(
     gates: impl IntoIterator<Item = &'a Arc<Gate>>,
     ask: Ask,
 ) -> Result<Permit, Refusal> {
-    let gates = gates.into_iter().cloned().collect();
-    let mut permit = Permit { gates, rates: SmallVec::new(), money: SmallVec::new() };
+    let mut permit = Permit::empty(gates);
     match permit.take(now, ask) {
         Ok(()) => Ok(permit),
         Err(refusal) => {
@@ -71,8 +70,7 @@ pub fn admit_again<'a>(
     gates: impl IntoIterator<Item = &'a Arc<Gate>>,
     ask: Ask,
 ) -> Result<Permit, Refusal> {
-    let gates = gates.into_iter().cloned().collect();
-    let mut permit = Permit { gates, rates: SmallVec::new(), money: SmallVec::new() };
+    let mut permit = Permit::empty(gates);
     permit.take_money(now, ask)?;
     Ok(permit)
 }
@@ -97,6 +95,11 @@ pub fn check(now: i64, gates: &[&Arc<Gate>], ask: Ask) -> Result<(), Refusal> {
 }
 
 impl Permit {
+    /// Nothing is taken yet.
+    fn empty<'a>(gates: impl IntoIterator<Item = &'a Arc<Gate>>) -> Self {
+        Self { gates: gates.into_iter().cloned().collect(), rates: SmallVec::new(), money: SmallVec::new() }
+    }
+
     fn take(&mut self, now: i64, ask: Ask) -> Result<(), Refusal> {
         self.take_money(now, ask)?;
         for (at, gate) in self.gates.iter().enumerate() {

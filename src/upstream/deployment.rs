@@ -132,6 +132,12 @@ impl Deployment {
         Self { lender, ..self }
     }
 
+    /// Whether it needs no token, or has one.
+    #[must_use]
+    pub fn is_authorized(&self) -> bool {
+        self.lender.as_ref().is_none_or(|lender| lender.token().is_some())
+    }
+
     /// Waits for a token where one is needed, so long at most; whether the deployment can be asked then.
     pub async fn authorized(&self, patience: Duration) -> bool {
         match &self.lender {

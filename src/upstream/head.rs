@@ -2,6 +2,7 @@
 //!
 //! It is built from the configuration alone, so nothing a client sent can reach an upstream by it.
 
+use super::USER_AGENT;
 use crate::dialects::Auth;
 use crate::dialects::translate::Translated;
 use crate::domain::EndpointKind;
@@ -105,5 +106,3 @@ fn secret(value: &str) -> Result<HeaderValue> {
 fn bad(what: &'static str) -> pingora::BError {
     pingora::Error::explain(pingora::ErrorType::InvalidHTTPHeader, format!("{what} cannot be sent"))
 }
-
-const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));

@@ -33,3 +33,6 @@ pub use registry::Upstreams;
 pub use searcher::{NotFound, Searcher};
 pub use socket::{Handshake, Upgraded, upgrade, upgrade_head};
 pub use station::{LIST_LASTS, Station, Watched, refresh_lists};
+
+/// What upstreams are told of who asks.
+const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));

@@ -1,7 +1,7 @@
 //! Posting to a service that is no upstream: a collector of traces. Connections are kept; names are resolved each time.
 
-use super::Patience;
 use super::endpoint::template;
+use super::{Patience, USER_AGENT};
 use crate::domain::HostPort;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, header};
@@ -106,5 +106,3 @@ impl Outbox {
         Ok(head)
     }
 }
-
-const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));

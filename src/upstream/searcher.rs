@@ -1,6 +1,6 @@
 //! A search engine at work: a tool of the configuration, and where it is.
 
-use super::{Endpoint, Patience};
+use super::{Endpoint, Patience, USER_AGENT};
 use crate::providers::search::{Hit, Question, SearchTool, Sent};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, header};
@@ -116,5 +116,3 @@ impl Searcher {
         Ok(head)
     }
 }
-
-const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));

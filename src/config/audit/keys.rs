@@ -2,7 +2,7 @@
 
 use super::super::did_you_mean;
 
-pub(crate) use super::entries::{ENTRY, INFO, PARAMS, REQUEST, SEARCH_PARAMS, SEARCH_TOOL, TOP};
+pub(crate) use super::entries::{ENTRY, INFO, PARAMS, PRICES, REQUEST, SEARCH_PARAMS, SEARCH_TOOL, TOP};
 pub(crate) use super::settings::{
     FAILS_POLICY, GENERAL, GROUP, HEALTH_CHECK, HEDGE, LITELLM, QUEUE, REALTIME, RETRY_POLICY, ROUTER,
     SEARCH_LOOP, STRATEGY_ARGS, TOLLGATE,
@@ -56,6 +56,11 @@ pub(crate) fn find(table: &[Key], name: &str) -> Option<Known> {
     table.iter().find(|key| key.name == name).map(|key| key.known)
 }
 
+/// The table that knows a key.
+pub(crate) fn of(tables: &[&'static [Key]], name: &str) -> Option<&'static [Key]> {
+    tables.iter().copied().find(|table| find(table, name).is_some())
+}
+
 /// Whether a key of `litellm_params` is a parameter of the request rather than of the gateway.
 pub(crate) fn is_sent_upstream(name: &str) -> bool {
     let credential = ["aws_", "vertex_", "azure_", "watsonx_", "s3_", "gcs_"];
@@ -69,7 +74,7 @@ pub(crate) fn probably_meant(name: &str) -> Option<&'static str> {
     if name.len() < 5 || REQUEST.contains(&name) {
         return None;
     }
-    let known = PARAMS.iter().map(|key| key.name).chain(REQUEST.iter().copied());
+    let known = PARAMS.iter().chain(PRICES).map(|key| key.name).chain(REQUEST.iter().copied());
     let near = known.filter(|known| known.len() >= 5);
     did_you_mean(name, near).filter(|meant| strsim::damerau_levenshtein(name, meant) <= 2)
 }

@@ -263,8 +263,8 @@ impl Rows {
 
     /// Credentials of other providers are known by what they begin with.
     fn by_table_or_later(&mut self, entry: &Entry, path: &str) {
-        if keys::find(keys::PARAMS, &entry.key).is_some() {
-            return self.by_table(entry, path, keys::PARAMS);
+        if let Some(table) = keys::of(&[keys::PARAMS, keys::PRICES], &entry.key) {
+            return self.by_table(entry, path, table);
         }
         let (status, note) = match entry.node.is_empty() {
             true => (Status::Honoured, "asks for nothing"),
@@ -275,8 +275,8 @@ impl Rows {
 
     fn info(&mut self, node: &Node, path: &str) {
         for entry in node.entries() {
-            if keys::find(keys::INFO, &entry.key).is_some() {
-                self.by_table(entry, path, keys::INFO);
+            if let Some(table) = keys::of(&[keys::INFO, keys::PRICES], &entry.key) {
+                self.by_table(entry, path, table);
             } else if keys::is_price(&entry.key) {
                 self.push(
                     entry,

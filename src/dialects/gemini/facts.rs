@@ -1,7 +1,6 @@
 //! A whole answer between two who both speak this dialect: what it cost.
 
 use super::answer;
-use crate::dialects::json::{Members, Span};
 use crate::dialects::openai::{AnswerFacts, last_object};
 use crate::domain::Usage;
 use serde_json::{Map, Value};
@@ -9,21 +8,13 @@ use serde_json::{Map, Value};
 /// Reads an answer, also one of `countTokens`, which costs nothing.
 #[must_use]
 pub fn facts(body: &[u8]) -> AnswerFacts {
-    let mut facts = AnswerFacts::default();
-    let Ok(members) = Members::of(body) else { return facts };
-    facts.is_json_object = true;
-    for member in members {
-        let Ok(member) = member else { return AnswerFacts::default() };
-        let Span { start, end } = member.value;
-        match &*member.name_bytes(body) {
-            b"responseId" => facts.id = Some(member.value),
-            b"candidates" => facts.text_bytes = (end - start) as u64,
-            b"usageMetadata" => facts.usage = counts(member.value.of(body)),
-            b"totalTokens" => facts.usage = Some(Usage::default()),
-            _ => {}
-        }
-    }
-    facts
+    AnswerFacts::of(body, |facts, name, value| match name {
+        b"responseId" => facts.id = Some(value),
+        b"candidates" => facts.text_bytes = value.of(body).len() as u64,
+        b"usageMetadata" => facts.usage = counts(value.of(body)),
+        b"totalTokens" => facts.usage = Some(Usage::default()),
+        _ => {}
+    })
 }
 
 /// The counts in the end of a large answer.

@@ -27,6 +27,20 @@ impl AnswerFacts {
     }
 }
 
+impl AnswerFacts {
+    /// What `note` makes of the members of an answer, by name; nothing, if it is no JSON object.
+    pub(in crate::dialects) fn of(body: &[u8], mut note: impl FnMut(&mut Self, &[u8], Span)) -> Self {
+        let mut facts = Self::default();
+        let Ok(members) = Members::of(body) else { return facts };
+        facts.is_json_object = true;
+        for member in members {
+            let Ok(member) = member else { return Self::default() };
+            note(&mut facts, &member.name_bytes(body), member.value);
+        }
+        facts
+    }
+}
+
 /// Longest `id` that is kept, in bytes.
 const LONGEST_ID: usize = 256;
 
@@ -39,22 +53,15 @@ pub(super) fn response_id(value: &[u8]) -> Option<Arc<str>> {
 /// Reads an answer.
 #[must_use]
 pub fn read(body: &[u8]) -> AnswerFacts {
-    let mut facts = AnswerFacts::default();
-    let Ok(members) = Members::of(body) else { return facts };
-    facts.is_json_object = true;
     let mut given = None;
-    for member in members {
-        let Ok(member) = member else { return AnswerFacts::default() };
-        if member.is(body, "usage") {
-            facts.usage = tokens::read(body, member.value);
-        } else if member.is(body, "choices") {
-            given = Some(member.value);
-        } else if member.is(body, "id") {
-            facts.id = Some(member.value);
-        }
-    }
+    let mut facts = AnswerFacts::of(body, |facts, name, value| match name {
+        b"usage" => facts.usage = tokens::read(body, value),
+        b"choices" => given = Some(value),
+        b"id" => facts.id = Some(value),
+        _ => {}
+    });
     // The text is looked at only when nobody counted it.
-    if let (None, Some(given)) = (facts.usage, given) {
+    if let (true, None, Some(given)) = (facts.is_json_object, facts.usage, given) {
         facts.text_bytes = choices::read(given.of(body)).text_bytes;
     }
     facts

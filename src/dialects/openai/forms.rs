@@ -3,11 +3,11 @@
 use super::fields::Field;
 use super::lines;
 use super::media;
-use super::request::{self, Controls, Knobs, Request};
+use super::request::{self, Request};
 use crate::dialects::form::{self, Part, Patch, Patcher, Place, Scan};
 use crate::dialects::json::{Span, put_text};
 use crate::dialects::shape::Shape;
-use crate::domain::{ApiError, EndpointKind, ErrorKind, Units};
+use crate::domain::{ApiError, EndpointKind, ErrorKind};
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -17,20 +17,7 @@ use serde_json::Value;
 /// # Errors
 /// If a field names a destination or credential, or decides something twice.
 pub fn read(kind: EndpointKind, body: Bytes, scan: Scan, length: Option<u64>) -> Result<Request, ApiError> {
-    let mut request = Request {
-        kind,
-        members: Vec::new(),
-        body,
-        model: None,
-        stream: false,
-        asks_usage: false,
-        controls: Controls::default(),
-        content_bytes: 0,
-        extra: Vec::new(),
-        knobs: Knobs::default(),
-        units: Units::default(),
-        form: None,
-    };
+    let mut request = Request::empty(kind, body);
     recheck(kind, scan.parts())?;
     for part in scan.parts() {
         if let Some(text) = part.text() {

@@ -49,6 +49,24 @@ pub struct Request {
 }
 
 impl Request {
+    /// A body of which nothing is known.
+    pub(super) fn empty(kind: EndpointKind, body: Bytes) -> Self {
+        Self {
+            kind,
+            members: Vec::new(),
+            body,
+            model: None,
+            stream: false,
+            asks_usage: false,
+            controls: Controls::default(),
+            content_bytes: 0,
+            extra: Vec::new(),
+            knobs: Knobs::default(),
+            units: Units::default(),
+            form: None,
+        }
+    }
+
     /// The API it is a request of.
     #[must_use]
     pub const fn kind(&self) -> EndpointKind {
@@ -113,20 +131,8 @@ impl Request {
 pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
     let body = if body.is_empty() { Bytes::from_static(b"{}") } else { body };
     let members = json::object(&body).map_err(|fault| malformed(fault, &body))?;
-    let mut request = Request {
-        kind,
-        members: Vec::with_capacity(members.len()),
-        body: body.clone(),
-        model: None,
-        stream: false,
-        asks_usage: false,
-        controls: Controls::default(),
-        content_bytes: 0,
-        extra: Vec::new(),
-        knobs: Knobs::default(),
-        units: Units::default(),
-        form: None,
-    };
+    let mut request = Request::empty(kind, body.clone());
+    request.members.reserve(members.len());
     let mut seen = 0_u32;
     let mut has_content = false;
     for member in members {

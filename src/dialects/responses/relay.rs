@@ -1,7 +1,7 @@
 //! Answers between two who both speak this dialect, read for the meter.
 
 use super::object::{self, Standing, Who};
-use crate::dialects::json::{Members, Span, text};
+use crate::dialects::json::{Members, text};
 use crate::dialects::openai::{AnswerFacts, read_failure, read_usage};
 use crate::dialects::tee::{Known, Reader, Tee};
 use crate::domain::{ApiError, Failure, Usage};
@@ -100,18 +100,10 @@ pub fn failed(relay: &Relay, error: &ApiError, out: &mut Vec<u8>) {
 /// Reads a whole answer.
 #[must_use]
 pub fn facts(body: &[u8]) -> AnswerFacts {
-    let mut facts = AnswerFacts::default();
-    let Ok(members) = Members::of(body) else { return facts };
-    facts.is_json_object = true;
-    for member in members {
-        let Ok(member) = member else { return AnswerFacts::default() };
-        let Span { start, end } = member.value;
-        match &*member.name_bytes(body) {
-            b"id" => facts.id = Some(member.value),
-            b"output" => facts.text_bytes = (end - start) as u64,
-            b"usage" => facts.usage = read_usage(body, member.value),
-            _ => {}
-        }
-    }
-    facts
+    AnswerFacts::of(body, |facts, name, value| match name {
+        b"id" => facts.id = Some(value),
+        b"output" => facts.text_bytes = value.of(body).len() as u64,
+        b"usage" => facts.usage = read_usage(body, value),
+        _ => {}
+    })
 }

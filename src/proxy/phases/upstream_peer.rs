@@ -9,7 +9,6 @@ use crate::proxy::{Gateway, body, detour, passing};
 use crate::runtime::{Outlook, Pick};
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
 use bytes::Bytes;
-use futures::FutureExt as _;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -116,13 +115,10 @@ async fn prepare(
 ) -> std::result::Result<Ready, Stop> {
     let Seat { index, deployment, slot, leave, quota } = seat(gateway, session, admitted).await?;
     let patience = patience(admitted, &deployment);
-    let authorized = match deployment.authorized(patience).now_or_never() {
-        Some(authorized) => authorized,
-        None => {
-            let authorized = Box::pin(deployment.authorized(patience));
-            while_client_stays(session, authorized).await.map_err(Stop::Gone)?
-        }
-    };
+    let authorized = deployment.is_authorized()
+        || while_client_stays(session, Box::pin(deployment.authorized(patience)))
+            .await
+            .map_err(Stop::Gone)?;
     let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
     Ok(Ready { index, deployment, slot, leave, quota, body, form, authorized })
 }
