@@ -2,7 +2,7 @@
 
 use super::admission::{self, Denied, Visitor};
 use super::body::{self, Body};
-use super::phases::request::{caller, refuse};
+use super::phases::request::{self, caller, refuse};
 use super::stage::{Admitted, Caller, Ctx, Refused, Served, Stage};
 use super::{Gateway, respond, settle};
 use crate::domain::{
@@ -33,10 +33,8 @@ pub(super) async fn start(
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
     let caller = caller(gateway, session, ctx, found.route, EndpointKind::Search);
-    let visitor = match admission::visitor(gateway, &snapshot, session, None, caller.arrived_at).await {
-        Ok(visitor) => visitor,
-        Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
-    };
+    let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
+    let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let bytes = match body::read(session, LARGEST).await {
         Ok(Body::Replayable(bytes) | Body::Unreplayable(bytes)) => bytes,

@@ -5,7 +5,8 @@
 //! what comes before it waits in a file that has no name. What has left cannot be sent again: beyond the beginning that
 //! is held, and [`REPLAYED`] after it, no other deployment is asked.
 
-use super::body;
+use super::stage::{Admitted, Ctx, Stage};
+use super::{body, subrequest};
 use crate::dialects::form::{self, Patcher, Scan};
 use crate::dialects::openai::forms;
 use crate::domain::{ApiError, EndpointKind, ErrorKind};
@@ -77,6 +78,71 @@ pub(super) enum Taken {
     TooLarge,
     /// It cannot be read.
     Refused(ApiError),
+}
+
+impl Taken {
+    /// What is at hand, and how the body gets upstream.
+    ///
+    /// # Errors
+    /// What is wrong with the form, or that it is over `limit` bytes.
+    pub(super) fn on_its_way(self, limit: usize) -> std::result::Result<(Bytes, Way), ApiError> {
+        match self {
+            Self::Whole(bytes, true) => Ok((bytes, Way::Replayed)),
+            Self::Whole(bytes, false) => Ok((bytes, Way::Delegated)),
+            Self::Begun(upload) => Ok((Bytes::new(), Way::Passed(upload))),
+            Self::Pumped(upload, source) => Ok((Bytes::new(), Way::Pumped(upload, source))),
+            Self::TooLarge => Err(too_large(limit)),
+            Self::Refused(error) => Err(error),
+        }
+    }
+}
+
+/// How the body of a call gets upstream.
+pub(super) enum Way {
+    /// Pingora replays it.
+    Replayed,
+    /// By a subrequest.
+    Delegated,
+    /// As it comes, after what is held of it.
+    Passed(Box<Upload>),
+    /// As it comes, by a subrequest.
+    Pumped(Box<Upload>, Source),
+}
+
+impl Way {
+    /// Whether all of the body is at hand.
+    pub(super) const fn is_whole(&self) -> bool {
+        matches!(self, Self::Replayed | Self::Delegated)
+    }
+
+    /// Hands a call that was let in to Pingora, or to a subrequest.
+    ///
+    /// # Errors
+    /// When the client is gone.
+    pub(super) async fn go(
+        self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        mut admitted: Box<Admitted>,
+    ) -> Result<bool> {
+        match self {
+            Self::Replayed => {}
+            Self::Delegated => return subrequest::delegate(session, ctx, Stage::Admitted(admitted)).await,
+            Self::Passed(upload) => admitted.upload = Some(upload),
+            Self::Pumped(upload, source) => {
+                admitted.upload = Some(upload);
+                return subrequest::pump(session, ctx, Stage::Admitted(admitted), source).await;
+            }
+        }
+        ctx.stage = Stage::Admitted(admitted);
+        Ok(false)
+    }
+}
+
+/// A body over the limit, in bytes.
+pub(super) fn too_large(limit: usize) -> ApiError {
+    let words = format!("Request body is too large: the limit is {limit} bytes.");
+    ApiError::new(ErrorKind::TooLarge, words)
 }
 
 /// What is known of a form that came in.

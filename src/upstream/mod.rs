@@ -11,6 +11,7 @@ mod cooldown;
 mod deployment;
 mod discovery;
 mod endpoint;
+mod fetch;
 mod head;
 mod lender;
 mod outbox;

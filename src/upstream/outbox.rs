@@ -1,9 +1,10 @@
 //! Posting to a service that is no upstream: a collector of traces. Connections are kept; names are resolved each time.
 
 use super::endpoint::template;
+use super::fetch::{Fetched, Question, fetch};
 use super::{Patience, USER_AGENT};
 use crate::domain::HostPort;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
@@ -75,23 +76,10 @@ impl Outbox {
     }
 
     async fn exchange(&self, peer: &HttpPeer, body: Bytes) -> pingora::Result<(u16, Bytes)> {
-        let (mut session, _) = self.connector.get_http_session(peer).await?;
-        session.set_read_timeout(Some(self.patience));
-        session.write_request_header(Box::new(self.head(body.len())?)).await?;
-        session.write_request_body(body, true).await?;
-        session.finish_request_body().await?;
-        session.read_response_header().await?;
-        let status = session.response_header().map_or(0, |head| head.status.as_u16());
-        let mut answer = BytesMut::new();
-        while let Some(piece) = session.read_response_body().await? {
-            if answer.len() + piece.len() > LONGEST {
-                session.shutdown().await;
-                return Ok((status, answer.freeze()));
-            }
-            answer.extend_from_slice(&piece);
-        }
-        self.connector.release_http_session(session, peer, None).await;
-        Ok((status, answer.freeze()))
+        let head = self.head(body.len())?;
+        let question = Question { head, body, longest: LONGEST, silence: self.patience };
+        let Fetched { status, body, .. } = fetch(&self.connector, peer, question).await?;
+        Ok((status, body))
     }
 
     fn head(&self, length: usize) -> pingora::Result<RequestHeader> {

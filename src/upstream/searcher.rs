@@ -1,8 +1,9 @@
 //! A search engine at work: a tool of the configuration, and where it is.
 
+use super::fetch::{self, Fetched};
 use super::{Endpoint, Patience, USER_AGENT};
 use crate::providers::search::{Hit, Question, SearchTool, Sent};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderValue, header};
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
@@ -74,25 +75,13 @@ impl Searcher {
         let Some(peer) = self.endpoint.peer(patience) else {
             return Error::e_explain(ErrorType::ConnectError, "not resolved");
         };
-        let (mut session, _) = self.connector.get_http_session(&*peer).await?;
-        session.set_read_timeout(Some(time));
-        session.write_request_header(Box::new(self.head(&sent)?)).await?;
-        if !sent.body.is_empty() {
-            session.write_request_body(sent.body.into(), true).await?;
+        let (head, body) = (self.head(&sent)?, sent.body.into());
+        let asked = fetch::Question { head, body, longest: LONGEST, silence: time };
+        let Fetched { status, body, is_whole } = fetch::fetch(&self.connector, &peer, asked).await?;
+        if !is_whole {
+            return Error::e_explain(ErrorType::ReadError, "the answer is too long");
         }
-        session.finish_request_body().await?;
-        session.read_response_header().await?;
-        let status = session.response_header().map_or(0, |head| head.status.as_u16());
-        let mut answer = BytesMut::new();
-        while let Some(piece) = session.read_response_body().await? {
-            if answer.len() + piece.len() > LONGEST {
-                session.shutdown().await;
-                return Error::e_explain(ErrorType::ReadError, "the answer is too long");
-            }
-            answer.extend_from_slice(&piece);
-        }
-        self.connector.release_http_session(session, &*peer, None).await;
-        Ok((status, answer.freeze()))
+        Ok((status, body))
     }
 
     /// Made of the configuration and the question alone: nothing else that a client sent is in it.

@@ -8,12 +8,11 @@ mod answer;
 pub(super) use answer::answer;
 
 use super::Gateway;
-use super::admission::{self, Visitor};
+use super::admission::Visitor;
 use super::body::{self, Body};
 use super::phases::request::{self, Asked};
 use super::stage::{Ctx, Refused, Stage};
-use super::subrequest;
-use super::upload::{self, Form, Source, Taken, Upload};
+use super::upload::{self, Form, Way};
 use crate::auth::receipt::{self, Name, Receipt};
 use crate::dialects::openai::{self as dialect, forms, request as json_request};
 use crate::domain::{ApiError, EndpointKind, ErrorKind, RecordId};
@@ -92,13 +91,6 @@ struct Plan {
     way: Way,
 }
 
-enum Way {
-    Plain,
-    Delegated,
-    Passed(Box<Upload>),
-    Pumped(Box<Upload>, Source),
-}
-
 /// Asks for what a path of these asks.
 pub(super) async fn run(
     gateway: &Gateway,
@@ -108,12 +100,8 @@ pub(super) async fn run(
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
     let caller = request::caller(gateway, session, ctx, stored.route, stored.kind);
-    let visitor = match admission::visitor(gateway, &snapshot, session, None, caller.arrived_at).await {
-        Ok(visitor) => visitor,
-        Err((error, key_hash)) => {
-            return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
-        }
-    };
+    let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
+    let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let plan = match plan(&snapshot, session, &visitor, &stored).await {
         Ok(Ok(plan)) => plan,
@@ -131,17 +119,7 @@ pub(super) async fn run(
         Ok(admitted) => admitted,
     };
     admitted.errand = Some(Box::new(errand));
-    match way {
-        Way::Plain => {}
-        Way::Delegated => return subrequest::delegate(session, ctx, Stage::Admitted(admitted)).await,
-        Way::Passed(upload) => admitted.upload = Some(upload),
-        Way::Pumped(upload, source) => {
-            admitted.upload = Some(upload);
-            return subrequest::pump(session, ctx, Stage::Admitted(admitted), source).await;
-        }
-    }
-    ctx.stage = Stage::Admitted(admitted);
-    Ok(false)
+    way.go(session, ctx, admitted).await
 }
 
 type Planned = std::result::Result<Plan, ApiError>;
@@ -200,7 +178,7 @@ fn plain(kind: EndpointKind, errand: Errand, given: Resolution) -> Planned {
     let request = json_request::read(EndpointKind::Batches, Bytes::from_static(b"{}"));
     let requested = Some(given.group.name.to_string());
     let request = request.map(|request| request.of_kind(kind));
-    Ok(Plan { errand, given: Some(given), requested, request, way: Way::Plain })
+    Ok(Plan { errand, given: Some(given), requested, request, way: Way::Replayed })
 }
 
 /// A list shows what everybody made at that upstream.
@@ -343,7 +321,7 @@ fn batch(snapshot: &Snapshot, visitor: &Visitor, errand: Errand, bytes: &Bytes) 
     let request = json_request::read(EndpointKind::Batches, Bytes::from(body.to_string()));
     let errand = Errand { owner: receipt.owner, ..errand };
     // What is sent is not what came, so the body that came is forgotten.
-    Ok(Plan { errand, given: Some(given), requested, request, way: Way::Plain })
+    Ok(Plan { errand, given: Some(given), requested, request, way: Way::Replayed })
 }
 
 /// A new file.
@@ -360,15 +338,11 @@ async fn file(
         Ok(form) => form,
         Err(error) => return Ok(Err(error)),
     };
-    let (bytes, way) = match taken {
-        Taken::Whole(bytes, true) => (bytes, Way::Plain),
-        Taken::Whole(bytes, false) => (bytes, Way::Delegated),
-        Taken::Begun(upload) => (Bytes::new(), Way::Passed(upload)),
-        Taken::Pumped(upload, source) => (Bytes::new(), Way::Pumped(upload, source)),
-        Taken::TooLarge => return Ok(Err(ApiError::new(ErrorKind::TooLarge, request::too_large(limit)))),
-        Taken::Refused(error) => return Ok(Err(error)),
+    let (bytes, way) = match taken.on_its_way(limit) {
+        Ok(taken) => taken,
+        Err(error) => return Ok(Err(error)),
     };
-    let is_whole = matches!(way, Way::Plain | Way::Delegated);
+    let is_whole = way.is_whole();
     Ok(forms::read(stored.kind, bytes, scan, length).and_then(|read| {
         let (given, requested) = keeper(snapshot, session, &visitor.standing, stored, &read, is_whole)?;
         Ok(Plan { errand, given, requested, request: Ok(read), way })

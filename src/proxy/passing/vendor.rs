@@ -4,7 +4,7 @@
 use super::meter::{self, Meter};
 use super::{Found, Passing, Who};
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{ApiError, Charge, ErrorKind, Money, Prices, Usage, UsageRecord};
+use crate::domain::{Charge, Money, Prices, Usage, UsageRecord};
 use crate::limits::Permit;
 use crate::limits::{self, Ask, Expected};
 use crate::metering;
@@ -13,6 +13,7 @@ use crate::proxy::admission::{self, Denied, Visitor};
 use crate::proxy::body::Body;
 use crate::proxy::phases::request;
 use crate::proxy::stage::{Books, Caller, Ctx, Refused, Stage};
+use crate::proxy::upload;
 use crate::proxy::{Gateway, body as bodies, settle, subrequest};
 use crate::runtime::{Estimate, Group, Snapshot};
 use bytes::Bytes;
@@ -47,14 +48,9 @@ pub(super) async fn start(
     found: Found,
 ) -> Result<bool> {
     let Some(vendor) = found.passage.vendor.clone() else { return Ok(false) };
-    // Google's clients may show their key there.
-    let query = session.req_header().uri.query().filter(|_| vendor.provider == "gemini");
-    let visitor = match admission::visitor(gateway, &snapshot, session, query, caller.arrived_at).await {
-        Ok(visitor) => visitor,
-        Err((error, key_hash)) => {
-            return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
-        }
-    };
+    let is_googles = vendor.provider == "gemini";
+    let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, is_googles)).await?;
+    let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limit = snapshot.config.server.max_body_bytes;
     let (body, replayable) = match read(session, &vendor, limit).await {
@@ -62,8 +58,8 @@ pub(super) async fn start(
         Ok(Some(Body::Replayable(body))) => (Some(body), true),
         Ok(Some(Body::Unreplayable(body))) => (Some(body), false),
         Ok(Some(Body::TooLarge)) => {
-            let error = ApiError::new(ErrorKind::TooLarge, request::too_large(limit));
-            return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
+            let refused = Refused::new(caller, upload::too_large(limit), key_hash);
+            return request::refuse(session, ctx, refused).await;
         }
         Err(error) => {
             ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));

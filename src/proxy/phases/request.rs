@@ -1,7 +1,7 @@
 //! A request came in: who is calling, what is asked, and may it be served.
 
 use crate::dialects::openai::{Wishes, forms, request as openai};
-use crate::domain::{ApiError, CallId, EndpointKind, ErrorKind};
+use crate::domain::{ApiError, CallId, EndpointKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
@@ -9,12 +9,11 @@ use crate::proxy::exchange::{self, Wire};
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
-use crate::proxy::upload::{self, Form, Source, Taken, Upload};
+use crate::proxy::upload::{self, Form, Way};
 use crate::proxy::{
     Gateway, deposit, detour, passing, race, realtime, respond, searching, subrequest, tooling,
 };
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -79,11 +78,10 @@ async fn model_call(
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
     let caller = caller(gateway, session, ctx, found.route, found.kind);
-    // Google's clients may write their key into the query.
-    let query = session.req_header().uri.query().filter(|_| found.kind.is_googles());
-    let visitor = match admission::visitor(gateway, &snapshot, session, query, caller.arrived_at).await {
-        Ok(visitor) => visitor,
-        Err((error, key_hash)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
+    let is_googles = found.kind.is_googles();
+    let Some((caller, visitor)) = visitor(gateway, &snapshot, session, ctx, (caller, is_googles)).await?
+    else {
+        return Ok(true);
     };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limits = (snapshot.config.server.max_body_bytes, snapshot.config.server.max_upload_bytes);
@@ -105,16 +103,23 @@ async fn model_call(
     }
 }
 
-/// How the body of a call gets upstream.
-enum Way {
-    /// Pingora replays it.
-    Replayed,
-    /// By a subrequest.
-    Delegated,
-    /// As it comes, after what is held of it.
-    Passed(Box<Upload>),
-    /// As it comes, by a subrequest.
-    Pumped(Box<Upload>, Source),
+/// Who calls; nobody, if the call is refused for it, and was told so. Google's clients (`is_googles`) may write their
+/// key into the query.
+pub(in crate::proxy) async fn visitor(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    session: &mut Session,
+    ctx: &mut Ctx,
+    (caller, is_googles): (Caller, bool),
+) -> Result<Option<(Caller, Visitor)>> {
+    let query = session.req_header().uri.query().filter(|_| is_googles);
+    match admission::visitor(gateway, snapshot, session, query, caller.arrived_at).await {
+        Ok(visitor) => Ok(Some((caller, visitor))),
+        Err((error, key_hash)) => {
+            refuse(session, ctx, Refused::new(caller, error, key_hash)).await?;
+            Ok(None)
+        }
+    }
 }
 
 type Read = std::result::Result<openai::Request, ApiError>;
@@ -126,12 +131,11 @@ async fn take(
     found: &Match<'_>,
     (limit, limit_of_uploads): (usize, usize),
 ) -> Result<std::result::Result<(Read, Way), ApiError>> {
-    let over = |limit| Ok(Err(ApiError::new(ErrorKind::TooLarge, too_large(limit))));
     if !found.kind.is_form() {
         return match body::read(session, limit).await? {
             Body::Replayable(bytes) => Ok(Ok((openai::read(found.kind, bytes), Way::Replayed))),
             Body::Unreplayable(bytes) => Ok(Ok((openai::read(found.kind, bytes), Way::Delegated))),
-            Body::TooLarge => over(limit),
+            Body::TooLarge => Ok(Err(upload::too_large(limit))),
         };
     }
     let form = upload::read(session, found.kind, found.model.is_some(), limit_of_uploads).await?;
@@ -139,15 +143,8 @@ async fn take(
         Ok(form) => form,
         Err(error) => return Ok(Err(error)),
     };
-    let (bytes, way) = match taken {
-        Taken::Whole(bytes, true) => (bytes, Way::Replayed),
-        Taken::Whole(bytes, false) => (bytes, Way::Delegated),
-        Taken::Begun(upload) => (Bytes::new(), Way::Passed(upload)),
-        Taken::Pumped(upload, source) => (Bytes::new(), Way::Pumped(upload, source)),
-        Taken::TooLarge => return over(limit_of_uploads),
-        Taken::Refused(error) => return Ok(Err(error)),
-    };
-    Ok(Ok((forms::read(found.kind, bytes, scan, length), way)))
+    let taken = taken.on_its_way(limit_of_uploads);
+    Ok(taken.map(|(bytes, way)| (forms::read(found.kind, bytes, scan, length), way)))
 }
 
 /// Serves a call that was let in. One whose body is still to come has one way only.
@@ -156,37 +153,23 @@ async fn serve(
     wire: &Wire,
     session: &mut Session,
     ctx: &mut Ctx,
-    (mut admitted, way): (Box<Admitted>, Way),
+    (admitted, way): (Box<Admitted>, Way),
 ) -> Result<bool> {
-    let replayable = match way {
-        Way::Replayed => true,
-        Way::Delegated => false,
-        Way::Passed(upload) => {
-            admitted.upload = Some(upload);
-            ctx.stage = Stage::Admitted(admitted);
-            return Ok(false);
-        }
-        Way::Pumped(upload, source) => {
-            admitted.upload = Some(upload);
-            return subrequest::pump(session, ctx, Stage::Admitted(admitted), source).await;
-        }
-    };
+    if !way.is_whole() {
+        return way.go(session, ctx, admitted).await;
+    }
     // On the heap, so that other calls need not carry it.
     if tooling::suits(&admitted) {
         return Box::pin(tooling::run(gateway, wire, session, ctx, admitted)).await;
     }
-    if let Some(late) = race::late_after(&admitted).filter(|_| replayable) {
+    if let Some(late) = race::late_after(&admitted).filter(|_| matches!(way, Way::Replayed)) {
         return Box::pin(race::run(gateway, session, ctx, admitted, late)).await;
     }
     if exchange::suits(&admitted) {
         ctx.stage = Stage::Admitted(admitted);
         return Box::pin(exchange::run(gateway, wire, session, ctx)).await;
     }
-    if replayable {
-        ctx.stage = Stage::Admitted(admitted);
-        return Ok(false);
-    }
-    subrequest::delegate(session, ctx, Stage::Admitted(admitted)).await
+    way.go(session, ctx, admitted).await
 }
 
 /// What is known of a call as it comes in.
@@ -335,10 +318,6 @@ pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refus
         body::drain(session).await;
     }
     Ok(true)
-}
-
-pub(in crate::proxy) fn too_large(limit: usize) -> String {
-    format!("Request body is too large: the limit is {limit} bytes.")
 }
 
 fn call_id(headers: &HeaderMap) -> CallId {

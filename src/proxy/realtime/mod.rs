@@ -10,7 +10,7 @@ mod relay;
 use super::phases::request::{self, Asked};
 use super::phases::{failure, upstream_peer};
 use super::stage::{Admitted, Attempt, Ctx, Form, Refused, Stage};
-use super::{Gateway, admission, detour, respond};
+use super::{Gateway, detour, respond};
 use crate::dialects::openai::request as openai;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, Failure, UpstreamClass};
 use crate::endpoints::Match;
@@ -39,12 +39,8 @@ pub(super) async fn start(
     let hello = client::Hello::read(session);
     let snapshot = gateway.runtime.load();
     let caller = request::caller(gateway, session, ctx, found.route, EndpointKind::Realtime);
-    let visitor = match admission::visitor(gateway, &snapshot, session, None, caller.arrived_at).await {
-        Ok(visitor) => visitor,
-        Err((error, key_hash)) => {
-            return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
-        }
-    };
+    let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
+    let Some((caller, visitor)) = visited else { return Ok(true) };
     let hello = match hello {
         Ok(hello) => hello,
         Err(error) => {

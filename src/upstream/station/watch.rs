@@ -2,8 +2,9 @@
 
 use super::{LIST_LASTS, NEWS_LAST, Station};
 use crate::providers::local::{self, LocalServer};
+use crate::upstream::fetch::{self, Fetched, Question};
 use crate::upstream::{Deployment, Patience};
-use bytes::BytesMut;
+use bytes::Bytes;
 use futures::future::join_all;
 use http::{Method, StatusCode, header};
 use pingora::connectors::http::Connector;
@@ -106,35 +107,18 @@ pub(in crate::upstream) fn from_root(deployment: &Deployment, path: &str) -> Str
     format!("{}{path}", base.strip_suffix("/v1").unwrap_or(base))
 }
 
-async fn get(connector: &Connector, deployment: &Deployment, path: &str) -> Option<BytesMut> {
+async fn get(connector: &Connector, deployment: &Deployment, path: &str) -> Option<Bytes> {
     tokio::time::timeout(DEADLINE, fetch(connector, deployment, path)).await.ok()?.ok()?
 }
 
-async fn fetch(
-    connector: &Connector,
-    deployment: &Deployment,
-    path: &str,
-) -> pingora::Result<Option<BytesMut>> {
+async fn fetch(connector: &Connector, deployment: &Deployment, path: &str) -> pingora::Result<Option<Bytes>> {
     let patience = Patience { connect: DEADLINE, read: DEADLINE, write: Some(DEADLINE) };
     let Some(peer) = deployment.endpoint.peer(patience) else { return Ok(None) };
-    let (mut session, _) = connector.get_http_session(&*peer).await?;
-    session.set_read_timeout(Some(DEADLINE));
     let mut head = deployment.bare_head();
     head.set_method(Method::GET);
     head.set_raw_path(path.as_bytes())?;
     head.insert_header(header::ACCEPT, "*/*")?;
-    session.write_request_header(Box::new(head)).await?;
-    session.finish_request_body().await?;
-    session.read_response_header().await?;
-    let is_fine = session.response_header().is_some_and(|head| head.status == StatusCode::OK);
-    let mut body = BytesMut::new();
-    while let Some(piece) = session.read_response_body().await? {
-        if body.len() + piece.len() > LONGEST {
-            session.shutdown().await;
-            return Ok(None);
-        }
-        body.extend_from_slice(&piece);
-    }
-    connector.release_http_session(session, &*peer, None).await;
-    Ok(is_fine.then_some(body))
+    let question = Question { head, body: Bytes::new(), longest: LONGEST, silence: DEADLINE };
+    let Fetched { status, body, is_whole } = fetch::fetch(connector, &peer, question).await?;
+    Ok((is_whole && status == StatusCode::OK.as_u16()).then_some(body))
 }
