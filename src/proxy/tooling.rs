@@ -4,7 +4,7 @@
 //! leave, books and record of its own, and so is each search. The client gets the last answer; where a model also
 //! calls tools that are the client's to run, that is the answer.
 
-use super::exchange::{self, Wire};
+use super::exchange;
 use super::phases::request;
 use super::searching;
 use super::stage::{Admitted, Books, Ctx, Hold, Progress, Stage};
@@ -13,6 +13,7 @@ use crate::dialects::openai::request as openai;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, Money, unix_ms};
 use crate::providers::search::{self, Question};
 use crate::runtime::Snapshot;
+use crate::upstream::wire::Wire;
 use bytes::Bytes;
 use http::HeaderValue;
 use pingora::Result;

@@ -5,7 +5,7 @@ use crate::domain::{ApiError, CallId, EndpointKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
-use crate::proxy::exchange::{self, Wire};
+use crate::proxy::exchange;
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
@@ -14,6 +14,7 @@ use crate::proxy::{
     Gateway, deposit, detour, passing, race, realtime, respond, searching, subrequest, tooling,
 };
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
+use crate::upstream::wire::Wire;
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
