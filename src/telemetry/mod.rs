@@ -78,7 +78,7 @@ impl Telemetry {
     /// Counts a finished call, logs it and hands it to the sinks that want it. Never waits.
     pub fn finished(&self, mut record: UsageRecord, trace: Option<Arc<Trace>>) {
         self.metrics.record(&record);
+        self.access_log.push(&record);
         self.sinks.push(&mut record, trace);
-        self.access_log.push(record);
     }
 }
