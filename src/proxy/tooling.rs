@@ -211,9 +211,9 @@ fn booked(gateway: &Gateway, mut hold: Box<Hold>) -> (Box<Admitted>, Money) {
     admitted.progress = Progress { trace, ..Progress::default() };
     admitted.attribution = attribution;
     let cost = match std::mem::replace(&mut admitted.books, Books::Closed) {
-        Books::Written(record) => {
+        Books::Written(mut record) => {
             let cost = record.cost;
-            gateway.telemetry.finished(*record, None);
+            gateway.telemetry.finished(&mut record, None);
             cost
         }
         _ => Money::ZERO,
@@ -267,10 +267,10 @@ async fn look(
     let searcher = admitted.snapshot.searcher(tool).ok_or_else(|| wrong("no such tool".to_owned()))?;
     let question = Question::read(arguments).map_err(|fault| wrong(fault.to_string()))?;
     let asking = searching::for_model(gateway, admitted, searcher, &question);
-    let (hits, record) = tokio::time::timeout(patience, asking)
+    let (hits, mut record) = tokio::time::timeout(patience, asking)
         .await
         .map_err(|_| wrong("the search took too long".to_owned()))??;
     let cost = record.cost;
-    gateway.telemetry.finished(record, None);
+    gateway.telemetry.finished(&mut record, None);
     Ok((search::answer(&hits)["results"].take(), cost))
 }

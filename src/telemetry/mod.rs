@@ -10,6 +10,7 @@ mod fixture;
 pub mod metrics;
 pub mod sinks;
 mod spans;
+mod threads;
 mod trace;
 
 pub use access_log::{AccessLog, Target};
@@ -76,9 +77,9 @@ impl Telemetry {
     }
 
     /// Counts a finished call, logs it and hands it to the sinks that want it. Never waits.
-    pub fn finished(&self, mut record: UsageRecord, trace: Option<Arc<Trace>>) {
-        self.metrics.record(&record);
-        self.access_log.push(&record);
-        self.sinks.push(&mut record, trace);
+    pub fn finished(&self, record: &mut UsageRecord, trace: Option<Arc<Trace>>) {
+        self.metrics.record(record);
+        self.access_log.push(record);
+        self.sinks.push(record, trace);
     }
 }

@@ -84,13 +84,15 @@ async fn model_call(
     else {
         return Ok(true);
     };
-    let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limits = (snapshot.config.server.max_body_bytes, snapshot.config.server.max_upload_bytes);
     let (request, way) = match take(session, &found, limits).await {
         Ok(Ok(taken)) => taken,
-        Ok(Err(error)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
+        Ok(Err(error)) => {
+            let key_hash = Some(visitor.standing.key_hash);
+            return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
+        }
         Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
+            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, Some(visitor.standing.key_hash))));
             return Err(error.into_down());
         }
     };
@@ -246,7 +248,7 @@ pub(in crate::proxy) async fn admit(
     let turn = resolution.group.turn(&visitor.standing, &request, turns);
     let mut admitted = Box::new(Admitted {
         caller,
-        snapshot: Arc::clone(&snapshot),
+        snapshot,
         standing: visitor.standing,
         attribution,
         limits: Vec::new(),
