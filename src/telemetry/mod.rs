@@ -18,8 +18,8 @@ pub use metrics::{
     Balance, Configured, DeploymentState, InFlightGuard, LedgerGauges, Metrics, Rate, Selection,
     SinkCounters, TargetLabels, WaitGuard,
 };
-
 pub use sinks::{Choice, Finished, Format, Outlet, Parcel, Sinks, Wanted};
+pub use threads::step_back;
 pub use trace::{Sampler, Trace, Tracer};
 
 use crate::domain::UsageRecord;
