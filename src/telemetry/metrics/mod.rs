@@ -29,6 +29,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod under_way;
 
 pub use balances::{Balance, Rate};
 pub use deployments::DeploymentState;
@@ -38,6 +39,7 @@ pub use names::{Configured, TargetLabels};
 pub use queue::WaitGuard;
 pub use select::Selection;
 pub use sinks::SinkCounters;
+pub use under_way::InFlightGuard;
 
 use crate::domain::{Outcome, Scope, TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
@@ -47,7 +49,7 @@ use family::{Budget, Builder, Header, Prune};
 use label::{Label, NONE, OTHER};
 use names::Names;
 use prometheus::core::Collector;
-use prometheus::{Error, IntCounter, IntGauge, Registry};
+use prometheus::{Error, IntCounter, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -64,6 +66,7 @@ pub struct Metrics {
     areas: Areas,
     names: ArcSwap<Names>,
     tallies: tally::Tallies,
+    under_way: under_way::UnderWay,
     limit: usize,
     selection: Selection,
     genai: Option<genai::GenAi>,
@@ -123,6 +126,7 @@ impl Metrics {
             areas,
             names,
             tallies: tally::Tallies::new(),
+            under_way: under_way::UnderWay::new(),
             limit,
             selection,
             genai: None,
@@ -295,15 +299,13 @@ impl Metrics {
     /// Counts a call as under way until the guard is dropped.
     #[must_use]
     pub fn in_flight(&self) -> InFlightGuard {
-        let gauge = self.areas.requests.in_flight.clone();
-        gauge.inc();
-        InFlightGuard(gauge)
+        self.under_way.enter()
     }
 
     /// Calls under way now.
     #[must_use]
     pub fn calls_in_flight(&self) -> i64 {
-        self.areas.requests.in_flight.get()
+        self.under_way.count()
     }
 
     /// The counters an access log reports to.
@@ -317,19 +319,10 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, balances: &[Balance]) -> String {
         self.tallies.collect();
+        self.areas.requests.in_flight.set(self.under_way.count());
         let mut text = render::render(&self.registry.gather(), &self.headers);
         balances::render(&mut text, balances, &self.selection);
         process::write(&mut text);
         text
-    }
-}
-
-/// A call that is under way.
-#[derive(Debug)]
-pub struct InFlightGuard(IntGauge);
-
-impl Drop for InFlightGuard {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }
