@@ -30,7 +30,7 @@ pub use entity::{
 pub use error::{ApiError, ErrorKind};
 pub use failure::{Failure, FaultClass, UpstreamClass};
 pub use id::{CallId, RecordId, TargetId};
-pub use money::{BadMoney, Money, TokenPrice};
+pub use money::{BadMoney, Money, MoneyText, TokenPrice};
 pub use period::{BadPeriod, Period, PeriodUnit};
 pub use prices::{BatchPrices, Prices, Tier, UnitPrices, Units};
 pub use record::{AttemptRecord, Attribution, Content, Outcome, Timings, UsageRecord};

@@ -124,33 +124,69 @@ impl Sum for Money {
 /// exponent below 10⁻⁴ (`3.3964e-05`). Made from the integer's own digits, so nothing is rounded.
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 == 0 {
-            return f.write_str("0.0");
-        }
-        if self.0 < 0 {
-            f.write_str("-")?;
-        }
-        let pico = self.0.unsigned_abs();
-        if pico < SMALLEST_PLAIN {
-            return scientific(f, pico);
-        }
-        let text = Decimal::new(pico, 12);
-        let needed = text.as_str().trim_end_matches('0');
-        // One decimal always stays.
-        let zero = usize::from(needed.ends_with('.'));
-        f.write_str(text.as_str().get(..needed.len() + zero).unwrap_or(needed))
+        f.write_str(self.text().as_str())
     }
 }
 
-fn scientific(f: &mut fmt::Formatter<'_>, pico: u64) -> fmt::Result {
-    let (digits, _) = without_trailing_zeros(pico);
-    let exponent = 12 - pico.ilog10();
-    let scale = 10u64.pow(digits.ilog10());
-    let (first, rest) = (digits / scale, digits % scale);
-    if scale == 1 {
-        return write!(f, "{first}e-{exponent:02}");
+/// An amount as text, made without the formatter, which costs several times as much.
+#[derive(Clone, Copy, Debug)]
+pub struct MoneyText {
+    bytes: [u8; LONGEST_TEXT],
+    length: usize,
+}
+
+/// Room for the longest amount: a sign, 19 digits, a point, and more than an exponent needs.
+const LONGEST_TEXT: usize = 32;
+
+impl MoneyText {
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
     }
-    write!(f, "{first}.{rest:0width$}e-{exponent:02}", width = scale.ilog10() as usize)
+
+    fn put(&mut self, text: &str) {
+        let room = self.bytes.iter_mut().skip(self.length);
+        self.length += room.zip(text.bytes()).map(|(to, byte)| *to = byte).count();
+    }
+}
+
+impl Money {
+    /// What `Display` shows.
+    #[must_use]
+    pub fn text(self) -> MoneyText {
+        let mut text = MoneyText { bytes: [0; LONGEST_TEXT], length: 0 };
+        if self.0 < 0 {
+            text.put("-");
+        }
+        let pico = self.0.unsigned_abs();
+        match pico {
+            0 => text.put("0.0"),
+            1..SMALLEST_PLAIN => scientific(&mut text, pico),
+            _ => {
+                let digits = Decimal::new(pico, 12);
+                let needed = digits.as_str().trim_end_matches('0');
+                // One decimal always stays.
+                let zero = usize::from(needed.ends_with('.'));
+                text.put(digits.as_str().get(..needed.len() + zero).unwrap_or(needed));
+            }
+        }
+        text
+    }
+}
+
+fn scientific(text: &mut MoneyText, pico: u64) {
+    let (digits, _) = without_trailing_zeros(pico);
+    let exponent = 12 - u64::from(pico.ilog10());
+    let digits = Decimal::new(digits, 0);
+    let (first, rest) = digits.as_str().split_at(1);
+    text.put(first);
+    if !rest.is_empty() {
+        text.put(".");
+        text.put(rest);
+    }
+    text.put(if exponent < 10 { "e-0" } else { "e-" });
+    text.put(Decimal::new(exponent, 0).as_str());
 }
 
 fn without_trailing_zeros(mut number: u64) -> (u64, usize) {

@@ -214,15 +214,15 @@ const KEY_BUDGET: HeaderName = HeaderName::from_static("x-litellm-key-max-budget
 type Names = [HeaderName; 4];
 
 static NAMES: Lazy<Vec<(limits::Descriptor, Names)>> = Lazy::new(|| {
+    // Made static once: a name that is counted would be counted by all threads.
     let name = |descriptor: limits::Descriptor, what: &str| {
-        HeaderName::try_from(format!("x-ratelimit-{descriptor}-{what}")).ok()
+        HeaderName::from_static(String::leak(format!("x-ratelimit-{descriptor}-{what}")))
     };
     let names = |descriptor| {
-        let [a, b, c, d] = ["limit-requests", "remaining-requests", "limit-tokens", "remaining-tokens"]
-            .map(|what| name(descriptor, what));
-        Some((descriptor, [a?, b?, c?, d?]))
+        let all = ["limit-requests", "remaining-requests", "limit-tokens", "remaining-tokens"];
+        (descriptor, all.map(|what| name(descriptor, what)))
     };
-    limits::Descriptor::ALL.into_iter().filter_map(names).collect()
+    limits::Descriptor::ALL.into_iter().map(names).collect()
 });
 
 /// Room for what most calls say of their limits, and an upstream of itself.

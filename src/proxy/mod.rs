@@ -30,9 +30,10 @@ use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};
 use crate::shared::Shared;
 use crate::telemetry::Telemetry;
+use crate::upstream::wire::Wire;
 use async_trait::async_trait;
 use bytes::Bytes;
-use exchange::Wire;
+
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -83,7 +84,7 @@ impl Proxy {
     /// A proxy for one more thread.
     #[must_use]
     pub fn new(gateway: Arc<Gateway>) -> Self {
-        Self { gateway, wire: Wire::default(), pulse: Once::new() }
+        Self { gateway, wire: Wire::new(UPSTREAM_POOL), pulse: Once::new() }
     }
 
     /// Keeps a near timer in this thread's runtime. Each read has a far one, and a timer that is nearer

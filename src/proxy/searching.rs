@@ -52,7 +52,7 @@ pub(super) async fn start(
             let key_spend = visitor.standing.spent(unix_ms(SystemTime::now()));
             let sent = respond::searched(session, &caller, body, (record.cost, key_spend)).await;
             let Caller { trace, _in_flight, .. } = caller;
-            ctx.stage = Stage::Served(Box::new(Served { record, trace, _in_flight }));
+            ctx.stage = Stage::Served(Box::new(Served { record: Box::new(record), trace, _in_flight }));
             sent.map(|()| true)
         }
         Err((requested, (error, headers))) => {

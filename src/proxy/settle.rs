@@ -31,7 +31,7 @@ pub(super) fn cost(deployment: &Deployment, usage: &Usage, units: &Units) -> Mon
 
 /// The record of a call that ended in this stage, settled and written down; `None` if there is nothing to account
 /// for. `delivered` is false when the client left before it had everything.
-pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option<UsageRecord> {
+pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option<Box<UsageRecord>> {
     let record = match stage {
         Stage::Arrived | Stage::Delegated => return None,
         Stage::Relaying(mut relay) => {
@@ -42,7 +42,7 @@ pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option
             book_held(gateway, &mut hold);
             return told(*hold.attempt, !delivered);
         }
-        Stage::Superseded(lost) => return Some(superseded(gateway, *lost)),
+        Stage::Superseded(lost) => return Some(Box::new(superseded(gateway, *lost))),
         Stage::Passing(passing) => return passing::record(gateway, *passing),
         Stage::Served(served) => return Some(served.record),
         Stage::Refused(refused) => of_refused(*refused),
@@ -55,17 +55,17 @@ pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option
     if record.key_hash.is_some() {
         write(gateway, &record);
     }
-    Some(record)
+    Some(Box::new(record))
 }
 
 /// The record that was written, as the metrics are to have it.
-fn told(attempt: Attempt, client_gone: bool) -> Option<UsageRecord> {
+fn told(attempt: Attempt, client_gone: bool) -> Option<Box<UsageRecord>> {
     let Books::Written(mut record) = attempt.admitted.books else { return None };
     record.timings.end = Instant::now().saturating_duration_since(attempt.admitted.caller.arrived);
     if client_gone && record.outcome == Outcome::Completed {
         record.outcome = Outcome::ClientGone;
     }
-    Some(*record)
+    Some(record)
 }
 
 /// How an answered call came out.
@@ -82,6 +82,9 @@ struct Ending {
 
 /// Settles a whole answer and writes it down, before the client has it.
 pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
+    if matches!(hold.attempt.admitted.books, Books::Written(_)) {
+        return;
+    }
     let Some(HeldAnswer { body, usage, source, units, upstream_end, id }) = &hold.answer else { return };
     let since = |at: Instant| at.saturating_duration_since(hold.attempt.admitted.caller.arrived);
     let timings = Timings {
@@ -137,7 +140,7 @@ pub(super) fn book_session(
     attempt: &mut Attempt,
     usage: Usage,
     outcome: Outcome,
-) -> Option<UsageRecord> {
+) -> Option<Box<UsageRecord>> {
     let since = |at: Instant| at.saturating_duration_since(attempt.admitted.caller.arrived);
     let now = since(Instant::now());
     let timings = Timings {
@@ -162,7 +165,7 @@ pub(super) fn book_session(
     };
     book(gateway, attempt, ending);
     match std::mem::replace(&mut attempt.admitted.books, Books::Closed) {
-        Books::Written(record) => Some(*record),
+        Books::Written(record) => Some(record),
         Books::Open(_) | Books::Closed => None,
     }
 }

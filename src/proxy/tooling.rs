@@ -4,7 +4,7 @@
 //! leave, books and record of its own, and so is each search. The client gets the last answer; where a model also
 //! calls tools that are the client's to run, that is the answer.
 
-use super::exchange::{self, Wire};
+use super::exchange;
 use super::phases::request;
 use super::searching;
 use super::stage::{Admitted, Books, Ctx, Hold, Progress, Stage};
@@ -13,6 +13,7 @@ use crate::dialects::openai::request as openai;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, Money, unix_ms};
 use crate::providers::search::{self, Question};
 use crate::runtime::Snapshot;
+use crate::upstream::wire::Wire;
 use bytes::Bytes;
 use http::HeaderValue;
 use pingora::Result;
@@ -214,9 +215,9 @@ fn booked(gateway: &Gateway, mut hold: Box<Hold>) -> (Box<Admitted>, Money) {
     admitted.progress = Progress { trace, ..Progress::default() };
     admitted.attribution = attribution;
     let cost = match std::mem::replace(&mut admitted.books, Books::Closed) {
-        Books::Written(record) => {
+        Books::Written(mut record) => {
             let cost = record.cost;
-            gateway.telemetry.finished(*record, None);
+            gateway.telemetry.finished(&mut record, None);
             cost
         }
         _ => Money::ZERO,
@@ -270,10 +271,10 @@ async fn look(
     let searcher = admitted.snapshot.searcher(tool).ok_or_else(|| wrong("no such tool".to_owned()))?;
     let question = Question::read(arguments).map_err(|fault| wrong(fault.to_string()))?;
     let asking = searching::for_model(gateway, admitted, searcher, &question);
-    let (hits, record) = tokio::time::timeout(patience, asking)
+    let (hits, mut record) = tokio::time::timeout(patience, asking)
         .await
         .map_err(|_| wrong("the search took too long".to_owned()))??;
     let cost = record.cost;
-    gateway.telemetry.finished(record, None);
+    gateway.telemetry.finished(&mut record, None);
     Ok((search::answer(&hits)["results"].take(), cost))
 }

@@ -6,6 +6,7 @@ use super::{Endpoint, QuotaLane, Station, TargetState};
 use crate::dialects::{self, translate::Translated};
 use crate::domain::{EndpointKind, Money, Prices, TargetId};
 use crate::providers::{Target, realtime};
+use bytes::BytesMut;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
@@ -243,6 +244,12 @@ impl Deployment {
     #[must_use]
     pub fn head(&self, kind: EndpointKind, length: usize) -> Option<RequestHeader> {
         self.heads.of(kind, length).map(|head| self.authorize(head))
+    }
+
+    /// The same as it goes over the wire, with room for the body; `None` where it changes from call to call.
+    #[must_use]
+    pub fn wire_head(&self, kind: EndpointKind, length: usize) -> Option<BytesMut> {
+        if self.lender.is_some() { None } else { self.heads.wire(kind, length) }
     }
 
     /// Takes one of the deployment's parallel slots; `None` if all are taken.

@@ -5,18 +5,42 @@
 use super::USER_AGENT;
 use crate::dialects::Auth;
 use crate::dialects::translate::Translated;
-use crate::domain::EndpointKind;
+use crate::domain::{Decimal, EndpointKind};
 use crate::providers::Target;
+use bytes::{Bytes, BytesMut};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora::Result;
 use pingora::http::RequestHeader;
+use pingora::protocols::http::v1::client::http_req_header_to_wire;
 
 /// One head for each API that the deployment takes as clients wrote it, and one for what is translated.
 pub(super) struct Heads {
-    relayed: Vec<(EndpointKind, Parts)>,
+    relayed: Vec<Relayed>,
     translated: Parts,
 }
+
+struct Relayed {
+    kind: EndpointKind,
+    parts: Parts,
+    /// The same as it goes over the wire, up to the length of the body: to write it anew takes longer than all else
+    /// that a short call needs to be sent.
+    wire: Bytes,
+}
+
+impl Relayed {
+    fn new(kind: EndpointKind, head: RequestHeader) -> Result<Self> {
+        let mut bare = head.clone();
+        bare.remove_header(&header::CONTENT_LENGTH);
+        let mut wire = http_req_header_to_wire(&bare).ok_or_else(|| bad("a head"))?;
+        wire.truncate(wire.len() - END.len());
+        wire.extend_from_slice(b"content-length: ");
+        Ok(Self { kind, parts: Parts::from(head), wire: wire.freeze() })
+    }
+}
+
+/// Ends a line of a head, and the head.
+const END: &[u8] = b"\r\n";
 
 impl Heads {
     /// Makes the heads of a deployment.
@@ -25,21 +49,33 @@ impl Heads {
     /// When a configured header, key or path cannot stand in a request.
     pub(super) fn new(target: &Target) -> Result<Self> {
         let relays = target.relays();
-        let head = |(kind, path): &(EndpointKind, &str)| Ok((*kind, Parts::from(head(target, path)?)));
+        let head = |(kind, path): &(EndpointKind, &str)| Relayed::new(*kind, head(target, path)?);
         let relayed = relays.map(head).collect::<Result<_>>()?;
         Ok(Self { relayed, translated: Parts::from(self::head(target, "/")?) })
     }
 
     /// Whether requests of an API are taken as clients wrote them.
     pub(super) fn relay(&self, kind: EndpointKind) -> bool {
-        self.relayed.iter().any(|(own, _)| *own == kind)
+        self.relayed.iter().any(|own| own.kind == kind)
     }
 
     /// The head for a body of so many bytes.
     pub(super) fn of(&self, kind: EndpointKind, length: usize) -> Option<RequestHeader> {
-        let mut head = self.relayed.iter().find(|(own, _)| *own == kind)?.1.clone();
+        let mut head = self.relayed.iter().find(|own| own.kind == kind)?.parts.clone();
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         Some(head.into())
+    }
+
+    /// The same head as it goes over the wire, with room for the body behind it.
+    pub(super) fn wire(&self, kind: EndpointKind, length: usize) -> Option<BytesMut> {
+        let own = self.relayed.iter().find(|own| own.kind == kind)?;
+        let digits = Decimal::new(length as u64, 0);
+        let mut wire =
+            BytesMut::with_capacity(own.wire.len() + digits.as_str().len() + 2 * END.len() + length);
+        for part in [&own.wire, digits.as_str().as_bytes(), END, END] {
+            wire.extend_from_slice(part);
+        }
+        Some(wire)
     }
 
     /// A head without a body, to ask for something else than an answer.

@@ -21,6 +21,7 @@ mod registry;
 mod searcher;
 mod socket;
 mod station;
+pub mod wire;
 
 pub use ask::{Asked, ask_for_models};
 pub use bench::Cooldown;

@@ -59,7 +59,7 @@ fn is_cross_origin(session: &Session) -> bool {
 }
 
 pub(super) fn money(amount: Money) -> HeaderValue {
-    if amount.is_zero() { ZERO } else { text(&amount.to_string()) }
+    if amount.is_zero() { ZERO } else { text(amount.text().as_str()) }
 }
 
 fn count(number: u32) -> HeaderValue {

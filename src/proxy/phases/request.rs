@@ -5,7 +5,7 @@ use crate::domain::{ApiError, CallId, EndpointKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body};
-use crate::proxy::exchange::{self, Wire};
+use crate::proxy::exchange;
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
@@ -14,6 +14,7 @@ use crate::proxy::{
     Gateway, deposit, detour, passing, race, realtime, respond, searching, subrequest, tooling,
 };
 use crate::runtime::{self, Resolution, Snapshot, TurnWish};
+use crate::upstream::wire::Wire;
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -83,13 +84,15 @@ async fn model_call(
     else {
         return Ok(true);
     };
-    let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limits = (snapshot.config.server.max_body_bytes, snapshot.config.server.max_upload_bytes);
     let (request, way) = match take(session, &found, limits).await {
         Ok(Ok(taken)) => taken,
-        Ok(Err(error)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
+        Ok(Err(error)) => {
+            let key_hash = Some(visitor.standing.key_hash);
+            return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
+        }
         Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
+            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, Some(visitor.standing.key_hash))));
             return Err(error.into_down());
         }
     };
@@ -245,7 +248,7 @@ pub(in crate::proxy) async fn admit(
     let turn = resolution.group.turn(&visitor.standing, &request, turns);
     let mut admitted = Box::new(Admitted {
         caller,
-        snapshot: Arc::clone(&snapshot),
+        snapshot,
         standing: visitor.standing,
         attribution,
         limits: Vec::new(),

@@ -184,9 +184,13 @@ const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Why nobody can be asked at all, if so.
 pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &mut Admitted) -> Option<ApiError> {
+    let outlook = admitted.resolution.group.outlook(&admitted.wish(), admitted.turn);
+    if matches!(outlook, Outlook::Open | Outlook::Waits(_)) {
+        return None;
+    }
     let group = Arc::clone(&admitted.resolution.group);
     let wish = admitted.wish();
-    let error = match group.outlook(&wish, admitted.turn) {
+    let error = match outlook {
         Outlook::Open | Outlook::Waits(_) => return None,
         Outlook::Barred(bar) => group.refusal(bar, &admitted.called, &wish),
         Outlook::NoTurn(why) => {
@@ -202,8 +206,9 @@ pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &mut Admitted) -> Op
 }
 
 fn choose(admitted: &mut Admitted) -> std::result::Result<Turned, ApiError> {
-    let group = Arc::clone(&admitted.resolution.group);
-    match pick(admitted) {
+    let pick = pick(admitted);
+    let group = &admitted.resolution.group;
+    match pick {
         Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]), None)),
         Pick::None(bar) => Err(group.refusal(bar, &admitted.called, &admitted.wish())),
     }
@@ -211,20 +216,22 @@ fn choose(admitted: &mut Admitted) -> std::result::Result<Turned, ApiError> {
 
 /// The group's choice, and how things stood before it, if that is to be told.
 pub(super) fn pick(admitted: &mut Admitted) -> Pick {
-    let group = Arc::clone(&admitted.resolution.group);
     if let Some(index) = admitted.progress.last_resort.take()
-        && index < group.deployments.len()
+        && index < admitted.resolution.group.deployments.len()
     {
         return Pick::Deployment(index);
     }
+    if admitted.progress.trace.is_none() {
+        return admitted.resolution.group.pick(&admitted.wish());
+    }
+    let group = Arc::clone(&admitted.resolution.group);
     let wish = admitted.wish();
-    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
-    let pick = group.pick(&wish);
-    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
-        let chosen = match pick {
-            Pick::Deployment(index) => Some(index),
-            Pick::None(_) => None,
-        };
+    let (seen, pick) = (group.considered(&wish), group.pick(&wish));
+    let chosen = match pick {
+        Pick::Deployment(index) => Some(index),
+        Pick::None(_) => None,
+    };
+    if let Some(trace) = &mut admitted.progress.trace {
         trace.note(&group, &seen, chosen);
     }
     pick

@@ -5,10 +5,11 @@ use crate::domain::ApiError;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{passing, upload};
 use crate::telemetry::Trace;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use pingora::http::RequestHeader;
+use pingora::protocols::http::v1::client::http_req_header_to_wire;
 use pingora::{Error, ErrorType, Result};
 use std::sync::Arc;
 
@@ -35,6 +36,33 @@ pub(in crate::proxy) fn outgoing(client: &RequestHeader, ctx: &Ctx) -> Result<Re
     let Admitted { caller, progress, .. } = &*attempt.admitted;
     tell(&mut head, caller.trace.as_deref(), progress.attempts.len())?;
     Ok(head)
+}
+
+/// The same as it goes over the wire, with room for a body of this size behind it.
+pub(in crate::proxy) fn written(client: &RequestHeader, ctx: &Ctx, room: usize) -> Result<BytesMut> {
+    if let Stage::Attempting(attempt) = &ctx.stage
+        && is_plain(attempt, client)
+        && let Some(head) = attempt.deployment.wire_head(attempt.admitted.caller.kind, attempt.body.len())
+    {
+        return Ok(head);
+    }
+    let head = outgoing(client, ctx)?;
+    let mut head = http_req_header_to_wire(&head)
+        .ok_or_else(|| Error::explain(ErrorType::InvalidHTTPHeader, "a head that cannot be sent"))?;
+    head.reserve(room);
+    Ok(head)
+}
+
+/// Whether the deployment's head is sent as it is.
+fn is_plain(attempt: &Attempt, client: &RequestHeader) -> bool {
+    let Admitted { caller, errand, request, .. } = &*attempt.admitted;
+    let has = |name: &&str| client.headers.contains_key(*name);
+    matches!(attempt.form, Form::Client)
+        && caller.trace.is_none()
+        && errand.is_none()
+        && !caller.kind.is_media()
+        && request.form().is_none()
+        && !caller.inbound().relayed_headers().iter().any(has)
 }
 
 fn relayed(attempt: &Attempt, client: &RequestHeader) -> Result<RequestHeader> {

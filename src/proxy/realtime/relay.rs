@@ -185,8 +185,8 @@ impl Relay<'_> {
             settle::book_session(self.gateway, &mut self.attempt, self.meter.take(), Outcome::Completed);
         let admitted = &mut self.attempt.admitted;
         admitted.attribution = attribution;
-        if let Some(record) = record {
-            self.gateway.telemetry.finished(record, None);
+        if let Some(mut record) = record {
+            self.gateway.telemetry.finished(&mut record, None);
         }
         let now = crate::domain::unix_ms(SystemTime::now());
         match admission::permit(self.gateway, admitted, now).await {
@@ -247,7 +247,7 @@ impl Relay<'_> {
         };
         let record = settle::book_session(self.gateway, &mut self.attempt, self.meter.take(), outcome);
         let admitted = self.attempt.admitted;
-        let blank = || settle::blank(&admitted.caller, Arc::clone(&admitted.requested), true);
+        let blank = || Box::new(settle::blank(&admitted.caller, Arc::clone(&admitted.requested), true));
         let record = record.unwrap_or_else(blank);
         Served { record, trace: admitted.caller.trace, _in_flight: admitted.caller._in_flight }
     }

@@ -119,8 +119,10 @@ impl Line<'_> {
         if cost.is_zero() {
             return self.raw(b",\"spend\":0.0,\"spend_pico\":0");
         }
-        // Writing to a Vec cannot fail, and neither number is infinite.
-        let _ = write!(self.0, ",\"spend\":{:e},\"spend_pico\":{}", cost.dollars(), cost.pico());
+        self.raw(b",\"spend\":");
+        self.raw(cost.text().as_str().as_bytes());
+        self.raw(if cost.pico() < 0 { b",\"spend_pico\":-" } else { b",\"spend_pico\":" });
+        self.digits(cost.pico().unsigned_abs(), 1);
     }
 
     fn attempts(&mut self, attempts: &[AttemptRecord]) {

@@ -24,8 +24,8 @@ fn a_line_says_what_is_known_of_a_call() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("access.log");
     let log = to_file(&path);
-    log.push(stream());
-    log.push(failure());
+    log.push(&stream());
+    log.push(&failure());
     log.close();
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let lines = lines(&path);
@@ -77,8 +77,8 @@ fn neither_a_query_nor_a_prompt_in_place_of_a_model_gets_into_a_line() {
     let log = to_file(&path);
     let mut record = unknown_model(&format!("{}canary-prompt", "ü".repeat(4000)));
     record.route = "/v1/chat/completions?key=sk-canary".into();
-    log.push(record);
-    log.push(unknown_model("line\nbreak"));
+    log.push(&record);
+    log.push(&unknown_model("line\nbreak"));
     log.close();
     assert!(!std::fs::read_to_string(&path).unwrap().contains("canary"));
     let lines = lines(&path);
@@ -93,12 +93,12 @@ fn closing_writes_all_that_is_queued_and_later_records_are_counted_as_dropped() 
     let path = dir.path().join("access.log");
     let log = to_file(&path);
     for _ in 0..5000 {
-        log.push(success());
+        log.push(&success());
     }
     log.close();
     assert_eq!(lines(&path).len(), 5000);
     assert_eq!(log.counters.dropped.get(), 0);
-    log.push(success());
+    log.push(&success());
     log.close();
     assert_eq!(log.counters.dropped.get(), 1);
 }
@@ -119,9 +119,9 @@ impl Write for Stuck {
 #[test]
 fn a_full_queue_drops_and_counts_and_never_waits() {
     let (release, stuck) = channel();
-    let log = AccessLog::with_sink(Box::new(Stuck(stuck)), None, 4, counters()).unwrap();
+    let log = AccessLog::with_sink(Box::new(Stuck(stuck)), None, 4 * 1024, counters()).unwrap();
     for _ in 0..1000 {
-        log.push(success());
+        log.push(&success());
     }
     let dropped = log.counters.dropped.get();
     assert!((1..=1000).contains(&dropped), "{dropped}");
@@ -134,13 +134,13 @@ fn a_reopened_log_goes_on_in_a_new_file() {
     let dir = tempfile::tempdir().unwrap();
     let (path, old) = (dir.path().join("access.log"), dir.path().join("access.log.1"));
     let log = to_file(&path);
-    log.push(success());
+    log.push(&success());
     std::fs::rename(&path, &old).unwrap();
     log.reopen();
     while !path.exists() {
         thread::yield_now();
     }
-    log.push(stream());
+    log.push(&stream());
     log.close();
     assert_eq!(lines(&old).len(), 1);
     assert_eq!(lines(&path)[0]["stream"], true);
@@ -174,12 +174,13 @@ impl Write for Flaky {
 #[test]
 fn a_full_disk_costs_its_lines_and_no_others() {
     let (sent, got) = channel();
-    let log = AccessLog::with_sink(Box::new(Flaky { room: Some(100), sent }), None, 16, counters()).unwrap();
-    log.push(success());
+    let log =
+        AccessLog::with_sink(Box::new(Flaky { room: Some(100), sent }), None, ROOM, counters()).unwrap();
+    log.push(&success());
     while log.counters.failed.get() == 0 {
         thread::yield_now();
     }
-    log.push(stream());
+    log.push(&stream());
     log.close();
     let text = String::from_utf8(got.iter().flatten().collect()).unwrap();
     let (torn, whole) = text.split_once('\n').unwrap();
@@ -191,7 +192,7 @@ fn a_full_disk_costs_its_lines_and_no_others() {
 #[test]
 fn a_log_that_is_off_takes_records_and_does_nothing() {
     let log = AccessLog::start(Target::Off, counters()).unwrap();
-    log.push(UsageRecord { outcome: Outcome::ClientGone, ..success() });
+    log.push(&UsageRecord { outcome: Outcome::ClientGone, ..success() });
     log.reopen();
     log.close();
     assert_eq!(log.counters.dropped.get(), 0);
@@ -206,7 +207,7 @@ fn the_cost_of_handing_over_a_record() {
         let records: Vec<_> = (0..4000).map(|_| stream()).collect();
         let started = std::time::Instant::now();
         for record in records {
-            log.push(record);
+            log.push(&record);
         }
         println!("round {round}: {} ns a record", started.elapsed().as_nanos() / 4000);
         thread::sleep(Duration::from_millis(50));

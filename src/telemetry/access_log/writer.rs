@@ -1,45 +1,29 @@
-//! The thread that formats and writes.
+//! The thread that writes.
 
-use super::{Orders, line, open};
-use crate::domain::UsageRecord;
+use super::{Desk, open};
 use prometheus::IntCounter;
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Lines are collected up to this size before they are written.
-const BATCH: usize = 64 * 1024;
-
-/// While calls come in, the writer looks this often instead of waiting on the queue: a sender that has
-/// to wake a waiting thread pays for it, and lines are written in batches.
+/// While calls come in, the writer looks this often: lines are written in batches, and nobody has to wake it.
 const PERIOD: Duration = Duration::from_millis(50);
 
-/// After so many empty looks the writer waits on the queue again.
+/// After so many empty looks the writer sleeps until it is woken.
 const EMPTY_LOOKS: u32 = 20;
 
 /// Write errors are reported this often.
 const REPORT_EVERY: Duration = Duration::from_secs(60);
 
-/// What is in the queue.
-pub(super) enum Message {
-    /// A line to write.
-    Record(Box<UsageRecord>),
-    /// Look at the orders.
-    Wake,
-}
-
 /// The writing end.
 pub(super) struct Writer {
     sink: Box<dyn Write + Send>,
     path: Option<PathBuf>,
-    records: Receiver<Message>,
-    orders: Arc<Orders>,
+    desk: Arc<Desk>,
     failed: IntCounter,
-    batch: Vec<u8>,
     /// The last write ended within a line, so the next one starts a new line.
     torn: bool,
     reported: Option<Instant>,
@@ -49,76 +33,56 @@ impl Writer {
     pub(super) fn new(
         sink: Box<dyn Write + Send>,
         path: Option<PathBuf>,
-        records: Receiver<Message>,
-        orders: Arc<Orders>,
+        desk: Arc<Desk>,
         failed: IntCounter,
     ) -> Self {
-        let batch = Vec::with_capacity(BATCH);
-        Self { sink, path, records, orders, failed, batch, torn: false, reported: None }
+        Self { sink, path, desk, failed, torn: false, reported: None }
     }
 
-    /// Runs until the log is closed or gone, and writes what is queued by then.
+    /// Runs until the log is closed, and writes what is queued by then.
     pub(super) fn run(mut self) {
-        while let Ok(first) = self.records.recv() {
-            self.take(first);
-            let mut empty_looks = 0;
-            while empty_looks < EMPTY_LOOKS {
-                // Read before draining: what was queued before the order is then written under it.
-                let close = self.orders.close.load(Ordering::Acquire);
-                let reopen = self.orders.reopen.swap(false, Ordering::AcqRel);
-                let any = self.drain();
-                self.write_out();
-                if reopen {
-                    self.reopen();
-                }
-                if close {
-                    return;
-                }
-                empty_looks = if any { 0 } else { empty_looks + 1 };
-                thread::sleep(PERIOD);
+        let desk = Arc::clone(&self.desk);
+        let (mut batch, mut empty_looks) = (Vec::new(), 0);
+        loop {
+            // Read before draining: what was queued before the order is then written under it.
+            let close = desk.orders.close.load(Ordering::SeqCst);
+            let reopen = desk.orders.reopen.swap(false, Ordering::SeqCst);
+            if close {
+                desk.lines.close();
+            }
+            empty_looks = if desk.lines.any() { 0 } else { empty_looks + 1 };
+            desk.lines.drain(&mut batch, |batch| self.write_out(batch));
+            if reopen {
+                self.reopen();
+            }
+            if close {
+                return;
+            }
+            if empty_looks < EMPTY_LOOKS {
+                thread::park_timeout(PERIOD);
+            } else {
+                sleep(&desk);
+                empty_looks = 0;
             }
         }
-        self.write_out();
     }
 
-    /// Formats what is queued; whether there was anything.
-    fn drain(&mut self) -> bool {
-        let mut any = false;
-        while let Ok(message) = self.records.try_recv() {
-            any = true;
-            self.take(message);
-        }
-        any
-    }
-
-    fn take(&mut self, message: Message) {
-        let Message::Record(record) = message else { return };
-        line::append(&mut self.batch, &record);
-        if self.batch.len() >= BATCH {
-            self.write_out();
-        }
-    }
-
-    fn write_out(&mut self) {
-        if self.batch.is_empty() {
-            return;
-        }
+    fn write_out(&mut self, batch: &[u8]) {
         let torn = std::mem::take(&mut self.torn);
         let result = if torn { self.sink.write_all(b"\n") } else { Ok(()) };
         let (written, result) = match result {
-            Ok(()) => write_counted(&mut *self.sink, &self.batch),
+            Ok(()) => write_counted(&mut *self.sink, batch),
             Err(error) => {
                 self.torn = true;
                 (0, Err(error))
             }
         };
         if let Err(error) = result.and_then(|()| self.sink.flush()) {
-            self.torn |= written > 0 && self.batch.get(written - 1) != Some(&b'\n');
-            let rest = self.batch.get(written..).unwrap_or_default();
+            self.torn |= written > 0 && batch.get(written - 1) != Some(&b'\n');
+            let rest = batch.get(written..).unwrap_or_default();
             let lines = rest.iter().filter(|byte| **byte == b'\n').count();
             self.lost(lines, &error);
         }
-        self.batch.clear();
     }
 
     fn reopen(&mut self) {
@@ -139,6 +103,17 @@ impl Writer {
             log::warn!("access log: {error}; lines lost so far: {}", self.failed.get());
         }
     }
+}
+
+/// Waits until somebody wakes it; not at all if there is something to do already.
+fn sleep(desk: &Desk) {
+    let orders = &desk.orders;
+    orders.asleep.store(true, Ordering::SeqCst);
+    let is_ordered = || orders.close.load(Ordering::SeqCst) || orders.reopen.load(Ordering::SeqCst);
+    while orders.asleep.load(Ordering::SeqCst) && !desk.lines.any() && !is_ordered() {
+        thread::park();
+    }
+    orders.asleep.store(false, Ordering::SeqCst);
 }
 
 /// Like `write_all`, but says also how much was written when it fails.

@@ -2,7 +2,7 @@
 //!
 //! Label values come from the configuration or from tables in code, never from a client, and all
 //! families together may have only so many label sets; what comes after shares one series a family.
-//! A finished call costs one look-up of its resolved series and some twenty atomic updates.
+//! A finished call costs one look-up of its thread's own counts, which are collected when metrics are read.
 //!
 //! Adding a metric is a documented field, its labels and its registration in one area's file.
 
@@ -26,6 +26,7 @@ mod requests;
 mod select;
 mod shared;
 mod sinks;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -43,7 +44,7 @@ pub use sinks::SinkCounters;
 use crate::domain::{Outcome, Scope, TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
 use arc_swap::ArcSwap;
-use call::Key;
+use call::{CallShape, Key};
 use family::{Budget, Builder, Header, Prune};
 use label::{Label, NONE, OTHER};
 use names::Names;
@@ -64,6 +65,7 @@ pub struct Metrics {
     budget: Arc<Budget>,
     areas: Areas,
     names: ArcSwap<Names>,
+    tallies: tally::Tallies,
     limit: usize,
     selection: Selection,
     genai: Option<genai::GenAi>,
@@ -117,7 +119,18 @@ impl Metrics {
         };
         let names = ArcSwap::from_pointee(Names::new(Configured::default(), limit));
         let Builder { registry, headers, families, budget, selection } = to;
-        Ok(Self { registry, headers, families, budget, areas, names, limit, selection, genai: None })
+        Ok(Self {
+            registry,
+            headers,
+            families,
+            budget,
+            areas,
+            names,
+            tallies: tally::Tallies::new(),
+            limit,
+            selection,
+            genai: None,
+        })
     }
 
     /// Counts for OpenTelemetry too, from `since` on.
@@ -150,6 +163,8 @@ impl Metrics {
     /// Takes over the names of a configuration. Gauges of deployments that are gone go at once; their
     /// counters stay until room gets tight.
     pub fn set_names(&self, configured: Configured) {
+        // What goes takes its counts with it.
+        self.tallies.collect();
         let names = Arc::new(Names::new(configured, self.limit));
         let old = self.names.swap(Arc::clone(&names));
         self.areas.deployments.reconcile(&names, &old);
@@ -168,13 +183,9 @@ impl Metrics {
     pub fn record(&self, record: &UsageRecord) {
         let names = self.names.load();
         let key = Key::call(record, &names);
+        self.count(record, &key, &names);
         if record.outcome == Outcome::Superseded {
-            return names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record_cost(record);
-        }
-        names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record(record);
-        for attempt in &record.attempts {
-            let key = Key::attempt(attempt, &key);
-            names.attempts.get(&key, || self.areas.resolve_attempt(&key, &names)).count();
+            return;
         }
         if record.attempts.len() > 1 {
             self.areas.fallbacks.count(record, &key, &names);
@@ -182,6 +193,22 @@ impl Metrics {
         self.areas.gateway.count(record);
         if let Some(genai) = &self.genai {
             genai.observe(record, &names);
+        }
+    }
+
+    fn count(&self, record: &UsageRecord, key: &Key<'_, CallShape>, names: &Names) {
+        let Some(mut own) = self.tallies.own() else { return };
+        let own = own.of(names.generation);
+        let call = || names.calls.get(key, || self.areas.resolve_call(key, names)).tally();
+        own.call(key, call, |tally| tally.record(record));
+        if record.outcome == Outcome::Superseded {
+            return;
+        }
+        for attempt in &record.attempts {
+            let key = Key::attempt(attempt, key);
+            own.attempt(&key, || {
+                names.attempts.get(&key, || self.areas.resolve_attempt(&key, names)).tally()
+            });
         }
     }
 
@@ -298,6 +325,7 @@ impl Metrics {
     /// Everything in the text format 0.0.4, with how budgets and limits stand at this moment.
     #[must_use]
     pub fn render(&self, balances: &[Balance]) -> String {
+        self.tallies.collect();
         let mut text = render::render(&self.registry.gather(), &self.headers);
         balances::render(&mut text, balances, &self.selection);
         process::write(&mut text);
