@@ -58,6 +58,7 @@ mod providers;
 mod queue;
 mod realtime;
 mod reload;
+mod replicas;
 mod responses;
 mod retries;
 mod search;

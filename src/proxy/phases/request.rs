@@ -272,7 +272,7 @@ pub(in crate::proxy) async fn admit(
     {
         return Err(Box::new(admitted.refuse(error, None)));
     }
-    match admission::permit(&admitted, visitor.now) {
+    match admission::permit(gateway, &admitted, visitor.now).await {
         Ok((permit, limits)) => {
             admitted.books = Books::Open(permit);
             admitted.limits = limits;

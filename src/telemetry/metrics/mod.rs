@@ -24,6 +24,7 @@ mod queue;
 mod render;
 mod requests;
 mod select;
+mod shared;
 mod sinks;
 mod tally;
 #[cfg(test)]
@@ -38,6 +39,7 @@ pub use ledger::LedgerGauges;
 pub use names::{Configured, TargetLabels};
 pub use queue::WaitGuard;
 pub use select::Selection;
+pub use shared::SharedGauges;
 pub use sinks::SinkCounters;
 pub use under_way::InFlightGuard;
 
@@ -82,6 +84,7 @@ struct Areas {
     gateway: gateway::Gateway,
     ledger: ledger::Ledger,
     queue: queue::Queue,
+    shared: shared::Shared,
     sinks: sinks::Sinks,
 }
 
@@ -114,6 +117,7 @@ impl Metrics {
             gateway: gateway::Gateway::register(&mut to)?,
             ledger: ledger::Ledger::register(&mut to)?,
             queue: queue::Queue::register(&mut to)?,
+            shared: shared::Shared::register(&mut to)?,
             sinks: sinks::Sinks::register(&mut to)?,
         };
         let names = ArcSwap::from_pointee(Names::new(Configured::default(), limit));
@@ -294,6 +298,11 @@ impl Metrics {
     /// How the ledger is now.
     pub fn ledger(&self, now: &LedgerGauges) {
         self.areas.ledger.set(now);
+    }
+
+    /// How the counters are now that several processes share.
+    pub fn shared(&self, now: &SharedGauges) {
+        self.areas.shared.set(now);
     }
 
     /// Counts a call as under way until the guard is dropped.

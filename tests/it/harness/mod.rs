@@ -9,6 +9,7 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod schema;
 pub(crate) mod scripted;
 pub(crate) mod traffic;
@@ -22,6 +23,7 @@ pub(crate) use http::{Connection, Event, Head, Response, chunked_request, reques
 
 pub(crate) use load::Load;
 pub(crate) use raw::Raw;
+pub(crate) use redis::Redis;
 pub(crate) use schema::Schema;
 pub(crate) use scripted::{Asked, Reply, Scripted};
 pub(crate) use traffic::Traffic;
