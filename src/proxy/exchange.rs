@@ -10,9 +10,9 @@ use super::phases::upstream_peer::while_client_stays;
 use super::phases::{failure, response_body, upstream_peer, upstream_request, upstream_response};
 use super::stage::{Admitted, Ctx, Stage};
 use crate::upstream::wire::{Outgoing, Wire};
+use crate::upstream::{Patience, Route};
 use bytes::Bytes;
 use pingora::Result;
-use pingora::prelude::HttpPeer;
 use pingora::protocols::Stream;
 use pingora_proxy::Session;
 use std::pin::pin;
@@ -47,19 +47,22 @@ pub(super) async fn run(
 }
 
 async fn attempt(gateway: &Gateway, wire: &Wire, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
-    let peer = upstream_peer::run(gateway, session, ctx).await?;
-    let kept = wire.kept(&peer);
+    let (route, patience) = upstream_peer::begin(gateway, session, ctx).await?;
+    let kept = wire.kept(&route);
     let reused = kept.is_some();
     let stream = match kept {
         Some(stream) => stream,
-        // Seldom needed and large: on the heap, so that it is not part of every call.
-        None => match while_client_stays(session, Box::pin(wire.connect(&peer))).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(failure::connecting(gateway, ctx, error)),
-            Err(left) => return Err(failure::proxying(gateway, ctx, left, false)),
-        },
+        None => {
+            let peer = upstream_peer::peer(ctx, route.clone(), patience)?;
+            // Seldom needed and large: on the heap, so that it is not part of every call.
+            match while_client_stays(session, Box::pin(wire.connect(&peer))).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return Err(failure::connecting(gateway, ctx, error)),
+                Err(left) => return Err(failure::proxying(gateway, ctx, left, false)),
+            }
+        }
     };
-    let call = Call { gateway, wire, peer: &peer };
+    let call = Call { gateway, wire, route, patience };
     let answered = call.through(stream, session, ctx).await;
     answered.map_err(|error| failure::proxying(gateway, ctx, error, reused))
 }
@@ -68,13 +71,14 @@ async fn attempt(gateway: &Gateway, wire: &Wire, session: &mut Session, ctx: &mu
 struct Call<'a> {
     gateway: &'a Gateway,
     wire: &'a Wire,
-    peer: &'a HttpPeer,
+    route: Route,
+    patience: Patience,
 }
 
 impl Call<'_> {
-    async fn through(&self, stream: Stream, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
+    async fn through(self, stream: Stream, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
         let request = outgoing(session, ctx)?;
-        let mut answer = while_client_stays(session, pin!(request.send(stream, self.peer))).await??;
+        let mut answer = while_client_stays(session, pin!(request.send(stream, self.patience))).await??;
         upstream_response::receive(self.gateway, &answer.head, ctx)?;
         let relays = matches!(ctx.stage, Stage::Relaying(_));
         if relays {
@@ -87,7 +91,7 @@ impl Call<'_> {
             let end = answer.is_done();
             let taken = response_body::run(self.gateway, &mut piece, end, ctx);
             if end {
-                self.wire.release(self.peer, answer);
+                self.wire.release(self.route, answer);
                 taken?;
                 return if relays { write(session, piece, true).await } else { Ok(()) };
             }
@@ -96,7 +100,7 @@ impl Call<'_> {
                 write(session, piece, false).await?;
             }
         }
-        self.wire.release(self.peer, answer);
+        self.wire.release(self.route, answer);
         Ok(())
     }
 }

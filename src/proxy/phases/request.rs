@@ -327,7 +327,9 @@ fn call_id(headers: &HeaderMap) -> CallId {
     const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
     text(headers, &CALL_ID).and_then(CallId::from_client).unwrap_or_else(|| {
         let mut buffer = uuid::Uuid::encode_buffer();
-        CallId::new(uuid::Uuid::new_v4().hyphenated().encode_lower(&mut buffer))
+        let random = fastrand::u128(..).to_ne_bytes();
+        let id = uuid::Builder::from_random_bytes(random).into_uuid();
+        CallId::new(id.hyphenated().encode_lower(&mut buffer))
     })
 }
 

@@ -7,7 +7,7 @@ use crate::proxy::race::{self, Asked};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, body, detour, passing};
 use crate::runtime::{Outlook, Pick};
-use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
+use crate::upstream::{Deployment, InFlight, Leave, Patience, Route, Ticket};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -25,6 +25,24 @@ pub(in crate::proxy) async fn run(
         let peer = passing::peer(passing);
         return peer.map_err(|error| failure::connecting(gateway, ctx, error));
     }
+    let (route, patience) = begin(gateway, session, ctx).await?;
+    peer(ctx, route, patience)
+}
+
+/// What to connect to for the attempt that is under way.
+pub(in crate::proxy) fn peer(ctx: &mut Ctx, route: Route, patience: Patience) -> Result<Box<HttpPeer>> {
+    match ctx.stage.attempt() {
+        Some(attempt) => Ok(attempt.deployment.endpoint.peer_at(route, patience)),
+        None => Error::e_explain(ErrorType::InternalError, "no attempt is under way"),
+    }
+}
+
+/// Begins an attempt: where it goes, and how long the upstream may be silent.
+pub(in crate::proxy) async fn begin(
+    gateway: &Gateway,
+    session: &mut Session,
+    ctx: &mut Ctx,
+) -> Result<(Route, Patience)> {
     let mut admitted = match ctx.take() {
         Stage::Admitted(admitted) => admitted,
         other => {
@@ -60,11 +78,9 @@ pub(in crate::proxy) async fn run(
     };
     admitted.progress.tried.push(index);
     let patience = patience(&admitted, &deployment);
-    let peer = deployment.endpoint.peer(Patience {
-        connect: patience,
-        read: patience,
-        write: (body.len() > SMALL_BODY).then_some(patience),
-    });
+    let route = deployment.endpoint.route();
+    let silence =
+        Patience { connect: patience, read: patience, write: (body.len() > SMALL_BODY).then_some(patience) };
     let started = Instant::now();
     if let Some(racer) = &admitted.racer {
         let (target, tried) = (deployment.target.id.clone(), admitted.progress.tried.clone());
@@ -74,8 +90,8 @@ pub(in crate::proxy) async fn run(
     ctx.stage = Stage::Attempting(Box::new(attempt));
     // What cannot be asked is a connection that cannot be made. Pingora does not ask what follows.
     let why = if authorized { UNRESOLVED } else { UNAUTHORIZED };
-    let peer = peer.filter(|_| authorized);
-    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, why)))
+    let route = route.filter(|_| authorized).map(|route| (route, silence));
+    route.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, why)))
 }
 
 /// Everything that an attempt needs.
