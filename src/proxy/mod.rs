@@ -91,10 +91,13 @@ impl Proxy {
     /// than all others wakes the runtime by a system call; with the pulse none is.
     fn pulse(&self) {
         self.pulse.call_once(|| {
-            drop(tokio::spawn(async {
+            let runtime = Arc::clone(&self.gateway.runtime);
+            drop(tokio::spawn(async move {
                 let mut pulse = tokio::time::interval(PULSE);
                 loop {
                     pulse.tick().await;
+                    // A thread without calls lets go of the snapshot before.
+                    drop(runtime.load_here());
                 }
             }));
         });

@@ -18,6 +18,7 @@ mod cli;
 mod contents;
 mod cooldown;
 mod databases;
+mod dependencies;
 mod deposits;
 mod dialects;
 mod docker;

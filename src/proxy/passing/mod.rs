@@ -16,7 +16,7 @@ use super::{Gateway, body};
 use crate::domain::{ApiError, Attribution, ErrorKind, Failure, unix_ms};
 use crate::limits::{Ask, Expected, Manner};
 use crate::providers::Passage;
-use crate::runtime::{Snapshot, Standing};
+use crate::runtime::{Present, Snapshot, Standing};
 use crate::upstream::{Endpoint, Patience};
 use http::Method;
 use pingora::prelude::HttpPeer;
@@ -35,7 +35,7 @@ pub(super) const ROUTE: &str = "/{pass_through}";
 /// A call under way.
 pub(super) struct Passing {
     pub(super) caller: Caller,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     passage: Arc<Passage>,
     endpoint: Arc<Endpoint>,
     /// Path and query at the target.
@@ -84,7 +84,7 @@ pub(super) async fn start(
     gateway: &Gateway,
     session: &mut Session,
     ctx: &mut Ctx,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     found: Found,
 ) -> Result<bool> {
     let caller = request::caller(gateway, session, ctx, ROUTE, crate::domain::EndpointKind::PassThrough);
@@ -115,7 +115,7 @@ pub(super) async fn start(
 }
 
 impl Passing {
-    fn new(caller: Caller, snapshot: Arc<Snapshot>, found: Found, who: Option<Who>, books: Books) -> Self {
+    fn new(caller: Caller, snapshot: Present, found: Found, who: Option<Who>, books: Books) -> Self {
         let Found { passage, endpoint, target } = found;
         Self {
             caller,

@@ -14,7 +14,7 @@ use crate::proxy::phases::request;
 use crate::proxy::stage::{Books, Caller, Ctx, Refused, Stage};
 use crate::proxy::upload;
 use crate::proxy::{Gateway, body as bodies, settle, subrequest};
-use crate::runtime::{Estimate, Group, Snapshot};
+use crate::runtime::{Estimate, Group, Present, Snapshot};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
@@ -43,7 +43,7 @@ pub(super) async fn start(
     session: &mut Session,
     ctx: &mut Ctx,
     caller: Caller,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     found: Found,
 ) -> Result<bool> {
     let Some(vendor) = found.passage.vendor.clone() else { return Ok(false) };

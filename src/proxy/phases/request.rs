@@ -13,7 +13,7 @@ use crate::proxy::upload::{self, Form, Way};
 use crate::proxy::{
     Gateway, deposit, detour, passing, race, realtime, respond, searching, subrequest, tooling,
 };
-use crate::runtime::{self, Resolution, Snapshot, TurnWish};
+use crate::runtime::{self, Present, Resolution, Snapshot, TurnWish};
 use crate::upstream::wire::Wire;
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -77,7 +77,7 @@ async fn model_call(
     ctx: &mut Ctx,
     found: Match<'_>,
 ) -> Result<bool> {
-    let snapshot = gateway.runtime.load();
+    let snapshot = gateway.runtime.load_here();
     let caller = caller(gateway, session, ctx, found.route, found.kind);
     let is_googles = found.kind.is_googles();
     let Some((caller, visitor)) = visitor(gateway, &snapshot, session, ctx, (caller, is_googles)).await?
@@ -220,7 +220,7 @@ pub(in crate::proxy) struct Asked<'a> {
 pub(in crate::proxy) async fn admit(
     gateway: &Gateway,
     caller: Caller,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     mut visitor: Visitor,
     asked: Asked<'_>,
 ) -> std::result::Result<Box<Admitted>, Box<Refused>> {

@@ -30,6 +30,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod under_way;
 
 pub use balances::{Balance, Rate};
 pub use deployments::DeploymentState;
@@ -40,6 +41,7 @@ pub use queue::WaitGuard;
 pub use select::Selection;
 pub use shared::SharedGauges;
 pub use sinks::SinkCounters;
+pub use under_way::InFlightGuard;
 
 use crate::domain::{Outcome, Scope, TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
@@ -49,7 +51,7 @@ use family::{Budget, Builder, Header, Prune};
 use label::{Label, NONE, OTHER};
 use names::Names;
 use prometheus::core::Collector;
-use prometheus::{Error, IntCounter, IntGauge, Registry};
+use prometheus::{Error, IntCounter, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -66,6 +68,7 @@ pub struct Metrics {
     areas: Areas,
     names: ArcSwap<Names>,
     tallies: tally::Tallies,
+    under_way: under_way::UnderWay,
     limit: usize,
     selection: Selection,
     genai: Option<genai::GenAi>,
@@ -127,6 +130,7 @@ impl Metrics {
             areas,
             names,
             tallies: tally::Tallies::new(),
+            under_way: under_way::UnderWay::new(),
             limit,
             selection,
             genai: None,
@@ -304,15 +308,13 @@ impl Metrics {
     /// Counts a call as under way until the guard is dropped.
     #[must_use]
     pub fn in_flight(&self) -> InFlightGuard {
-        let gauge = self.areas.requests.in_flight.clone();
-        gauge.inc();
-        InFlightGuard(gauge)
+        self.under_way.enter()
     }
 
     /// Calls under way now.
     #[must_use]
     pub fn calls_in_flight(&self) -> i64 {
-        self.areas.requests.in_flight.get()
+        self.under_way.count()
     }
 
     /// The counters an access log reports to.
@@ -326,19 +328,10 @@ impl Metrics {
     #[must_use]
     pub fn render(&self, balances: &[Balance]) -> String {
         self.tallies.collect();
+        self.areas.requests.in_flight.set(self.under_way.count());
         let mut text = render::render(&self.registry.gather(), &self.headers);
         balances::render(&mut text, balances, &self.selection);
         process::write(&mut text);
         text
-    }
-}
-
-/// A call that is under way.
-#[derive(Debug)]
-pub struct InFlightGuard(IntGauge);
-
-impl Drop for InFlightGuard {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }

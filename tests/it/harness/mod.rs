@@ -81,7 +81,7 @@ pub(crate) fn script(keys: &[(&str, &str)]) -> Script {
 }
 
 /// How long anything may take before a test gives up; never how long something is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Polls until there is a value.
 pub(crate) async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
