@@ -1,21 +1,77 @@
-//! The head of an upstream request: made once for each deployment, copied for each attempt.
+//! The head of an upstream request: made once for deployments that differ in their keys only, copied for each attempt.
 //!
 //! It is built from the configuration alone, so nothing a client sent can reach an upstream by it.
 
 use super::USER_AGENT;
 use crate::dialects::Auth;
 use crate::dialects::translate::Translated;
-use crate::domain::EndpointKind;
+use crate::domain::{EndpointKind, HostPort};
 use crate::providers::Target;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method, header};
 use pingora::Result;
 use pingora::http::RequestHeader;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-/// One head for each API that the deployment takes as clients wrote it, and one for what is translated.
+/// The heads of a deployment: what it has in common with others, and its key.
 pub(super) struct Heads {
+    common: Arc<Common>,
+    /// The header that shows its key, which has a place in the others.
+    key: Option<(HeaderName, HeaderValue)>,
+}
+
+/// One head for each API that a deployment takes as clients wrote it, and one for what is translated.
+#[derive(Debug)]
+struct Common {
     relayed: Vec<(EndpointKind, Parts)>,
     translated: Parts,
+}
+
+/// What deployments have in common, held once: of many keys for a model only what differs is then read from memory.
+#[derive(Default)]
+pub(super) struct Alike {
+    heads: HashMap<(HostPort, String), Vec<Arc<Common>>>,
+    words: HashSet<Arc<str>>,
+    values: HashMap<String, HeaderValue>,
+}
+
+impl Alike {
+    fn heads(&mut self, target: &Target, made: Common) -> Arc<Common> {
+        let known = self.heads.entry((target.origin.clone(), target.base_path.clone())).or_default();
+        if let Some(same) = known.iter().find(|known| known.is(&made)) {
+            return Arc::clone(same);
+        }
+        let made = Arc::new(made);
+        known.push(Arc::clone(&made));
+        made
+    }
+
+    /// A text that others may have too.
+    pub(super) fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.words.get(text) {
+            return Arc::clone(known);
+        }
+        let word: Arc<str> = Arc::from(text);
+        self.words.insert(Arc::clone(&word));
+        word
+    }
+
+    /// The same as the value of a header; empty if it cannot be one.
+    pub(super) fn value(&mut self, text: &str) -> HeaderValue {
+        let made = || HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+        self.values.entry(text.to_owned()).or_insert_with(made).clone()
+    }
+}
+
+impl Common {
+    fn is(&self, other: &Self) -> bool {
+        let one = |a: &Parts, b: &Parts| a.method == b.method && a.uri == b.uri && a.headers == b.headers;
+        let pairs = || self.relayed.iter().zip(&other.relayed);
+        self.relayed.len() == other.relayed.len()
+            && pairs().all(|((kind, a), (other, b))| kind == other && one(a, b))
+            && one(&self.translated, &other.translated)
+    }
 }
 
 impl Heads {
@@ -23,28 +79,37 @@ impl Heads {
     ///
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
-    pub(super) fn new(target: &Target) -> Result<Self> {
-        let relays = target.relays();
+    pub(super) fn new(target: &Target, alike: &mut Alike) -> Result<Self> {
         let head = |(kind, path): &(EndpointKind, &str)| Ok((*kind, Parts::from(head(target, path)?)));
-        let relayed = relays.map(head).collect::<Result<_>>()?;
-        Ok(Self { relayed, translated: Parts::from(self::head(target, "/")?) })
+        let relayed = target.relays().map(head).collect::<Result<_>>()?;
+        let made = Common { relayed, translated: Parts::from(self::head(target, "/")?) };
+        Ok(Self { common: alike.heads(target, made), key: key(target)? })
     }
 
     /// Whether requests of an API are taken as clients wrote them.
     pub(super) fn relay(&self, kind: EndpointKind) -> bool {
-        self.relayed.iter().any(|(own, _)| *own == kind)
+        self.common.relayed.iter().any(|(own, _)| *own == kind)
+    }
+
+    fn with_key(&self, head: &Parts) -> Parts {
+        let mut head = head.clone();
+        if let Some((name, value)) = &self.key {
+            head.headers.insert(name, value.clone());
+        }
+        head
     }
 
     /// The head for a body of so many bytes.
     pub(super) fn of(&self, kind: EndpointKind, length: usize) -> Option<RequestHeader> {
-        let mut head = self.relayed.iter().find(|(own, _)| *own == kind)?.1.clone();
+        let (_, head) = self.common.relayed.iter().find(|(own, _)| *own == kind)?;
+        let mut head = self.with_key(head);
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         Some(head.into())
     }
 
     /// A head without a body, to ask for something else than an answer.
     pub(super) fn bare(&self) -> RequestHeader {
-        let mut head = self.translated.clone();
+        let mut head = self.with_key(&self.common.translated);
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::CONTENT_TYPE);
         head.into()
@@ -55,7 +120,7 @@ impl Heads {
     /// # Errors
     /// When its path or one of its own headers cannot stand in a request.
     pub(super) fn translated(&self, target: &Target, sent: &Translated) -> Result<RequestHeader> {
-        let mut head = self.translated.clone();
+        let mut head = self.with_key(&self.common.translated);
         let path = format!("{}{}{}", target.base_path, sent.path, target.query);
         head.uri = path.parse().map_err(|_| bad("a path"))?;
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(sent.body.len()));
@@ -67,6 +132,18 @@ impl Heads {
     }
 }
 
+/// The header that shows a deployment's key, unless the configuration sets that header itself.
+fn key(target: &Target) -> Result<Option<(HeaderName, HeaderValue)>> {
+    let Some(key) = &target.api_key else { return Ok(None) };
+    let (name, value) = match target.auth {
+        Auth::Bearer => (header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?),
+        Auth::Header(name) => (HeaderName::from_static(name), secret(key.expose())?),
+        Auth::Signed(_) | Auth::Lent => return Ok(None),
+    };
+    let is_set = target.params.extra_headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name.as_str()));
+    Ok(Some((name, value)).filter(|_| !is_set))
+}
+
 fn head(target: &Target, path: &str) -> Result<RequestHeader> {
     let path = format!("{}{path}{}", target.base_path, target.query);
     let mut head = RequestHeader::build_no_case(Method::POST, path.as_bytes(), Some(8))?;
@@ -76,14 +153,9 @@ fn head(target: &Target, path: &str) -> Result<RequestHeader> {
     // A compressed answer could not be metered.
     head.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     head.insert_header(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))?;
-    if let Some(key) = &target.api_key {
-        match target.auth {
-            Auth::Bearer => {
-                head.insert_header(header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?)?;
-            }
-            Auth::Header(name) => head.insert_header(name, secret(key.expose())?)?,
-            Auth::Signed(_) | Auth::Lent => {}
-        }
+    // Its place, as for the length.
+    if let Some((name, _)) = key(target)? {
+        head.insert_header(name, HeaderValue::from_static(""))?;
     }
     for (name, value) in target.dialect.headers() {
         head.insert_header(*name, *value)?;
@@ -105,4 +177,58 @@ fn secret(value: &str) -> Result<HeaderValue> {
 
 fn bad(what: &'static str) -> pingora::BError {
     pingora::Error::explain(pingora::ErrorType::InvalidHTTPHeader, format!("{what} cannot be sent"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Env, Overrides, parse_and_compile};
+
+    fn of(params: &[&str]) -> Vec<Heads> {
+        let entry = |params: &&str| {
+            format!("- {{model_name: m, litellm_params: {{api_base: 'http://127.0.0.1:9', {params}}}}}\n")
+        };
+        let yaml = format!("model_list:\n{}", params.iter().map(entry).collect::<String>());
+        let config = parse_and_compile(&yaml, &Env::of(&[]), &Overrides::default()).unwrap().config;
+        let mut alike = Alike::default();
+        config.targets.iter().map(|target| Heads::new(target, &mut alike).unwrap()).collect()
+    }
+
+    fn shown(heads: &Heads, name: &str) -> String {
+        let head = heads.of(EndpointKind::ChatCompletions, 7).or(Some(heads.bare())).unwrap();
+        head.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_thousand_keys_have_one_head_and_each_shows_its_own() {
+        let params: Vec<String> = (0..1000).map(|n| format!("model: openai/x, api_key: sk-{n}")).collect();
+        let heads = of(&params.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(heads.iter().all(|other| Arc::ptr_eq(&heads[0].common, &other.common)));
+        for (n, head) in heads.iter().enumerate() {
+            assert_eq!(shown(head, "authorization"), format!("Bearer sk-{n}"));
+            assert_eq!(shown(head, "content-length"), "7");
+        }
+        assert!(heads[0].key.as_ref().is_some_and(|(_, value)| value.is_sensitive()));
+    }
+
+    #[test]
+    fn what_differs_is_not_shared_and_a_configured_header_stays() {
+        let heads = of(&[
+            "model: openai/x, api_key: k",
+            "model: openai/x, api_key: k, extra_headers: {x-team: a}",
+            "model: openai/x, api_key: k, extra_headers: {Authorization: mine}",
+            "model: anthropic/x, api_key: k",
+            "model: openai/x",
+        ]);
+        for (at, one) in heads.iter().enumerate() {
+            assert!(heads[at + 1..].iter().all(|other| !Arc::ptr_eq(&one.common, &other.common)), "{at}");
+        }
+        assert_eq!(shown(&heads[1], "x-team"), "a");
+        assert_eq!(shown(&heads[2], "authorization"), "mine");
+        assert_eq!(
+            (shown(&heads[3], "x-api-key"), shown(&heads[3], "authorization")),
+            ("k".into(), "".into())
+        );
+        assert_eq!(heads[4].of(EndpointKind::ChatCompletions, 1).unwrap().headers.get("authorization"), None);
+    }
 }

@@ -8,8 +8,9 @@ use super::latency::LatencyHandles;
 use super::names::Names;
 use super::requests::RequestHandles;
 use super::tokens::TokenHandles;
-use crate::domain::{TargetId, UsageRecord};
+use crate::domain::{Outcome, TargetId, UsageRecord};
 use crate::telemetry::spans::Spans;
+use std::sync::OnceLock;
 
 /// A finished call's series.
 pub(super) struct CallHandles {
@@ -18,9 +19,19 @@ pub(super) struct CallHandles {
     tokens: Option<TokenHandles>,
     /// For calls that were answered in full.
     latency: Option<LatencyHandles>,
+    /// Of a call that was answered at once, its one attempt.
+    answered: OnceLock<AttemptHandles>,
 }
 
 impl CallHandles {
+    /// Where the series of the one attempt of a call are that was answered at once and in full.
+    pub(super) fn answered(&self, record: &UsageRecord) -> Option<&OnceLock<AttemptHandles>> {
+        let [only] = record.attempts.as_slice() else { return None };
+        let at_once =
+            only.failure.is_none() && only.status == 200 && record.target.as_ref() == Some(&only.target);
+        (at_once && record.outcome == Outcome::Completed).then_some(&self.answered)
+    }
+
     /// Counts what a call cost besides: tokens and money, but no call.
     pub(super) fn record_cost(&self, record: &UsageRecord) {
         if let Some(tokens) = &self.tokens {
@@ -58,6 +69,7 @@ impl Areas {
             requests: self.requests.resolve(&labels, key.shape),
             tokens: answered.then(|| self.tokens.resolve(&labels, key.shape.details)),
             latency: in_full.then(|| self.latency.resolve(&labels, key.shape.stream)),
+            answered: OnceLock::new(),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
+use super::series::Histogram;
 use crate::telemetry::spans::Spans;
-use prometheus::{Error, Histogram};
+use prometheus::Error;
 
 /// LiteLLM's latency buckets.
 const LATENCY: &[f64] =

@@ -24,6 +24,7 @@ mod queue;
 mod render;
 mod requests;
 mod select;
+mod series;
 mod sinks;
 #[cfg(test)]
 mod tests;
@@ -167,10 +168,15 @@ impl Metrics {
         if record.outcome == Outcome::Superseded {
             return names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record_cost(record);
         }
-        names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record(record);
+        let call = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
+        call.record(record);
         for attempt in &record.attempts {
-            let key = Key::attempt(attempt, &key);
-            names.attempts.get(&key, || self.areas.resolve_attempt(&key, &names)).count();
+            let own = Key::attempt(attempt, &key);
+            // Of most calls all is found at once.
+            match call.answered(record) {
+                Some(answered) => answered.get_or_init(|| self.areas.resolve_attempt(&own, &names)).count(),
+                None => names.attempts.get(&own, || self.areas.resolve_attempt(&own, &names)).count(),
+            }
         }
         if record.attempts.len() > 1 {
             self.areas.fallbacks.count(record, &key, &names);

@@ -8,8 +8,8 @@ use super::call::{AttemptShape, CallShape};
 use super::deployments::AttemptHandles;
 use super::handles::CallHandles;
 use super::label::{Label, LabelSet, OTHER};
+use super::series::Level;
 use crate::domain::TargetId;
-use prometheus::Gauge;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
@@ -54,8 +54,8 @@ impl TargetLabels {
 /// A deployment and its gauges that are set on every answer (`None` if there was no room for one).
 pub(super) struct Deployment {
     pub(super) labels: TargetLabels,
-    pub(super) remaining_requests: OnceLock<Option<Gauge>>,
-    pub(super) remaining_tokens: OnceLock<Option<Gauge>>,
+    pub(super) remaining_requests: OnceLock<Option<Level>>,
+    pub(super) remaining_tokens: OnceLock<Option<Level>>,
 }
 
 /// The end users that get labels of their own, if any do; the others are one.

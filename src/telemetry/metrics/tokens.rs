@@ -3,8 +3,9 @@
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::requests::SERVED;
+use super::series::{Count, Sum};
 use crate::domain::{Usage, UsageRecord};
-use prometheus::{Counter, Error, IntCounter};
+use prometheus::Error;
 use smallvec::SmallVec;
 
 const TOKENS: &[L] = &[
@@ -26,22 +27,22 @@ const TOKENS: &[L] = &[
 /// answers that broke off: it is paid for.
 pub(super) struct Tokens {
     /// US dollars.
-    spend: Family<Counter>,
+    spend: Family<Sum>,
     /// Prompt and completion tokens together.
-    total: Family<IntCounter>,
+    total: Family<Count>,
     /// Prompt tokens.
-    input: Family<IntCounter>,
+    input: Family<Count>,
     /// Completion tokens.
-    output: Family<IntCounter>,
+    output: Family<Count>,
     /// In the order of [`DETAILS`].
-    details: Vec<Family<IntCounter>>,
+    details: Vec<Family<Count>>,
 }
 
 /// Counts one kind of a call's tokens.
-type Count = fn(&Usage) -> u64;
+type Amount = fn(&Usage) -> u64;
 
 /// The kinds of tokens that few calls have: a series is made when a call has some.
-pub(super) const DETAILS: [(&str, &str, Count); 5] = [
+pub(super) const DETAILS: [(&str, &str, Amount); 5] = [
     (
         "litellm_input_cached_tokens_metric_total",
         "Prompt tokens that the provider had in its cache",
@@ -68,11 +69,11 @@ pub(super) fn details(usage: &Usage) -> u8 {
 
 /// One call's series.
 pub(super) struct TokenHandles {
-    details: SmallVec<[(Count, IntCounter); 2]>,
-    spend: Counter,
-    total: IntCounter,
-    input: IntCounter,
-    output: IntCounter,
+    details: SmallVec<[(Amount, Count); 2]>,
+    spend: Sum,
+    total: Count,
+    input: Count,
+    output: Count,
 }
 
 impl Tokens {
