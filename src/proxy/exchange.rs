@@ -8,7 +8,7 @@
 use super::phases::upstream_peer::while_client_stays;
 use super::phases::{failure, response_body, upstream_peer, upstream_request, upstream_response};
 use super::stage::{Admitted, Ctx, Stage};
-use super::{Gateway, UPSTREAM_POOL};
+use super::{Gateway, UPSTREAM_POOL, mock};
 use bytes::{Bytes, BytesMut};
 use once_cell::sync::OnceCell;
 use pingora::connectors::{ConnectorOptions, TransportConnector};
@@ -42,7 +42,8 @@ impl Wire {
 
 /// Whether a call can go this way.
 pub(super) fn suits(admitted: &Admitted) -> bool {
-    !admitted.request.stream() && admitted.request.body().len() <= LONGEST
+    // What nobody is asked for has no other way.
+    mock::may_be(admitted) || (!admitted.request.stream() && admitted.request.body().len() <= LONGEST)
 }
 
 /// Asks one deployment after the other until the call has an answer, or is refused; `logging` sends either.
@@ -70,7 +71,11 @@ async fn attempt(
     session: &mut Session,
     ctx: &mut Ctx,
 ) -> Result<()> {
-    let peer = upstream_peer::run(gateway, session, ctx).await?;
+    upstream_peer::begin(gateway, session, ctx).await?;
+    if mock::is_due(ctx) {
+        return mock::play(gateway, session, ctx).await;
+    }
+    let peer = upstream_peer::peer(gateway, ctx)?;
     let kept = connector.reused_stream(&*peer).await;
     let reused = kept.is_some();
     let stream = match kept {
