@@ -61,7 +61,7 @@ impl Relayed {
 
 /// Ends a line of a head, and the head.
 const END: &[u8] = b"\r\n";
-const LENGTH: &[u8] = b"content-length: ";
+const LENGTH: &[u8] = b"Content-Length: ";
 
 /// What deployments have in common, held once: of many keys for a model only what differs is then read from memory.
 #[derive(Default)]
@@ -265,6 +265,29 @@ mod tests {
             assert_eq!(shown(head, "content-length"), "7");
         }
         assert!(heads[0].key.as_ref().is_some_and(|(_, value)| value.is_sensitive()));
+    }
+
+    #[test]
+    fn a_head_is_the_same_over_the_wire() {
+        let lines = |bytes: &[u8]| {
+            let mut lines: Vec<_> = std::str::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect();
+            lines[1..].sort();
+            lines
+        };
+        for heads in of(&[
+            "model: openai/x, api_key: k",
+            "model: openai/x, api_key: k, extra_headers: {x-team: a}",
+            "model: openai/x, api_key: k, extra_headers: {Authorization: mine}",
+            "model: openai/x",
+        ]) {
+            for length in [0, 7, 123_456] {
+                let kind = EndpointKind::ChatCompletions;
+                let written = http_req_header_to_wire(&heads.of(kind, length).unwrap()).unwrap();
+                let wire = heads.wire(kind, length).unwrap();
+                assert!(wire.ends_with(b"\r\n\r\n"));
+                assert_eq!(lines(&wire), lines(&written));
+            }
+        }
     }
 
     #[test]
