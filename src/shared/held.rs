@@ -90,7 +90,8 @@ impl Kept<Arc<Window>, RateTerms, WindowReport> {
             questions.push(Question::Window { id, window, report, terms, wish: Wish::default() });
             return true;
         }
-        let stays = self.is_in_use(instant) || holds.parallel > 0;
+        // While the window runs, a Redis that comes back empty is to learn of it.
+        let stays = self.is_in_use(instant) || holds.parallel > 0 || report.window != 0;
         if !stays {
             self.counter.untold();
         }

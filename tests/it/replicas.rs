@@ -195,6 +195,30 @@ async fn traffic_goes_on_without_redis_and_nothing_is_counted_twice() {
 }
 
 #[tokio::test]
+async fn an_empty_redis_is_told_what_was_counted() {
+    let Some(mut replicas) = Replicas::start("ok").await else { return };
+    loop {
+        let bytes = call(&replicas.key(json!({ "rpm_limit": 90 })).await, &chat());
+        let began = Instant::now();
+        assert_eq!(passed(&replicas.burst(20, &bytes).await), 60);
+        // Long enough that nobody has anything to tell of it any more.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let losses = replicas.gateways[2].metric("tollgate_shared_losses", &[]).await;
+        replicas.redis.restart().await;
+        for gateway in &replicas.gateways {
+            gateway.metric_is("tollgate_shared_losses", &[], losses + 1.0).await;
+            gateway.metric_is("tollgate_shared_up", &[], 1.0).await;
+        }
+        // One alone, which has counted no more than a third of it.
+        let first = passed(&Load::of(90).run(&replicas.gateways[0], 10, &bytes).await);
+        if began.elapsed() < WINDOW {
+            assert_eq!(first, 30);
+            return;
+        }
+    }
+}
+
+#[tokio::test]
 async fn slots_are_of_all_and_those_of_a_killed_gateway_come_back() {
     let Some(mut replicas) = Replicas::start("chunks=4+gap=600000").await else { return };
     let key = replicas.key(json!({ "max_parallel_requests": 2 })).await;
