@@ -26,7 +26,7 @@ use crate::control::{self, Control};
 use crate::limits::Meters;
 use crate::proxy::Gateway;
 use crate::runtime::{Directory, Hooks, PrepareError, Reloader, zone};
-use crate::store::StoreError;
+use crate::store::{StoreError, import};
 use crate::telemetry::{Settings, StartError, Target, Telemetry, Tracer, Wanted};
 use crate::upstream::{Probe, Upstreams};
 use bridge::Bridge;
@@ -116,7 +116,9 @@ fn compose(
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
-    let store = control_runtime.block_on(database::open(&config.server.database, zone))?;
+    let vault = config.stored.vault.clone();
+    let moving = import::Options { apply: true, overwrite: false, zone, vault };
+    let store = control_runtime.block_on(database::open(&config.server.database, moving))?;
     let meters = Arc::new(Meters::new(WINDOW_MS, MOST_COUNTERS));
     control_runtime.spawn(books::prune(Arc::clone(&meters)));
     let control_handle = control_runtime.handle().clone();
@@ -144,6 +146,7 @@ fn compose(
         telemetry: Arc::clone(&telemetry),
         draining: Arc::clone(&unready),
         log_level: log::max_level(),
+        booked: books::booked(&ledger),
     });
     let asked = Arc::clone(&upstreams);
     control_runtime.spawn(async move { asked.ask_stations().await });

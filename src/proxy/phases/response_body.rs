@@ -248,7 +248,7 @@ impl Hold {
 const LONGEST_ID: usize = 256;
 
 /// What a translated answer says that the upstream does not know.
-pub(super) fn given(admitted: &Admitted) -> Given {
+pub(in crate::proxy) fn given(admitted: &Admitted) -> Given {
     Given {
         model: Arc::clone(&admitted.called),
         id: Arc::from(admitted.caller.call_id.as_str()),
@@ -265,6 +265,9 @@ pub(in crate::proxy) fn estimated(prompt: u64, completion: u64) -> (Usage, Usage
 
 impl Relay {
     fn pass(&mut self, chunk: Bytes, end: bool) -> Bytes {
+        if let Some(kept) = &mut self.kept {
+            kept.push(&chunk);
+        }
         let mut out = match &mut self.meter {
             Meter::Stream(stream) => {
                 let seen = stream.saw_output();

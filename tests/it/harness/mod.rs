@@ -17,7 +17,7 @@ pub(crate) mod websocket;
 
 pub(crate) use collector::{Collector, Manner, Post};
 pub(crate) use config::Config;
-pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address};
+pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address, program};
 pub(crate) use http::{Connection, Event, Head, Response, chunked_request, request};
 
 pub(crate) use load::Load;
