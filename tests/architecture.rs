@@ -23,7 +23,7 @@ const FENCES: &[(&str, &str)] = &[
     ("serde_yaml", "config/yaml.rs"),
     ("rusqlite", "store/"),
     ("sqlx", "store/"),
-    ("rustix", "server/handover.rs"),
+    ("rustix", "server/handover.rs telemetry/threads.rs"),
     ("listenfd", "server/socket.rs"),
     ("sd_notify", "server/systemd.rs"),
     ("redis", "shared/"),

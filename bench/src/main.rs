@@ -18,6 +18,8 @@
 //! turn. They are kept in a file; with `TOLLGATE_TEST_DATABASE_URL` also on that Postgres, in a schema of its own,
 //! whose own CPU time is not seen.
 //!
+//! `--traces` adds a gateway that sends traces of one call in a hundred to a collector.
+//!
 //! `--only NAME` measures one scenario, `--targets` fails when a budget is exceeded, `--json FILE` keeps all figures.
 //! A failed request fails the run.
 
@@ -31,6 +33,7 @@ mod run;
 mod scenario;
 mod simulator;
 mod target;
+mod traces;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -69,6 +72,9 @@ struct Options {
     /// What is compared with the bare proxy: `tollgate`; to see the noise, `bare`; `unbuffered` is a variant of it.
     #[arg(long, default_value = "tollgate")]
     subject: String,
+    /// Measure the gateway with traces of one call in a hundred, too.
+    #[arg(long)]
+    traces: bool,
     /// Measure nginx too, if it is installed.
     #[arg(long)]
     nginx: bool,
@@ -110,6 +116,9 @@ fn measure(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         other => return Err(format!("there is no subject `{other}`").into()),
     };
     let mut targets = vec![Target::Bare, subject];
+    if options.traces {
+        targets.push(Target::Traced);
+    }
     if options.nginx && process::installed("nginx") {
         targets.push(Target::Nginx);
     }

@@ -1,6 +1,7 @@
 //! Figures, the table and the JSON.
 
-use crate::scenario::{Load, PER_KEYED_REQUEST, Scenario};
+use crate::scenario::{IDLE, Load, MORE_PER_STREAM, PER_KEYED_REQUEST, Scenario};
+use crate::target::Target;
 use serde_json::{Value, json};
 
 /// What one target showed in one scenario; medians over the rounds.
@@ -101,6 +102,35 @@ impl Row {
 
     /// What is over its budget, in words.
     pub fn overruns(&self) -> Vec<String> {
+        match self.scenario.load {
+            Load::Held { .. } => self.memory_overruns(),
+            _ => self.cost_overruns(),
+        }
+    }
+
+    /// Memory before the first stream, and of each stream above the yardstick's.
+    fn memory_overruns(&self) -> Vec<String> {
+        let Some((yardstick, others)) = self.targets.split_first() else { return Vec::new() };
+        let allowed = median(&yardstick.bytes_per_unit) + MORE_PER_STREAM;
+        let gateways = others.iter().filter(|figures| figures.target == Target::Tollgate.name());
+        gateways
+            .flat_map(|figures| {
+                let name = format!("{} {}", self.scenario.name, figures.target);
+                let (idle, each) = (median(&figures.idle_bytes), median(&figures.bytes_per_unit));
+                let idle = (idle > IDLE).then(|| {
+                    let (idle, most) = (idle / MEGABYTE, IDLE / MEGABYTE);
+                    format!("{name}: {idle:.1} MB when idle, allowed {most:.1}")
+                });
+                let each = (each > allowed).then(|| {
+                    let (each, most) = (each / 1024.0, allowed / 1024.0);
+                    format!("{name}: {each:.1} KB for each open stream, allowed {most:.1}")
+                });
+                idle.into_iter().chain(each)
+            })
+            .collect()
+    }
+
+    fn cost_overruns(&self) -> Vec<String> {
         let Some(budget) = self.scenario.budget else { return Vec::new() };
         let measured = self.targets.iter().skip(1).filter(|figures| figures.target != "nginx");
         let ratios = measured.map(|figures| {
@@ -134,8 +164,10 @@ pub fn print_heading() {
 }
 
 fn megabytes(bytes: u64) -> f64 {
-    bytes as f64 / f64::from(1 << 20)
+    bytes as f64 / MEGABYTE
 }
+
+const MEGABYTE: f64 = 1024.0 * 1024.0;
 
 fn median(rounds: &[f64]) -> f64 {
     let mut sorted = rounds.to_vec();

@@ -182,5 +182,9 @@ pub const fn pace(quick: bool) -> (usize, Duration) {
 const PER_REQUEST: f64 = 1.35;
 /// With a virtual key, limits and budgets of key, user and team, and each call booked in a database.
 pub const PER_KEYED_REQUEST: f64 = 1.5;
+/// Resident when nothing was asked yet but one call, in bytes.
+pub const IDLE: f64 = 25.0 * 1024.0 * 1024.0;
+/// For each open stream above the bare pass-through's memory, in bytes.
+pub const MORE_PER_STREAM: f64 = 8.0 * 1024.0;
 const PER_CHUNK: f64 = 1.3;
 const PER_100_KB: f64 = 1.4;

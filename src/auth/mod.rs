@@ -4,6 +4,7 @@
 //! a stored digest is never accepted as a key, because the digest of what was sent is what is looked up.
 
 mod access;
+mod digests;
 #[cfg(test)]
 mod fixture;
 pub mod grant;

@@ -1,6 +1,6 @@
 //! From a presented key to a principal.
 
-use super::Presented;
+use super::{Presented, digests};
 use crate::domain::{ApiError, ErrorKind, KeyDigest, KeyFacts, Secret, UserRole};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -96,7 +96,7 @@ impl Candidate {
         if key.len() >= SHOWN_FROM {
             tail.iter_mut().rev().zip(key.chars().rev()).for_each(|(place, c)| *place = c);
         }
-        Self { digest: digest(key), tail }
+        Self { digest: digests::remembered(key, digest), tail }
     }
 
     /// What is said when nobody knows the key. Its digest is repeated, and nothing is found by presenting that.

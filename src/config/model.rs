@@ -6,6 +6,7 @@ use crate::limits::Unpriced;
 use crate::providers::search::SearchTool;
 use crate::providers::{Passage, Target};
 use crate::routing::{ByClass, Fallbacks};
+use crate::shared;
 use crate::store::DatabaseSettings;
 use crate::telemetry::{Sampler, Selection, sinks};
 use http::HeaderName;
@@ -109,6 +110,8 @@ pub struct ServerConfig {
     pub master_key: Option<Secret>,
     /// Where keys and spending are kept.
     pub database: DatabaseSettings,
+    /// The Redis by which several gateways share their counters; read at the start only.
+    pub shared: Option<shared::Settings>,
     /// The folder for what this process writes: its journal, and the SQLite file.
     pub data_dir: PathBuf,
     /// Extra header that may carry the client's key, checked first (`litellm_key_header_name`).

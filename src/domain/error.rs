@@ -49,6 +49,8 @@ pub enum ErrorKind {
     DatabaseAway,
     /// Spending cannot be written down, so nothing may be spent.
     LedgerFull,
+    /// The counters that all gateways share cannot be reached, and no limit may be passed.
+    SharedAway,
     /// The body names a destination or credential of its own.
     BannedParam,
     /// The model is not configured.
@@ -133,6 +135,7 @@ impl ErrorKind {
             Self::Conflict => row(409, Some("bad_request_error"), None, "Conflict"),
             Self::Unprocessable => row(422, Some("invalid_request_error"), None, "UnprocessableEntity"),
             Self::DatabaseAway => row(503, Some("no_db_connection"), None, "ServiceUnavailableError"),
+            Self::SharedAway => row(503, Some("service_unavailable"), None, "ServiceUnavailableError"),
             Self::LedgerFull => row(503, Some("service_unavailable"), None, "ServiceUnavailableError"),
             Self::UnknownKey => row(401, Some("token_not_found_in_db"), Some("key"), "ProxyException"),
             Self::BannedParam => row(401, Some("auth_error"), NONE, "ProxyException"),

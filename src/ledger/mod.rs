@@ -37,6 +37,7 @@ pub use stats::LedgerStats;
 
 use crate::domain::{CounterId, Money, TargetId, UsageRecord};
 use crate::store::{Deployed, Store};
+use crate::telemetry;
 use flusher::Flusher;
 use journal::{Folders, Lane, NotAppended, Segment, Space};
 use stats::Counts;
@@ -213,6 +214,7 @@ impl Ledger {
         let (finished, done) = sync_channel::<()>(1);
         let flusher = Flusher::new(Arc::clone(&shared), store, bookkeeper);
         spawn("ledger-flush", move || {
+            telemetry::step_back();
             runtime.block_on(flusher.run());
             drop(finished);
         })

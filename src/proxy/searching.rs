@@ -9,7 +9,7 @@ use crate::domain::{
     ApiError, EndpointKind, ErrorKind, Failure, Money, Timings, UpstreamClass, UsageRecord, unix_ms,
 };
 use crate::endpoints::Match;
-use crate::limits::{self, Ask, Expected, Permit};
+use crate::limits::{Ask, Expected, Manner, Permit};
 use crate::providers::search::{self, Hit, Question};
 use crate::runtime::{Snapshot, Standing};
 use crate::upstream::{NotFound, Searcher};
@@ -52,7 +52,7 @@ pub(super) async fn start(
             let key_spend = visitor.standing.spent(unix_ms(SystemTime::now()));
             let sent = respond::searched(session, &caller, body, (record.cost, key_spend)).await;
             let Caller { trace, _in_flight, .. } = caller;
-            ctx.stage = Stage::Served(Box::new(Served { record, trace, _in_flight }));
+            ctx.stage = Stage::Served(Box::new(Served { record: Box::new(record), trace, _in_flight }));
             sent.map(|()| true)
         }
         Err((requested, (error, headers))) => {
@@ -82,7 +82,8 @@ async fn answer(
     let refused = |denied| (Arc::clone(&requested), denied);
     let asked = ask(snapshot, &requested, &body).map_err(|error| refused(plain(error)))?;
     let (searcher, question) = asked;
-    let permit = permit(snapshot, &visitor.standing, visitor.now, searcher).map_err(&refused)?;
+    let permit =
+        permit(gateway, snapshot, (&visitor.standing, visitor.now), searcher).await.map_err(&refused)?;
     let started = Instant::now();
     let found = searcher.search(&question).await;
     let hits = found.map_err(|why| refused(plain(told(why, searcher.tool.engine.name))))?;
@@ -122,10 +123,10 @@ fn ask<'a>(
     Ok((searcher, question))
 }
 
-fn permit(
+async fn permit(
+    gateway: &Gateway,
     snapshot: &Snapshot,
-    standing: &Standing,
-    now: i64,
+    (standing, now): (&Standing, i64),
     searcher: &Searcher,
 ) -> std::result::Result<Permit, Denied> {
     let cost = match searcher.tool.cost {
@@ -134,7 +135,7 @@ fn permit(
     };
     let mut gates = standing.gates(&[]);
     gates.extend(&snapshot.house.global);
-    limits::admit(now, gates, Ask { tokens: 0, cost }).map_err(|refusal| admission::refused(&refusal))
+    admission::admit(gateway, now, &gates, Ask { tokens: 0, cost, manner: Manner::Decides }).await
 }
 
 /// Searches for a model, at its caller's cost; the record is written down.
@@ -148,7 +149,9 @@ pub(super) async fn for_model(
     question: &Question,
 ) -> std::result::Result<(Vec<Hit>, UsageRecord), ApiError> {
     let now = unix_ms(SystemTime::now());
-    let permit = permit(&admitted.snapshot, &admitted.standing, now, searcher).map_err(|(error, _)| error)?;
+    let permit = permit(gateway, &admitted.snapshot, (&admitted.standing, now), searcher)
+        .await
+        .map_err(|(error, _)| error)?;
     let started = Instant::now();
     let hits = searcher.search(question).await.map_err(|why| told(why, searcher.tool.engine.name))?;
     let payer = Payer { standing: &admitted.standing, ip: admitted.attribution.ip, caller: &admitted.caller };

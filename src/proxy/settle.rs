@@ -31,7 +31,7 @@ pub(super) fn cost(deployment: &Deployment, usage: &Usage, units: &Units) -> Mon
 
 /// The record of a call that ended in this stage, settled and written down; `None` if there is nothing to account
 /// for. `delivered` is false when the client left before it had everything.
-pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option<UsageRecord> {
+pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option<Box<UsageRecord>> {
     let record = match stage {
         Stage::Arrived | Stage::Delegated => return None,
         Stage::Relaying(mut relay) => {
@@ -42,7 +42,7 @@ pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option
             book_held(gateway, &mut hold);
             return told(*hold.attempt, !delivered);
         }
-        Stage::Superseded(lost) => return Some(superseded(gateway, *lost)),
+        Stage::Superseded(lost) => return Some(Box::new(superseded(gateway, *lost))),
         Stage::Passing(passing) => return passing::record(gateway, *passing),
         Stage::Served(served) => return Some(served.record),
         Stage::Refused(refused) => of_refused(*refused),
@@ -55,17 +55,17 @@ pub(super) fn record(gateway: &Gateway, stage: Stage, delivered: bool) -> Option
     if record.key_hash.is_some() {
         write(gateway, &record);
     }
-    Some(record)
+    Some(Box::new(record))
 }
 
 /// The record that was written, as the metrics are to have it.
-fn told(attempt: Attempt, client_gone: bool) -> Option<UsageRecord> {
+fn told(attempt: Attempt, client_gone: bool) -> Option<Box<UsageRecord>> {
     let Books::Written(mut record) = attempt.admitted.books else { return None };
     record.timings.end = Instant::now().saturating_duration_since(attempt.admitted.caller.arrived);
     if client_gone && record.outcome == Outcome::Completed {
         record.outcome = Outcome::ClientGone;
     }
-    Some(*record)
+    Some(record)
 }
 
 /// How an answered call came out.
@@ -82,6 +82,9 @@ struct Ending {
 
 /// Settles a whole answer and writes it down, before the client has it.
 pub(super) fn book_held(gateway: &Gateway, hold: &mut Hold) {
+    if matches!(hold.attempt.admitted.books, Books::Written(_)) {
+        return;
+    }
     let Some(HeldAnswer { body, usage, source, units, upstream_end, id }) = &hold.answer else { return };
     let since = |at: Instant| at.saturating_duration_since(hold.attempt.admitted.caller.arrived);
     let timings = Timings {
@@ -139,7 +142,7 @@ pub(super) fn book_session(
     attempt: &mut Attempt,
     usage: Usage,
     outcome: Outcome,
-) -> Option<UsageRecord> {
+) -> Option<Box<UsageRecord>> {
     let since = |at: Instant| at.saturating_duration_since(attempt.admitted.caller.arrived);
     let now = since(Instant::now());
     let timings = Timings {
@@ -164,7 +167,7 @@ pub(super) fn book_session(
     };
     book(gateway, attempt, ending);
     match std::mem::replace(&mut attempt.admitted.books, Books::Closed) {
-        Books::Written(record) => Some(*record),
+        Books::Written(record) => Some(record),
         Books::Open(_) | Books::Closed => None,
     }
 }
@@ -400,11 +403,12 @@ impl UsageRecord {
     /// The record of a call that this deployment had the last word on.
     fn of(self, deployment: Option<&Deployment>) -> Self {
         let Some(deployment) = deployment else { return self };
+        let labels = deployment.own_labels();
         Self {
-            target: Some(deployment.target.id.clone()),
-            upstream_model: Some(Arc::clone(&deployment.labels.upstream_model)),
-            provider: Some(Arc::clone(&deployment.labels.provider)),
-            price_version: deployment.labels.price_version,
+            target: Some(labels.id.clone()),
+            upstream_model: Some(Arc::clone(&labels.upstream_model)),
+            provider: Some(Arc::clone(&labels.provider)),
+            price_version: labels.price_version,
             priced: deployment.target.info.prices.is_some(),
             ..self
         }

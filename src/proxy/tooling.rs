@@ -64,7 +64,7 @@ pub(super) async fn run(
             // It has what it has, and must say something.
             body["tool_choice"] = "none".into();
         }
-        if let Err(error) = renew(&mut admitted, &body) {
+        if let Err(error) = renew(gateway, &mut admitted, &body).await {
             return request::refuse(session, ctx, admitted.refuse(error, None)).await;
         }
         ctx.stage = Stage::Admitted(admitted);
@@ -161,13 +161,17 @@ fn prepared(admitted: &Admitted) -> Value {
 }
 
 /// Puts the body in the place of the call's, and takes leave for it unless it has that.
-fn renew(admitted: &mut Admitted, body: &Value) -> std::result::Result<(), ApiError> {
+async fn renew(
+    gateway: &Gateway,
+    admitted: &mut Admitted,
+    body: &Value,
+) -> std::result::Result<(), ApiError> {
     admitted.request = openai::read(admitted.caller.kind, Bytes::from(body.to_string()))?;
     if matches!(admitted.books, Books::Open(_)) {
         return Ok(());
     }
-    let (permit, limits) =
-        admission::permit(admitted, unix_ms(SystemTime::now())).map_err(|(error, _)| error)?;
+    let permitted = admission::permit(gateway, admitted, unix_ms(SystemTime::now())).await;
+    let (permit, limits) = permitted.map_err(|(error, _)| error)?;
     (admitted.books, admitted.limits) = (Books::Open(permit), limits);
     Ok(())
 }
@@ -211,9 +215,9 @@ fn booked(gateway: &Gateway, mut hold: Box<Hold>) -> (Box<Admitted>, Money) {
     admitted.progress = Progress { trace, ..Progress::default() };
     admitted.attribution = attribution;
     let cost = match std::mem::replace(&mut admitted.books, Books::Closed) {
-        Books::Written(record) => {
+        Books::Written(mut record) => {
             let cost = record.cost;
-            gateway.telemetry.finished(*record, None);
+            gateway.telemetry.finished(&mut record, None);
             cost
         }
         _ => Money::ZERO,
@@ -267,10 +271,10 @@ async fn look(
     let searcher = admitted.snapshot.searcher(tool).ok_or_else(|| wrong("no such tool".to_owned()))?;
     let question = Question::read(arguments).map_err(|fault| wrong(fault.to_string()))?;
     let asking = searching::for_model(gateway, admitted, searcher, &question);
-    let (hits, record) = tokio::time::timeout(patience, asking)
+    let (hits, mut record) = tokio::time::timeout(patience, asking)
         .await
         .map_err(|_| wrong("the search took too long".to_owned()))??;
     let cost = record.cost;
-    gateway.telemetry.finished(record, None);
+    gateway.telemetry.finished(&mut record, None);
     Ok((search::answer(&hits)["results"].take(), cost))
 }

@@ -10,15 +10,16 @@ mod fixture;
 pub mod metrics;
 pub mod sinks;
 mod spans;
+mod threads;
 mod trace;
 
 pub use access_log::{AccessLog, Target};
 pub use metrics::{
     Balance, Configured, DeploymentState, InFlightGuard, LedgerGauges, Metrics, Rate, Selection,
-    SinkCounters, TargetLabels, WaitGuard,
+    SharedGauges, SinkCounters, TargetLabels, WaitGuard,
 };
-
 pub use sinks::{Choice, Finished, Format, Outlet, Parcel, Sinks, Wanted};
+pub use threads::step_back;
 pub use trace::{Sampler, Trace, Tracer};
 
 use crate::domain::UsageRecord;
@@ -76,9 +77,9 @@ impl Telemetry {
     }
 
     /// Counts a finished call, logs it and hands it to the sinks that want it. Never waits.
-    pub fn finished(&self, mut record: UsageRecord, trace: Option<Arc<Trace>>) {
-        self.metrics.record(&record);
-        self.access_log.push(&record);
-        self.sinks.push(&mut record, trace);
+    pub fn finished(&self, record: &mut UsageRecord, trace: Option<Arc<Trace>>) {
+        self.metrics.record(record);
+        self.access_log.push(record);
+        self.sinks.push(record, trace);
     }
 }

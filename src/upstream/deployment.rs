@@ -10,13 +10,27 @@ use bytes::BytesMut;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
+/// So many deployments' names a thread has copies of.
+const MOST_OWN: usize = 4096;
+
+thread_local! {
+    static OWN_LABELS: RefCell<HashMap<u64, Rc<Labels>, foldhash::fast::FixedState>> = RefCell::default();
+}
+
+/// Tells deployments apart that were made one after the other for the same target.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 /// A deployment that can be called.
 pub struct Deployment {
+    number: u64,
     /// What was configured.
     pub target: Arc<Target>,
     /// Where it is.
@@ -62,6 +76,8 @@ fn heads(target: &Target) -> Result<Heads, Uncallable> {
 /// A deployment's names, in the forms in which every call needs them.
 pub struct Labels {
     /// Its id.
+    pub id: TargetId,
+    /// The same as a header.
     pub model_id: HeaderValue,
     /// Its `api_base` as configured.
     pub api_base: HeaderValue,
@@ -81,6 +97,7 @@ impl Labels {
     fn new(target: &Target) -> Self {
         let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
         Self {
+            id: TargetId::new(target.id.as_str()),
             model_id: header(target.id.as_str()),
             api_base: header(&target.api_base),
             base: Arc::from(target.api_base.as_str()),
@@ -105,7 +122,20 @@ impl Deployment {
     ) -> Result<Self, Uncallable> {
         let heads = heads(&target)?;
         let labels = Labels::new(&target);
-        Ok(Self { target, endpoint, state, quota, station: None, labels, heads, lender: None })
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { number, target, endpoint, state, quota, station: None, labels, heads, lender: None })
+    }
+
+    /// What answers and records say of it, in copies of this thread's own: to count those who use one text, threads
+    /// would wait for each other, some ten times a call.
+    #[must_use]
+    pub fn own_labels(&self) -> Rc<Labels> {
+        OWN_LABELS.with_borrow_mut(|own| {
+            if own.len() >= MOST_OWN && !own.contains_key(&self.number) {
+                own.clear();
+            }
+            Rc::clone(own.entry(self.number).or_insert_with(|| Rc::new(Labels::new(&self.target))))
+        })
     }
 
     /// With what its server tells of itself.

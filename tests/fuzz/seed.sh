@@ -34,3 +34,8 @@ mkdir -p corpus/config
 cp ../../conf/*.yaml ../../conf/examples/*.yaml ../fixtures/seeds/*.yaml corpus/config/
 mkdir -p corpus/form
 printf '\007--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nxy\r\n--b\r\ncontent-disposition: form-data; name=model\r\n\r\nm\r\n--b--\r\n' >corpus/form/two
+mkdir -p corpus/http1
+{ printf '\020HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'; } > corpus/http1/length
+{ printf '\100HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n0\r\nx: y\r\n\r\n'; } > corpus/http1/chunked
+{ printf '\010HTTP/1.1 429 \r\nretry-after: 3\r\nconnection: close\r\n\r\nto the end'; } > corpus/http1/close
+{ printf '\005HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n'; } > corpus/http1/interim

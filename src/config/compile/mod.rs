@@ -20,6 +20,7 @@ mod realtime;
 mod router;
 mod search;
 mod server;
+mod shared;
 mod shown;
 mod sinks;
 mod spending;

@@ -3,7 +3,7 @@
 use super::super::field::{Field, Report, Section};
 use super::super::tree::Value;
 use super::super::{AccessLogTarget, Env, HealthCheck, Place, ServerConfig, did_you_mean};
-use super::{Overrides, Sections, database, master_key};
+use super::{Overrides, Sections, database, master_key, shared};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -50,6 +50,7 @@ pub(super) fn compile(
         metrics_need_key: metrics_key.and_then(|f| f.bool(report)).unwrap_or_default(),
         allow_insecure,
         health_check: health_check(own, report),
+        shared: shared::compile(sections, env, report),
         shutdown_delay: delay.unwrap_or(DELAY),
         drain_timeout: drain.unwrap_or(DRAIN),
         callbacks: callbacks(&sections.litellm, report),

@@ -103,6 +103,13 @@ impl Request {
         &self.body
     }
 
+    /// Lets go of the body once nobody can be asked any more: an answer may take long. What was found in it stays.
+    pub fn forget_body(&mut self) {
+        if self.form.is_none() {
+            (self.body, self.members, self.extra) = (Bytes::new(), Vec::new(), Vec::new());
+        }
+    }
+
     /// What the body asks of the gateway.
     #[must_use]
     pub const fn controls(&self) -> &Controls {

@@ -36,46 +36,50 @@ fn prefixed(name: &HeaderName) -> Option<HeaderName> {
 }
 
 /// The prefixed forms of what providers usually send, none of it private: making one anew costs ten times
-/// a look-up.
+/// a look-up. They are static, as a name that is counted would be counted by all threads.
 static PREFIXED: Lazy<HeaderMap<HeaderName>> = Lazy::new(|| {
-    let name = |name: &&'static str| HeaderName::from_static(name);
-    USUAL.iter().map(name).filter_map(|name| Some((name.clone(), prefixed(&name)?))).collect()
+    let pair = |(name, prefixed)| (HeaderName::from_static(name), HeaderName::from_static(prefixed));
+    USUAL.into_iter().map(pair).collect()
 });
 
-const USUAL: [&str; 32] = [
-    "access-control-expose-headers",
-    "alt-svc",
-    "cache-control",
-    "cf-cache-status",
-    "cf-ray",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "date",
-    "etag",
-    "expires",
-    "openai-model",
-    "openai-organization",
-    "openai-processing-ms",
-    "openai-project",
-    "openai-version",
-    "pragma",
-    "request-id",
-    "server",
-    "strict-transport-security",
-    "vary",
-    "via",
-    "x-content-type-options",
-    "x-envoy-upstream-service-time",
-    "x-frame-options",
-    "x-ratelimit-limit-requests",
-    "x-ratelimit-limit-tokens",
-    "x-ratelimit-remaining-requests",
-    "x-ratelimit-remaining-tokens",
-    "x-ratelimit-reset-requests",
-    "x-ratelimit-reset-tokens",
-    "x-request-id",
-];
+macro_rules! usual {
+    ($($name:literal)*) => { [$(($name, concat!("llm_provider-", $name))),*] };
+}
+
+const USUAL: [(&str, &str); 32] = usual! {
+    "access-control-expose-headers"
+    "alt-svc"
+    "cache-control"
+    "cf-cache-status"
+    "cf-ray"
+    "content-encoding"
+    "content-length"
+    "content-type"
+    "date"
+    "etag"
+    "expires"
+    "openai-model"
+    "openai-organization"
+    "openai-processing-ms"
+    "openai-project"
+    "openai-version"
+    "pragma"
+    "request-id"
+    "server"
+    "strict-transport-security"
+    "vary"
+    "via"
+    "x-content-type-options"
+    "x-envoy-upstream-service-time"
+    "x-frame-options"
+    "x-ratelimit-limit-requests"
+    "x-ratelimit-limit-tokens"
+    "x-ratelimit-remaining-requests"
+    "x-ratelimit-remaining-tokens"
+    "x-ratelimit-reset-requests"
+    "x-ratelimit-reset-tokens"
+    "x-request-id"
+};
 
 fn names_secret(value: &HeaderValue, target: &Target) -> bool {
     repeats(value, target.secrets().map(Secret::expose))

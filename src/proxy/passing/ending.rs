@@ -46,10 +46,10 @@ pub(in crate::proxy) fn book(gateway: &Gateway, passing: &mut Passing) {
 }
 
 /// The call's record, for the metrics.
-pub(in crate::proxy) fn record(gateway: &Gateway, mut passing: Passing) -> Option<UsageRecord> {
+pub(in crate::proxy) fn record(gateway: &Gateway, mut passing: Passing) -> Option<Box<UsageRecord>> {
     book(gateway, &mut passing);
     match passing.books {
-        Books::Written(record) => Some(*record),
+        Books::Written(record) => Some(record),
         Books::Open(_) | Books::Closed => None,
     }
 }

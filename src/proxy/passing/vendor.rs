@@ -5,8 +5,7 @@ use super::meter::{self, Meter};
 use super::{Found, Passing, Who};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{Charge, Money, Prices, Usage, UsageRecord};
-use crate::limits::Permit;
-use crate::limits::{self, Ask, Expected};
+use crate::limits::{Ask, Expected, Manner, Permit};
 use crate::metering;
 use crate::providers::{Target, Vendor};
 use crate::proxy::admission::{self, Denied, Visitor};
@@ -15,7 +14,7 @@ use crate::proxy::phases::request;
 use crate::proxy::stage::{Books, Caller, Ctx, Refused, Stage};
 use crate::proxy::upload;
 use crate::proxy::{Gateway, body as bodies, settle, subrequest};
-use crate::runtime::{Estimate, Group, Snapshot};
+use crate::runtime::{Estimate, Group, Present, Snapshot};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
@@ -44,7 +43,7 @@ pub(super) async fn start(
     session: &mut Session,
     ctx: &mut Ctx,
     caller: Caller,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     found: Found,
 ) -> Result<bool> {
     let Some(vendor) = found.passage.vendor.clone() else { return Ok(false) };
@@ -68,7 +67,7 @@ pub(super) async fn start(
     };
     let counts = session.req_header().method == Method::POST;
     let asked = asked(&snapshot, &vendor, &found, body, counts);
-    let permit = match permit(&snapshot, &visitor, &asked) {
+    let permit = match permit(gateway, &snapshot, &visitor, &asked).await {
         Ok(permit) => permit,
         Err((error, headers)) => {
             let refused = Refused { headers, ..Refused::new(caller, error, key_hash) };
@@ -110,7 +109,12 @@ fn asked(snapshot: &Snapshot, vendor: &Vendor, found: &Found, body: Option<Bytes
 }
 
 /// Takes what the call will about need.
-fn permit(snapshot: &Snapshot, visitor: &Visitor, asked: &Asked) -> std::result::Result<Permit, Denied> {
+async fn permit(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    visitor: &Visitor,
+    asked: &Asked,
+) -> std::result::Result<Permit, Denied> {
     let alone = |error| (error, Vec::new());
     let bare = asked.model.split_once('/').map_or(&*asked.model, |(_, bare)| bare);
     let standing = &visitor.standing;
@@ -125,7 +129,7 @@ fn permit(snapshot: &Snapshot, visitor: &Visitor, asked: &Asked) -> std::result:
     let dear = asked.prices.as_ref().map_or(Money::ZERO, |prices| metering::cost(&expected, prices));
     let cost = if asked.counts { Expected::About(dear) } else { Expected::Free };
     snapshot.house.check_priced(&Estimate { tokens, cost, unpriced }, &gates, &asked.model).map_err(alone)?;
-    limits::admit(visitor.now, gates, Ask { tokens, cost }).map_err(|refusal| admission::refused(&refusal))
+    admission::admit(gateway, visitor.now, &gates, Ask { tokens, cost, manner: Manner::Decides }).await
 }
 
 /// The request's body, in the place of what Pingora replays.

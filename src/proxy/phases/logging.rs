@@ -23,9 +23,9 @@ pub(in crate::proxy) async fn run(gateway: &Gateway, session: &mut Session, ctx:
         _ => true,
     };
     let trace = ctx.stage.trace();
-    let Some(record) = settle::record(gateway, ctx.take(), delivered) else { return };
+    let Some(mut record) = settle::record(gateway, ctx.take(), delivered) else { return };
     if let Outcome::Interrupted(class) = &record.outcome {
         log::warn!("call {}: the upstream broke off in mid-answer: {class:?}", record.call_id.as_str());
     }
-    gateway.telemetry.finished(record, trace);
+    gateway.telemetry.finished(&mut record, trace);
 }

@@ -13,7 +13,7 @@ use crate::proxy::upload::{self, Form, Way};
 use crate::proxy::{
     Gateway, deposit, detour, passing, race, realtime, respond, searching, subrequest, tooling,
 };
-use crate::runtime::{self, Resolution, Snapshot, TurnWish};
+use crate::runtime::{self, Present, Resolution, Snapshot, TurnWish};
 use crate::upstream::wire::Wire;
 use http::{HeaderMap, HeaderName, Method};
 use pingora::Result;
@@ -77,20 +77,22 @@ async fn model_call(
     ctx: &mut Ctx,
     found: Match<'_>,
 ) -> Result<bool> {
-    let snapshot = gateway.runtime.load();
+    let snapshot = gateway.runtime.load_here();
     let caller = caller(gateway, session, ctx, found.route, found.kind);
     let is_googles = found.kind.is_googles();
     let Some((caller, visitor)) = visitor(gateway, &snapshot, session, ctx, (caller, is_googles)).await?
     else {
         return Ok(true);
     };
-    let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limits = (snapshot.config.server.max_body_bytes, snapshot.config.server.max_upload_bytes);
     let (request, way) = match take(session, &found, limits).await {
         Ok(Ok(taken)) => taken,
-        Ok(Err(error)) => return refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
+        Ok(Err(error)) => {
+            let key_hash = Some(visitor.standing.key_hash);
+            return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
+        }
         Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
+            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, Some(visitor.standing.key_hash))));
             return Err(error.into_down());
         }
     };
@@ -218,7 +220,7 @@ pub(in crate::proxy) struct Asked<'a> {
 pub(in crate::proxy) async fn admit(
     gateway: &Gateway,
     caller: Caller,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     mut visitor: Visitor,
     asked: Asked<'_>,
 ) -> std::result::Result<Box<Admitted>, Box<Refused>> {
@@ -246,7 +248,7 @@ pub(in crate::proxy) async fn admit(
     let turn = resolution.group.turn(&visitor.standing, &request, turns);
     let mut admitted = Box::new(Admitted {
         caller,
-        snapshot: Arc::clone(&snapshot),
+        snapshot,
         standing: visitor.standing,
         attribution,
         limits: Vec::new(),
@@ -270,7 +272,7 @@ pub(in crate::proxy) async fn admit(
     {
         return Err(Box::new(admitted.refuse(error, None)));
     }
-    match admission::permit(&admitted, visitor.now) {
+    match admission::permit(gateway, &admitted, visitor.now).await {
         Ok((permit, limits)) => {
             admitted.books = Books::Open(permit);
             admitted.limits = limits;

@@ -136,7 +136,8 @@ pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &mut Ctx)
     }
     match &mut ctx.stage {
         Stage::Attempting(attempt) => {
-            *body = end.then(|| attempt.body.clone()).filter(|body| !body.is_empty());
+            // Handed over: whoever is asked after a failure is asked anew.
+            *body = end.then(|| std::mem::take(&mut attempt.body)).filter(|body| !body.is_empty());
             if let Some(ticket) = attempt.quota.as_mut().filter(|_| end) {
                 ticket.sent();
             }

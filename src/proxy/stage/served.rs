@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A call that nothing is left of but its record.
 pub(in crate::proxy) struct Served {
-    pub(in crate::proxy) record: UsageRecord,
+    pub(in crate::proxy) record: Box<UsageRecord>,
     pub(in crate::proxy) trace: Option<Arc<Trace>>,
     pub(in crate::proxy) _in_flight: Option<InFlightGuard>,
 }

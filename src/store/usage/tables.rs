@@ -120,7 +120,7 @@ fn list(texts: &[Arc<str>]) -> Cell<'static> {
 pub(super) fn usage<'a>(
     record: &'a UsageRecord,
     id: &'a str,
-    api_base: Option<Arc<str>>,
+    (api_base, ip): (Option<Arc<str>>, Option<Arc<str>>),
     to: &mut Cells<'a>,
 ) {
     let own = record.attribution.as_deref();
@@ -147,7 +147,7 @@ pub(super) fn usage<'a>(
         of(|own| &own.customer),
         own.map_or(Cell::Null, |own| list(&own.tags)),
         of(|own| &own.session_id),
-        own.and_then(|own| own.ip).map_or(Cell::Null, |ip| Cell::Text(Cow::Owned(ip.to_string()))),
+        ip.map_or(Cell::Null, Cell::Shared),
         Cell::text(&record.requested_model),
         Cell::option(record.group.as_deref()),
         Cell::option(record.upstream_model.as_deref()),

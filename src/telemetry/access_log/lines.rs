@@ -1,26 +1,8 @@
 //! Lines that wait to be written.
 
-use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use crate::telemetry::threads::{self, THREADS};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
-
-/// Threads beyond so many share buffers.
-const BUFFERS: usize = 64;
-
-static THREADS: AtomicUsize = AtomicUsize::new(0);
-
-thread_local! {
-    static BUFFER: Cell<usize> = const { Cell::new(usize::MAX) };
-}
-
-fn buffer_of_this_thread() -> usize {
-    BUFFER.with(|buffer| {
-        if buffer.get() == usize::MAX {
-            buffer.set(THREADS.fetch_add(1, Ordering::Relaxed) % BUFFERS);
-        }
-        buffer.get()
-    })
-}
 
 /// On a cache line of its own, so that threads do not disturb each other.
 #[derive(Debug, Default)]
@@ -54,13 +36,13 @@ pub(super) struct Lines {
 impl Lines {
     /// Each buffer has room for about so many bytes.
     pub(super) fn new(room: usize) -> Self {
-        let buffers = std::iter::repeat_with(Buffer::default).take(BUFFERS).collect();
+        let buffers = std::iter::repeat_with(Buffer::default).take(THREADS).collect();
         Self { buffers, room, is_closed: AtomicBool::new(false) }
     }
 
     /// Appends a line.
     pub(super) fn push(&self, line: impl FnOnce(&mut Vec<u8>)) -> Pushed {
-        let Some(buffer) = self.buffers.get(buffer_of_this_thread()) else { return Pushed::Dropped };
+        let Some(buffer) = self.buffers.get(threads::this()) else { return Pushed::Dropped };
         let mut lines = buffer.lines.lock().unwrap_or_else(PoisonError::into_inner);
         let before = lines.len();
         if before >= self.room || self.is_closed.load(Ordering::Relaxed) {

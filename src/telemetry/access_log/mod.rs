@@ -10,6 +10,7 @@ mod lines;
 mod writer;
 
 use crate::domain::UsageRecord;
+use crate::telemetry::threads;
 use lines::{Lines, Pushed};
 use prometheus::IntCounter;
 use std::fs::{File, OpenOptions};
@@ -102,6 +103,7 @@ impl AccessLog {
         let (finished, done) = sync_channel(1);
         let writer = Writer::new(sink, path, Arc::clone(&desk), counters.failed.clone());
         let thread = thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            threads::step_back();
             writer.run();
             drop(finished);
         })?;

@@ -1,6 +1,7 @@
 //! Resolved series by what picks them, so that a finished call pays one look-up and no label hashing.
 
 use super::call::Key;
+use super::tally::Tally;
 use crate::domain::TargetId;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
@@ -10,16 +11,16 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 const SHARDS: usize = 16;
 
-struct Entry<S, V> {
+struct Entry<S, T> {
     target: Option<TargetId>,
     /// What was asked for, where and by whom: one after the other, because each allocation is a cache miss.
     words: Box<str>,
     shape: S,
-    value: Arc<V>,
+    value: T,
 }
 
 /// By the hash of the whole key, which is computed outside the lock and from borrowed parts.
-type Shard<S, V> = RwLock<HashMap<u64, Vec<Entry<S, V>>>>;
+type Shard<S, V> = RwLock<HashMap<u64, Vec<Entry<S, Arc<V>>>>>;
 
 /// A bounded map from [`Key`]s to resolved series. When full it stops remembering and still answers.
 pub(super) struct Cache<S, V> {
@@ -66,12 +67,57 @@ impl<S: Copy + Eq + Hash, V> Cache<S, V> {
     }
 }
 
-fn find<S: Copy + Eq, V>(entries: Option<&Vec<Entry<S, V>>>, key: &Key<'_, S>) -> Option<Arc<V>> {
+/// The same for one thread, with values of its own.
+pub(super) struct Own<S, V> {
+    entries: HashMap<u64, Vec<Entry<S, V>>>,
+    len: usize,
+    hasher: RandomState,
+}
+
+impl<S, V> Default for Own<S, V> {
+    fn default() -> Self {
+        Self { entries: HashMap::default(), len: 0, hasher: RandomState::default() }
+    }
+}
+
+impl<S: Copy + Eq + Hash, V: Tally> Own<S, V> {
+    /// Uses the value of a key, which is made at its first use and kept while there are fewer than `most`; false if it is
+    /// not kept, and so told at once.
+    pub(super) fn with(
+        &mut self,
+        key: &Key<'_, S>,
+        most: usize,
+        make: impl FnOnce() -> V,
+        using: impl Fn(&V),
+    ) -> bool {
+        let hash = self.hasher.hash_one(key);
+        let known = self.entries.get(&hash).and_then(|entries| entries.iter().find(|entry| entry.is(key)));
+        if let Some(entry) = known {
+            using(&entry.value);
+            return true;
+        }
+        let value = make();
+        using(&value);
+        if self.len >= most {
+            value.tell();
+            return false;
+        }
+        self.len += 1;
+        self.entries.entry(hash).or_default().push(Entry::new(key, value));
+        true
+    }
+
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().flatten().map(|entry| &entry.value)
+    }
+}
+
+fn find<S: Copy + Eq, V>(entries: Option<&Vec<Entry<S, Arc<V>>>>, key: &Key<'_, S>) -> Option<Arc<V>> {
     entries?.iter().find(|entry| entry.is(key)).map(|entry| Arc::clone(&entry.value))
 }
 
-impl<S: Copy + Eq, V> Entry<S, V> {
-    fn new(key: &Key<'_, S>, value: Arc<V>) -> Self {
+impl<S: Copy + Eq, T> Entry<S, T> {
+    fn new(key: &Key<'_, S>, value: T) -> Self {
         Self {
             target: key.target.cloned(),
             words: words(key).flat_map(|word| [word, END]).collect::<String>().into_boxed_str(),

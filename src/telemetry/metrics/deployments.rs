@@ -5,6 +5,7 @@ use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::latency::GROUP;
 use super::names::{Deployment, Names, TargetLabels};
+use super::tally::Ones;
 use crate::domain::ErrorKind;
 use prometheus::{Error, Gauge, IntCounter};
 
@@ -202,13 +203,9 @@ fn set_limit(family: &Family<Gauge>, labels: &LabelSet<'_>, limit: Option<u64>) 
 }
 
 impl AttemptHandles {
-    pub(super) fn count(&self) {
-        self.total.inc();
-        if let Some(success) = &self.success {
-            success.inc();
-        }
-        for failed in self.failure.iter().flatten() {
-            failed.inc();
-        }
+    pub(super) fn tally(&self) -> Ones {
+        let [failure, api_failed] =
+            self.failure.as_ref().map_or([None, None], |both| both.each_ref().map(Some));
+        Ones::of([Some(&self.total), self.success.as_ref(), failure, api_failed])
     }
 }

@@ -4,11 +4,12 @@ use super::Areas;
 use super::call::{AttemptShape, CallShape, Ending, Key, exception_class, whose};
 use super::deployments::AttemptHandles;
 use super::label::{Label, LabelSet, NONE};
-use super::latency::LatencyHandles;
+use super::latency::{LatencyHandles, LatencyTally};
 use super::names::Names;
 use super::requests::RequestHandles;
-use super::tokens::TokenHandles;
-use crate::domain::{TargetId, UsageRecord};
+use super::tally::{Ones, Tally};
+use super::tokens::{TokenHandles, TokenTally};
+use crate::domain::{Outcome, TargetId, UsageRecord};
 use crate::telemetry::spans::Spans;
 
 /// A finished call's series.
@@ -21,21 +22,43 @@ pub(super) struct CallHandles {
 }
 
 impl CallHandles {
-    /// Counts what a call cost besides: tokens and money, but no call.
-    pub(super) fn record_cost(&self, record: &UsageRecord) {
-        if let Some(tokens) = &self.tokens {
-            tokens.count(record);
+    pub(super) fn tally(&self) -> CallTally {
+        CallTally {
+            requests: self.requests.tally(),
+            tokens: self.tokens.as_ref().map(TokenHandles::tally),
+            latency: self.latency.as_ref().map(LatencyHandles::tally),
         }
     }
+}
 
+/// What one thread counted of such calls since it last told.
+pub(super) struct CallTally {
+    requests: Ones,
+    tokens: Option<TokenTally>,
+    latency: Option<LatencyTally>,
+}
+
+impl CallTally {
+    /// Counts a call; one that another one has outrun only by what it cost.
     pub(super) fn record(&self, record: &UsageRecord) {
-        self.requests.count();
         if let Some(tokens) = &self.tokens {
             tokens.count(record);
         }
+        if record.outcome == Outcome::Superseded {
+            return;
+        }
+        self.requests.count();
         if let Some(latency) = &self.latency {
             latency.observe(&Spans::of(record));
         }
+    }
+}
+
+impl Tally for CallTally {
+    fn tell(&self) {
+        self.requests.tell();
+        self.tokens.iter().for_each(TokenTally::tell);
+        self.latency.iter().for_each(LatencyTally::tell);
     }
 }
 

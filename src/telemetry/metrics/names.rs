@@ -11,6 +11,7 @@ use super::label::{Label, LabelSet, OTHER};
 use crate::domain::TargetId;
 use prometheus::Gauge;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What metrics say about a deployment. Built once for each deployment of a configuration.
@@ -74,8 +75,13 @@ pub struct Configured {
     pub end_users: bool,
 }
 
+/// Zero is nobody's.
+static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+
 /// The names of one configuration.
 pub(super) struct Names {
+    /// A number of their own.
+    pub(super) generation: u64,
     pub(super) targets: HashMap<TargetId, Deployment>,
     aliases: HashSet<Arc<str>>,
     master: Option<Arc<str>>,
@@ -94,6 +100,7 @@ impl Names {
             (id, Deployment { labels, remaining_requests, remaining_tokens })
         };
         Self {
+            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
             targets: targets.into_iter().map(deployment).collect(),
             aliases: aliases.into_iter().collect(),
             master,

@@ -3,6 +3,7 @@
 use super::call::{CallShape, Ending};
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
+use super::tally::Ones;
 use prometheus::{Error, IntCounter, IntGauge};
 
 const TOTAL: &[L] = &[
@@ -107,13 +108,7 @@ impl Requests {
 }
 
 impl RequestHandles {
-    pub(super) fn count(&self) {
-        self.total.inc();
-        if let Some(failed) = &self.failed {
-            failed.inc();
-        }
-        if let Some(served) = &self.served {
-            served.inc();
-        }
+    pub(super) fn tally(&self) -> Ones {
+        Ones::of([Some(&self.total), self.failed.as_ref(), self.served.as_ref()])
     }
 }

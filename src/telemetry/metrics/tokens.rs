@@ -4,7 +4,11 @@ use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::requests::SERVED;
 use crate::domain::{Usage, UsageRecord};
+use prometheus::core::{AtomicF64, AtomicU64, GenericLocalCounter};
 use prometheus::{Counter, Error, IntCounter};
+
+type LocalCounter = GenericLocalCounter<AtomicF64>;
+type LocalIntCounter = GenericLocalCounter<AtomicU64>;
 use smallvec::SmallVec;
 
 const TOKENS: &[L] = &[
@@ -102,6 +106,27 @@ impl Tokens {
 }
 
 impl TokenHandles {
+    pub(super) fn tally(&self) -> TokenTally {
+        TokenTally {
+            details: self.details.iter().map(|(count, series)| (*count, series.local())).collect(),
+            spend: self.spend.local(),
+            total: self.total.local(),
+            input: self.input.local(),
+            output: self.output.local(),
+        }
+    }
+}
+
+/// What one thread counted since it last told.
+pub(super) struct TokenTally {
+    details: SmallVec<[(Count, LocalIntCounter); 2]>,
+    spend: LocalCounter,
+    total: LocalIntCounter,
+    input: LocalIntCounter,
+    output: LocalIntCounter,
+}
+
+impl TokenTally {
     pub(super) fn count(&self, record: &UsageRecord) {
         // A counter must not go down, whatever a price table says.
         self.spend.inc_by(record.cost.dollars().max(0.0));
@@ -111,5 +136,14 @@ impl TokenHandles {
         for (count, series) in &self.details {
             series.inc_by(count(&record.usage));
         }
+    }
+
+    pub(super) fn tell(&self) {
+        self.spend.flush();
+        let tokens = [&self.total, &self.input, &self.output];
+        tokens
+            .into_iter()
+            .chain(self.details.iter().map(|(_, series)| series))
+            .for_each(LocalIntCounter::flush);
     }
 }
