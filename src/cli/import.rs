@@ -51,7 +51,12 @@ fn bring_over(arguments: &ImportLiteLlm) -> Result<Report, Failure> {
     let config = compile(arguments)?.config;
     let zone =
         config.spending.time_zone.as_deref().and_then(|name| Zone::named(name).ok()).unwrap_or(Zone::UTC);
-    let options = Options { apply: arguments.apply, overwrite: arguments.overwrite, zone };
+    let options = Options {
+        apply: arguments.apply,
+        overwrite: arguments.overwrite,
+        zone,
+        vault: config.stored.vault.clone(),
+    };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut source = open(&arguments.from).await?;

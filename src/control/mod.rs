@@ -18,11 +18,13 @@ pub mod routes;
 mod tests;
 mod verbs;
 
+use crate::domain::{ApiError, ErrorKind};
 use crate::runtime::{Directory, Reloader, RuntimeHandle};
 use crate::store::Store;
 use crate::telemetry::Telemetry;
 use axum::Router;
 use axum::routing::MethodRouter;
+use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -43,6 +45,22 @@ pub struct Control {
     pub draining: Arc<AtomicBool>,
     /// The log level, as readiness reports it.
     pub log_level: log::LevelFilter,
+    /// Waits until the calls that have ended are booked; false if that takes too long.
+    pub booked: Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>,
+}
+
+impl Control {
+    /// Waits until what was spent before is in the counters, so that it is not added to what they are set to.
+    ///
+    /// # Errors
+    /// The books are behind.
+    async fn must_be_booked(&self) -> Result<(), ApiError> {
+        if (self.booked)().await {
+            return Ok(());
+        }
+        let words = "Calls that have ended are not booked yet, so their spend cannot be set. Try again soon.";
+        Err(ApiError::new(ErrorKind::DatabaseAway, words))
+    }
 }
 
 /// The whole control plane.

@@ -80,6 +80,16 @@ pub static ALL: &[Route] = &[
         handler: || get(api::spend::activity::cache_hits),
     },
     Route {
+        path: "/global/activity/exceptions",
+        access: Access::Spend,
+        handler: || get(api::spend::exceptions::run),
+    },
+    Route {
+        path: "/global/activity/exceptions/deployment",
+        access: Access::Spend,
+        handler: || get(api::spend::exceptions::by_deployment),
+    },
+    Route {
         path: "/global/activity/model",
         access: Access::Spend,
         handler: || get(api::spend::activity::by_model),

@@ -57,6 +57,7 @@ pub(super) async fn control_of(yaml: &str, store: Store) -> Control {
         telemetry: Arc::new(Telemetry::start(Settings::default()).unwrap()),
         draining: Arc::new(AtomicBool::new(false)),
         log_level: log::LevelFilter::Info,
+        booked: Arc::new(|| Box::pin(async { true })),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod cohere;
 pub mod converse;
 mod flow;
 pub mod form;
+mod gather;
 pub mod gemini;
 pub mod hub;
 pub mod json;
@@ -28,6 +29,7 @@ pub mod tee;
 pub mod translate;
 
 pub use flow::{Flow, Translation};
+pub use gather::Gather;
 pub use shape::{Shape, ShapeParams};
 
 use crate::domain::{ApiError, EndpointKind, Failure, UpstreamClass};

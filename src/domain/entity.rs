@@ -129,6 +129,8 @@ impl UserRole {
 pub struct UserFacts {
     /// Its id.
     pub id: Arc<str>,
+    /// Its address.
+    pub email: Option<Arc<str>>,
     /// What it may do.
     pub role: UserRole,
     /// Models its keys may call when they have no team; none means all.
@@ -190,7 +192,7 @@ pub struct CustomerFacts {
     pub id: Arc<str>,
     /// Whether it was switched off.
     pub blocked: bool,
-    /// The model it gets whatever it asks for.
+    /// The model it gets when it names none that there is.
     pub default_model: Option<Arc<str>>,
     /// Limits on its speed.
     pub rates: RateTerms,
@@ -203,6 +205,8 @@ pub struct CustomerFacts {
 pub struct OrganizationFacts {
     /// Its id.
     pub id: Arc<str>,
+    /// What people call it.
+    pub alias: Option<Arc<str>>,
     /// Models its keys may call; none means all.
     pub models: Vec<Arc<str>>,
     /// Limits on the speed of all its keys together.

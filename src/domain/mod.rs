@@ -10,6 +10,8 @@ mod digest;
 pub mod entity;
 pub mod error;
 pub mod failure;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod id;
 pub mod money;
 pub mod period;

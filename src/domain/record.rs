@@ -69,12 +69,16 @@ pub struct Attribution {
     pub key_alias: Option<Arc<str>>,
     /// The key's owner.
     pub user_id: Option<Arc<str>>,
+    /// Its address. Only the process that served the call knows it.
+    pub user_email: Option<Arc<str>>,
     /// The key's team.
     pub team_id: Option<Arc<str>>,
     /// That team's alias.
     pub team_alias: Option<Arc<str>>,
     /// The key's organization.
     pub organization_id: Option<Arc<str>>,
+    /// That organization's alias. Only the process that served the call knows it.
+    pub organization_alias: Option<Arc<str>>,
     /// The end user that the client named.
     pub customer: Option<Arc<str>>,
     /// Labels of the request, the key and the team.

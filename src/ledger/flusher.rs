@@ -86,7 +86,7 @@ impl Flusher {
             }
             self.clean().await;
             let look = if self.last >= MANY && self.store.is_file() { LONG_LOOK } else { LOOK };
-            drop(tokio::time::timeout(look, self.shared.closing.notified()).await);
+            drop(tokio::time::timeout(look, self.shared.wake.notified()).await);
         }
         self.end().await;
     }
@@ -113,7 +113,7 @@ impl Flusher {
         }
         let nothing = Booking {
             records: &[],
-            api_base: &|_| None,
+            deployed: &|_| None,
             rows: false,
             progress: &[],
             gone: &std::mem::take(&mut self.gone),
@@ -181,10 +181,10 @@ impl Flusher {
 
     async fn book(&mut self, batch: &Batch) -> Result<(), GaveUp> {
         let bookkeeper = Arc::clone(&self.bookkeeper);
-        let api_base = move |target: &_| bookkeeper.api_base(target);
+        let deployed = move |target: &_| bookkeeper.deployed(target);
         let booking = Booking {
             records: &batch.records,
-            api_base: &api_base,
+            deployed: &deployed,
             rows: self.shared.settings.rows,
             progress: &batch.progress,
             gone: &self.gone,
@@ -249,7 +249,7 @@ impl Flusher {
                 return Err(GaveUp);
             }
             let jittered = wait.mul_f64(0.5 + fastrand::f64());
-            drop(tokio::time::timeout(jittered, self.shared.closing.notified()).await);
+            drop(tokio::time::timeout(jittered, self.shared.wake.notified()).await);
             wait = (wait * 2).min(WAIT.1);
         }
     }

@@ -36,7 +36,7 @@ pub use settings::{LedgerSettings, OnFull};
 pub use stats::LedgerStats;
 
 use crate::domain::{CounterId, Money, TargetId, UsageRecord};
-use crate::store::Store;
+use crate::store::{Deployed, Store};
 use crate::telemetry;
 use flusher::Flusher;
 use journal::{Folders, Lane, NotAppended, Segment, Space};
@@ -67,8 +67,8 @@ pub trait Bookkeeper: Send + Sync + 'static {
     /// (unix milliseconds, 0 without a period). Called on the flusher's thread.
     fn written(&self, counter: &CounterId, total: Money, period_end: i64, amount: Money);
 
-    /// The base URL of a deployment, for its rows.
-    fn api_base(&self, _target: &TargetId) -> Option<Arc<str>> {
+    /// What is known of a deployment, for its rows.
+    fn deployed(&self, _target: &TargetId) -> Option<Deployed> {
         None
     }
 }
@@ -105,7 +105,8 @@ struct Shared {
     started: Instant,
     /// Set when the flusher is to end, with what it has done by then.
     close_by: Mutex<Option<Instant>>,
-    closing: Notify,
+    /// Makes the flusher look at once.
+    wake: Notify,
     ended: AtomicBool,
 }
 
@@ -206,7 +207,7 @@ impl Ledger {
             counts: Counts::default(),
             started: Instant::now(),
             close_by: Mutex::new(None),
-            closing: Notify::new(),
+            wake: Notify::new(),
             ended: AtomicBool::new(false),
             settings: settings.clone(),
         });
@@ -256,12 +257,37 @@ impl Ledger {
         self.shared.stats()
     }
 
+    /// Waits until all that was appended before is booked; false if that takes longer than `within`.
+    pub async fn catches_up(&self, within: Duration) -> bool {
+        let shared = &self.shared;
+        let marks: Vec<(u64, u64)> = {
+            let segments = shared.segments();
+            let waiting = segments.iter().filter(|segment| segment.waiting() > 0);
+            waiting.map(|segment| (segment.id(), segment.written())).collect()
+        };
+        let by = Instant::now() + within;
+        loop {
+            // A segment that was given back is booked to its end.
+            let is_behind = marks.iter().any(|(id, to)| {
+                shared.segments().iter().any(|segment| segment.id() == *id && segment.booked() < *to)
+            });
+            if !is_behind {
+                return true;
+            }
+            if Instant::now() >= by {
+                return false;
+            }
+            shared.wake.notify_one();
+            tokio::time::sleep(CATCH_UP_LOOK).await;
+        }
+    }
+
     /// Books everything and ends; what is not booked after `within` stays in the journal for the next start.
     /// Records that are appended later are as safe, and booked at the next start.
     pub fn close(&self, within: Duration) {
         let Some(ends) = self.ends.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         *self.shared.close_by.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + within);
-        self.shared.closing.notify_one();
+        self.shared.wake.notify_one();
         if ends.flusher.recv_timeout(within + GRACE) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
             log::warn!("ledger: the database does not answer; the rest is booked at the next start");
         }
@@ -277,6 +303,8 @@ impl Ledger {
     }
 }
 
+/// Time between two looks at whether the flusher has caught up.
+const CATCH_UP_LOOK: Duration = Duration::from_millis(10);
 /// A lost record is logged once for so many.
 const LOG_EACH: u64 = 1000;
 /// What the flusher may take beyond its deadline to notice it.

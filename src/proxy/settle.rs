@@ -3,7 +3,7 @@
 use super::Gateway;
 use super::media;
 use super::passing;
-use super::phases::response_body::estimated;
+use super::phases::response_body::{estimated, given};
 use super::race;
 use super::stage::{
     Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage, Superseded,
@@ -76,7 +76,7 @@ struct Ending {
     outcome: Outcome,
     failure: Option<UpstreamClass>,
     response_id: Option<Arc<str>>,
-    /// The answer, if it is a whole one.
+    /// The answer, if it is a whole one, or a stream that is kept.
     answer: Option<Bytes>,
 }
 
@@ -122,6 +122,8 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
         Meter::Tail { .. } => None,
     };
     let (usage, source, units) = relay_usage(relay);
+    let admitted = &relay.attempt.admitted;
+    let said = relay.kept.take().map(|kept| kept.text(admitted.caller.inbound(), || given(admitted)));
     let ending = Ending {
         timings: relay.timings(Instant::now()),
         usage: (usage, source),
@@ -129,7 +131,7 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
         outcome,
         failure,
         response_id,
-        answer: None,
+        answer: said,
     };
     book(gateway, &mut relay.attempt, ending);
 }
@@ -300,7 +302,7 @@ pub(super) fn close(gateway: &Gateway, permit: Permit, tokens: u64, cost: Money)
     settled.charges.into_vec()
 }
 
-/// What was said, if it is to be kept. Of a stream only the request is.
+/// What was said, if it is to be kept.
 fn content(admitted: &Admitted, answer: Option<&Bytes>) -> Option<Box<Content>> {
     admitted.snapshot.config.spending.ledger.keeps_content.then(|| {
         let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();

@@ -24,7 +24,7 @@ impl Directory {
         all.extend(teams.map(|team| known(Scope::Team, &team, team.alias.clone(), now)));
         all.extend(self.users.all().take(MOST).map(|user| known(Scope::User, &user, None, now)));
         let organizations = self.organizations.all().take(MOST);
-        all.extend(organizations.map(|organization| known(Scope::Organization, &organization, None, now)));
+        all.extend(organizations.map(|one| known(Scope::Organization, &one, one.alias.clone(), now)));
         all.extend(
             self.customers.all().take(MOST).map(|customer| known(Scope::Customer, &customer, None, now)),
         );

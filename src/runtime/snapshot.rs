@@ -156,6 +156,12 @@ impl Snapshot {
         resolution.ok_or_else(|| unknown_model(self, kind, requested))
     }
 
+    /// Whether a caller's name for a model stands for something.
+    #[must_use]
+    pub fn knows(&self, standing: &Standing, requested: &str) -> bool {
+        !requested.is_empty() && self.resolve(standing.alias(requested)).is_some()
+    }
+
     /// Whether some public name has a star: an unknown name is then told apart differently.
     #[must_use]
     pub fn has_wildcard(&self) -> bool {

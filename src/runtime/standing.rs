@@ -105,6 +105,12 @@ impl Standing {
         Ok(())
     }
 
+    /// The model that the end user gets when a call names none that there is.
+    #[must_use]
+    pub fn default_model(&self) -> Option<Arc<str>> {
+        self.customer.as_ref()?.default_model.clone()
+    }
+
     /// Whether the key may be used now, from there, on this path.
     ///
     /// # Errors
@@ -236,9 +242,14 @@ impl Standing {
         Attribution {
             key_alias: key.and_then(|key| key.alias.clone()),
             user_id: key.and_then(|key| key.user_id.clone()),
+            user_email: self.user.as_ref().and_then(|user| user.email.clone()),
             team_id: key.and_then(|key| key.team_id.clone()),
             team_alias: team.and_then(|team| team.alias.clone()),
             organization_id: self.organization.as_ref().map(|organization| Arc::clone(&organization.id)),
+            organization_alias: self
+                .organization
+                .as_ref()
+                .and_then(|organization| organization.alias.clone()),
             tags,
             ..Attribution::default()
         }

@@ -6,8 +6,9 @@ use crate::domain::{CounterId, Money, TargetId, unix_ms};
 use crate::ledger::{Bookkeeper, Ledger, LedgerSettings, OnFull};
 use crate::limits::Meters;
 use crate::runtime::RuntimeHandle;
-use crate::store::Store;
+use crate::store::{Deployed, Store};
 use crate::telemetry::{LedgerGauges, Telemetry};
+use futures::future::BoxFuture;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
@@ -17,6 +18,9 @@ const JOURNAL: &str = "journal";
 const PRUNE: Duration = Duration::from_secs(60);
 /// At the end the database is waited for so long; what is left is booked at the next start.
 pub(super) const CLOSE: Duration = Duration::from_secs(10);
+
+/// Whoever sets what was spent waits so long for the books.
+const CATCH_UP: Duration = Duration::from_secs(5);
 
 struct Clerk {
     meters: Arc<Meters>,
@@ -30,9 +34,12 @@ impl Bookkeeper for Clerk {
         }
     }
 
-    fn api_base(&self, target: &TargetId) -> Option<Arc<str>> {
+    fn deployed(&self, target: &TargetId) -> Option<Deployed> {
         let snapshot = self.runtime.load();
-        snapshot.deployment(target).map(|deployment| Arc::clone(&deployment.labels.base))
+        snapshot.deployment(target).map(|deployment| Deployed {
+            group: Arc::from(deployment.target.group.as_str()),
+            api_base: Arc::clone(&deployment.labels.base),
+        })
     }
 }
 
@@ -48,6 +55,15 @@ pub(super) fn open(
     let settings = settings(&config.spending.ledger, config.server.data_dir.join(JOURNAL), workers);
     let ledger = Ledger::open(settings, store, Arc::new(Clerk { meters, runtime }), control.clone())?;
     Ok(Arc::new(ledger))
+}
+
+/// Waits until the calls that have ended are booked, for whoever sets what was spent.
+pub(super) fn booked(ledger: &Arc<Ledger>) -> Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync> {
+    let ledger = Arc::clone(ledger);
+    Arc::new(move || {
+        let ledger = Arc::clone(&ledger);
+        Box::pin(async move { ledger.catches_up(CATCH_UP).await })
+    })
 }
 
 fn settings(config: &LedgerConfig, folder: std::path::PathBuf, lanes: usize) -> LedgerSettings {

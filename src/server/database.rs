@@ -1,7 +1,7 @@
 //! The database at the start, and what other processes change in it.
 
-use crate::limits::Zone;
 use crate::runtime::{Directory, Reloader};
+use crate::store::import::Options;
 use crate::store::{DatabaseSettings, MODELS, Store, StoreError};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -16,29 +16,30 @@ const KEEP: Duration = Duration::from_secs(600);
 /// Looks between two sweeps of old changes.
 const SWEEP: u32 = 200;
 
-/// Opens the database. A file must be usable; a server that is away is waited for while traffic is served.
-pub(super) async fn open(settings: &DatabaseSettings, zone: Zone) -> Result<Store, StoreError> {
+/// Opens the database. A file must be usable; a server that is away is waited for while traffic is served. What a
+/// LiteLLM has in it is brought over as `moving` says.
+pub(super) async fn open(settings: &DatabaseSettings, moving: Options) -> Result<Store, StoreError> {
     let store = Store::connect(settings)?;
     match store.migrate().await {
         Ok(()) => {
-            move_in(&store, settings, &zone).await;
+            move_in(&store, settings, &moving).await;
             Ok(store)
         }
         Err(StoreError::Away(why)) if !store.is_file() => {
             log::error!("the database is away, virtual keys are not known until it is back: {why}");
-            tokio::spawn(migrate_later(store.clone(), settings.clone(), zone));
+            tokio::spawn(migrate_later(store.clone(), settings.clone(), moving));
             Ok(store)
         }
         Err(error) => Err(error),
     }
 }
 
-async fn migrate_later(store: Store, settings: DatabaseSettings, zone: Zone) {
+async fn migrate_later(store: Store, settings: DatabaseSettings, moving: Options) {
     loop {
         tokio::time::sleep(Duration::from_secs(1)).await;
         match store.migrate().await {
             Ok(()) => {
-                move_in(&store, &settings, &zone).await;
+                move_in(&store, &settings, &moving).await;
                 return log::info!("the database is there");
             }
             Err(StoreError::Away(_)) => {}
@@ -53,8 +54,8 @@ pub(super) async fn follow_models(reloader: Arc<Reloader>) {
 }
 
 /// Takes over what a LiteLLM has in this database, the first time that it is served from here.
-async fn move_in(store: &Store, settings: &DatabaseSettings, zone: &Zone) {
-    match store.import_own(settings, zone).await {
+async fn move_in(store: &Store, settings: &DatabaseSettings, moving: &Options) {
+    match store.import_own(settings, moving).await {
         Ok(None) => {}
         Ok(Some(report)) if report.is_idle() => {}
         Ok(Some(report)) => {

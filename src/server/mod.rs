@@ -28,7 +28,7 @@ use crate::limits::Meters;
 use crate::proxy::Gateway;
 use crate::runtime::{Directory, Hooks, PrepareError, Reloader, zone};
 use crate::shared::Prepared;
-use crate::store::StoreError;
+use crate::store::{StoreError, import};
 use crate::telemetry::{Settings, StartError, Target, Telemetry, Tracer, Wanted};
 use crate::upstream::{Probe, Upstreams};
 use bridge::Bridge;
@@ -122,7 +122,9 @@ fn compose(
     let (probe, every) = probe(&config.server.health_check);
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
-    let store = control_runtime.block_on(database::open(&config.server.database, zone))?;
+    let vault = config.stored.vault.clone();
+    let moving = import::Options { apply: true, overwrite: false, zone, vault };
+    let store = control_runtime.block_on(database::open(&config.server.database, moving))?;
     let sharing = config.server.shared.clone().map(Prepared::new);
     let meters = Meters::new(WINDOW_MS, MOST_COUNTERS);
     let meters = Arc::new(sharing.iter().fold(meters, |meters, prepared| meters.shared(prepared.sharing())));
@@ -156,6 +158,7 @@ fn compose(
         telemetry: Arc::clone(&telemetry),
         draining: Arc::clone(&unready),
         log_level: log::max_level(),
+        booked: books::booked(&ledger),
     });
     let asked = Arc::clone(&upstreams);
     control_runtime.spawn(async move { asked.ask_stations().await });

@@ -189,6 +189,7 @@ impl Facts<'_> {
     fn user(&self, id: &str) -> UserFacts {
         UserFacts {
             id: Arc::from(id),
+            email: self.text("user_email"),
             role: self.text("user_role").and_then(|role| UserRole::from_name(&role)).unwrap_or_default(),
             models: self.texts("models"),
             rates: self.rates(),
@@ -307,6 +308,7 @@ impl Store {
             let facts = Facts(&doc);
             OrganizationFacts {
                 id: Arc::from(id),
+                alias: facts.text("organization_alias"),
                 models: facts.texts("models"),
                 rates: facts.rates(),
                 budget: facts.budget(false),

@@ -32,6 +32,7 @@ static ALL: &[Migration] = &[
     migration!(3, "003_import"),
     migration!(4, "004_lists"),
     migration!(5, "005_find"),
+    migration!(6, "006_books"),
 ];
 
 /// Any number that no other program is likely to lock.

@@ -9,6 +9,7 @@ mod backup;
 mod changes;
 mod db;
 mod facts;
+mod farewell;
 pub mod import;
 mod migrate;
 mod query;
@@ -31,11 +32,11 @@ pub use query::{Filter, Listing, MOST_COUNTED, Order, Query, SPENT};
 pub use settings::{DatabaseSettings, InvalidUrl, Target};
 pub use spend::Spent;
 pub use table::{
-    ALL as TABLES, BUDGETS, CREDENTIALS, CUSTOMERS, Doc, KEYS, MEMBERS, MODELS, ORGANIZATIONS, SETTINGS,
-    TEAMS, Table, USERS,
+    ALL as TABLES, BUDGETS, CREDENTIALS, CUSTOMERS, DELETED_KEYS, Doc, KEYS, MEMBERS, MODELS, ORGANIZATIONS,
+    PROJECTS, SETTINGS, TAGS, TEAMS, Table, USERS,
 };
 pub use usage::{
-    Booked, Booking, CallColumn, CallOrder, CallQuery, CallRow, CounterTotal, Dimension, KeyName, MOST_CALLS,
-    Progress, Source, SumOrder, SumQuery, Sums, Verified,
+    Booked, Booking, CallColumn, CallOrder, CallQuery, CallRow, CounterTotal, Deployed, Dimension, KeyName,
+    LimitedDay, MOST_CALLS, Progress, Source, SumOrder, SumQuery, Sums, Verified,
 };
 pub use vault::{SealError, Vault, is_sealed};

@@ -55,6 +55,21 @@ pub static KEYS: Table = table!(
         "expires"
     ]
 );
+/// Keys that were deleted, each with its digest as `token`; the id is random, because a key may be made anew.
+pub static DELETED_KEYS: Table = table!(
+    "deleted_key",
+    [
+        "token",
+        "key_alias",
+        "key_name",
+        "user_id",
+        "team_id",
+        "organization_id",
+        "created_by",
+        "created_at",
+        "expires"
+    ]
+);
 /// Internal users.
 pub static USERS: Table = table!(
     "user",
@@ -74,12 +89,29 @@ pub static BUDGETS: Table = table!("budget", ["created_at"]);
 pub static MODELS: Table = table!("model", ["model_name", "created_at"]);
 /// Named credentials.
 pub static CREDENTIALS: Table = table!("credential", ["created_at"]);
+/// Projects that were brought over from LiteLLM.
+pub static PROJECTS: Table = table!("project", ["team_id", "created_at"]);
+/// Labels with a row of their own, brought over from LiteLLM; the id is the label.
+pub static TAGS: Table = table!("tag", ["created_at"]);
 /// Settings changed at run time.
 pub static SETTINGS: Table = table!("setting", []);
 
 /// Every table.
-pub static ALL: [&Table; 10] =
-    [&KEYS, &USERS, &TEAMS, &MEMBERS, &CUSTOMERS, &ORGANIZATIONS, &BUDGETS, &MODELS, &CREDENTIALS, &SETTINGS];
+pub static ALL: [&Table; 13] = [
+    &KEYS,
+    &DELETED_KEYS,
+    &USERS,
+    &TEAMS,
+    &MEMBERS,
+    &CUSTOMERS,
+    &ORGANIZATIONS,
+    &BUDGETS,
+    &MODELS,
+    &CREDENTIALS,
+    &PROJECTS,
+    &TAGS,
+    &SETTINGS,
+];
 
 /// Writers of one row that may come in between before a change gives up.
 const TRIES: u32 = 20;

@@ -4,8 +4,8 @@
 
 use super::db::Db;
 use super::{
-    DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, query,
-    rotate, spend, usage,
+    DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, farewell,
+    query, rotate, spend, usage,
 };
 use crate::domain::{CounterId, KeyDigest, Money, Scope};
 use serde_json::{Value, json};
@@ -202,6 +202,8 @@ fn statements(is_file: bool) -> Vec<String> {
         spend::OF_ENTITY,
         spend::SET,
         spend::FORGET,
+        farewell::TAKE,
+        farewell::TAKE_SPENT,
     ];
     let tables = TABLES.iter().flat_map(|t| [t.get, t.insert, t.update, t.delete].map(str::to_owned));
     let searches = TABLES.iter().flat_map(|t| {

@@ -5,7 +5,11 @@ use crate::support::{run, tollgate};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use tollgate::domain::Secret;
+use tollgate::store::Vault;
 
+/// LiteLLM's key for credentials, and ours.
+const SALT: &str = "salt-canary-8d1e";
 const ROBOT: &str = "sk-robot-canary-1f0a";
 const PERSON: &str = "sk-person-canary-2e9b";
 
@@ -22,7 +26,13 @@ async fn everything(schema: &Schema) -> Vec<String> {
     all
 }
 
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 16] = [
+    "LiteLLM_CredentialsTable",
+    "LiteLLM_ProjectTable",
+    "LiteLLM_TagTable",
+    "LiteLLM_DailyUserSpend",
+    "LiteLLM_DailyTagSpend",
+    "LiteLLM_TableOfTomorrow",
     "LiteLLM_BudgetTable",
     "LiteLLM_UserTable",
     "LiteLLM_ModelTable",
@@ -38,6 +48,9 @@ const TABLES: [&str; 10] = [
 /// LiteLLM's tables with the rows of a small company.
 pub(crate) fn litellm() -> String {
     let (robot, person, session) = (sha256(ROBOT), sha256(PERSON), sha256("sk-session"));
+    let vault = Vault::new(&[Secret::new(SALT).unwrap()]);
+    // LiteLLM's form is ours without what names the key.
+    let sealed = vault.seal("named-canary").unwrap().rsplit(':').next().unwrap().to_owned();
     format!(
         r#"
 CREATE TABLE "LiteLLM_BudgetTable" (
@@ -80,6 +93,42 @@ CREATE TABLE "LiteLLM_ProxyModelTable" (
     model_id text PRIMARY KEY, model_name text NOT NULL, litellm_params jsonb NOT NULL, model_info jsonb,
     created_at timestamp(3) NOT NULL DEFAULT now(), created_by text NOT NULL);
 CREATE TABLE "LiteLLM_SpendLogs" (request_id text PRIMARY KEY, spend double precision NOT NULL);
+CREATE TABLE "LiteLLM_CredentialsTable" (
+    credential_id text PRIMARY KEY, credential_name text UNIQUE NOT NULL, credential_values jsonb NOT NULL,
+    credential_info jsonb, created_at timestamp(3) NOT NULL DEFAULT now(), created_by text NOT NULL);
+CREATE TABLE "LiteLLM_ProjectTable" (
+    project_id text PRIMARY KEY, project_alias text, team_id text, budget_id text, metadata jsonb NOT NULL DEFAULT '{{}}',
+    models text[], spend double precision NOT NULL DEFAULT 0, model_rpm_limit jsonb NOT NULL DEFAULT '{{}}',
+    blocked boolean NOT NULL DEFAULT false, created_at timestamp(3) NOT NULL DEFAULT now());
+CREATE TABLE "LiteLLM_TagTable" (
+    tag_name text PRIMARY KEY, description text, models text[], spend double precision NOT NULL DEFAULT 0, budget_id text);
+CREATE TABLE "LiteLLM_DailyUserSpend" (
+    id text PRIMARY KEY, user_id text, date text NOT NULL, api_key text NOT NULL, model text, model_group text,
+    custom_llm_provider text, mcp_namespaced_tool_name text, endpoint text, prompt_tokens bigint NOT NULL DEFAULT 0,
+    completion_tokens bigint NOT NULL DEFAULT 0, cache_read_input_tokens bigint NOT NULL DEFAULT 0,
+    cache_creation_input_tokens bigint NOT NULL DEFAULT 0, spend double precision NOT NULL DEFAULT 0,
+    api_requests bigint NOT NULL DEFAULT 0, successful_requests bigint NOT NULL DEFAULT 0,
+    failed_requests bigint NOT NULL DEFAULT 0, created_at timestamp(3) NOT NULL DEFAULT now());
+CREATE TABLE "LiteLLM_DailyTagSpend" (
+    id text PRIMARY KEY, tag text, date text NOT NULL, api_key text NOT NULL, model text, model_group text,
+    custom_llm_provider text, endpoint text, prompt_tokens bigint NOT NULL DEFAULT 0,
+    completion_tokens bigint NOT NULL DEFAULT 0, spend double precision NOT NULL DEFAULT 0,
+    api_requests bigint NOT NULL DEFAULT 0, successful_requests bigint NOT NULL DEFAULT 0,
+    failed_requests bigint NOT NULL DEFAULT 0);
+CREATE TABLE "LiteLLM_TableOfTomorrow" (id int);
+
+INSERT INTO "LiteLLM_CredentialsTable" (credential_id, credential_name, credential_values, created_by)
+    VALUES ('1', 'up', '{{"api_key": "{sealed}"}}', 'admin');
+INSERT INTO "LiteLLM_ProjectTable" (project_id, project_alias, team_id, models, spend) VALUES ('p1', 'Gate', 't1', '{{m}}', 0.5);
+INSERT INTO "LiteLLM_TagTable" VALUES ('prod', 'what is served', '{{}}', 0.25, 'b1');
+INSERT INTO "LiteLLM_DailyUserSpend" (id, user_id, date, api_key, model, model_group, custom_llm_provider, endpoint,
+        prompt_tokens, completion_tokens, spend, api_requests, successful_requests, failed_requests)
+    VALUES ('d1', NULL, '2026-01-02', '{robot}', 'openai/m', 'm', 'openai', '/v1/chat/completions', 110, 70, 0.125, 3, 2, 1),
+           ('d2', 'u1', '2026-01-03', '{person}', 'openai/m', 'm', 'openai', NULL, 1, 2, 0.0625, 1, 1, 0),
+           ('d3', 'u1', 'yesterday', '{person}', 'openai/m', 'm', 'openai', NULL, 1, 2, 0.0625, 1, 1, 0);
+INSERT INTO "LiteLLM_DailyTagSpend" (id, tag, date, api_key, model, model_group, custom_llm_provider, spend, api_requests)
+    VALUES ('g1', 'prod', '2026-01-02', '{robot}', 'openai/m', 'm', 'openai', 0.125, 3);
+INSERT INTO "LiteLLM_TableOfTomorrow" VALUES (1), (2);
 
 INSERT INTO "LiteLLM_BudgetTable" (budget_id, max_budget, rpm_limit, budget_duration, budget_reset_at, created_by, updated_by)
     VALUES ('b1', 1.5, 60, '30d', '2100-01-01', 'admin', 'admin');
@@ -115,6 +164,7 @@ pub(crate) async fn import(folder: &Path, from: &str, to: &str, arguments: &[&st
     if !to.is_empty() {
         command.env("DATABASE_URL", to);
     }
+    command.env("LITELLM_SALT_KEY", SALT);
     let ended = run(command).await;
     let said = ended.stdout + &ended.stderr;
     assert!(!said.contains("canary"), "{said}");
@@ -159,7 +209,9 @@ async fn a_database_is_looked_at_brought_over_once_and_served() {
     for words in [
         "its token is not a sha256",
         "a session of LiteLLM's own UI",
-        "LiteLLM_SpendLogs: single calls",
+        "1 LiteLLM_SpendLogs: single calls",
+        "2 LiteLLM_TableOfTomorrow: not known here",
+        "its date cannot be read",
         "add --apply",
     ] {
         assert!(said.contains(words), "{words}: {said}");
@@ -177,6 +229,24 @@ async fn a_database_is_looked_at_brought_over_once_and_served() {
     assert_eq!((code, line(&again, "keys").0), (0, vec![0, 0, 2, 0, 2]), "{again}");
     assert!(again.contains("Nothing to do"), "{again}");
     assert_eq!(everything(&theirs).await, before, "the source is only read");
+    for (words, counts, spent) in [
+        ("credentials", vec![1, 0, 0, 0, 0], "0.0"),
+        ("projects", vec![1, 0, 0, 0, 0], "0.0"),
+        ("tags", vec![1, 0, 0, 0, 0], "0.0"),
+        ("daily totals ", vec![2, 0, 0, 0, 1], "0.1875"),
+        ("daily totals of tags", vec![1, 0, 0, 0, 0], "0.125"),
+    ] {
+        assert_eq!(line(&applied, words), (counts, spent.to_owned()), "{words}: {applied}");
+    }
+    let kept = ours.texts("SELECT doc ->> 'credential_values' FROM tollgate_credential").await;
+    assert!(kept[0].contains("tollgate:") && !kept[0].contains("canary"), "{kept:?}");
+    let days = "SELECT concat_ws(' ', day, user_id, team_id, requests, failures, prompt_tokens, cost) FROM tollgate_usage_day ORDER BY 1";
+    let days = ours.texts(days).await;
+    assert_eq!(days, ["2026-01-02  t1 3 1 110 125000000000", "2026-01-03 u1  1 0 1 62500000000"]);
+    // LiteLLM goes on for a while: its totals are what they are then, and not added once more.
+    theirs.run("UPDATE \"LiteLLM_DailyUserSpend\" SET api_requests = 5, spend = 0.25 WHERE id = 'd1'").await;
+    let (_, more) = import(folder.path(), &theirs.url(), &ours.url(), &["--apply"]).await;
+    assert_eq!(line(&more, "daily totals "), (vec![0, 1, 1, 0, 1], "0.125".to_owned()), "{more}");
 
     let counters = ours
         .texts("SELECT concat_ws(' ', scope, replace(id, E'\\n', '/'), spent) FROM tollgate_spend ORDER BY 1")
@@ -207,6 +277,19 @@ async fn a_database_is_looked_at_brought_over_once_and_served() {
     let model = ours.texts("SELECT doc ->> 'litellm_params' FROM tollgate_model").await;
     assert!(model[0].contains("Y2FuYXJ5"), "a sealed value is kept as it is: {model:?}");
     is_served(Launch::of(&config()).variable("DATABASE_URL", &ours.url())).await;
+    let gate = Launch::of(&config()).variable("DATABASE_URL", &ours.url()).start().await;
+    let activity = gate.get("/global/activity?start_date=2026-01-01&end_date=2026-01-31").await.json();
+    assert_eq!(
+        (&activity["sum_api_requests"], &activity["sum_total_tokens"]),
+        (&6.into(), &183.into()),
+        "{activity}"
+    );
+    drop(gate);
+    let mut verify = tollgate(folder.path());
+    fs::write(folder.path().join("config.yaml"), config().text()).unwrap();
+    verify.args(["ledger", "verify", "--config", "config.yaml"]).env("DATABASE_URL", ours.url());
+    let verified = run(verify).await;
+    assert!(verified.stdout.contains("the books agree"), "{} {}", verified.stdout, verified.stderr);
     theirs.drop().await;
     ours.drop().await;
 }
@@ -222,7 +305,7 @@ async fn a_gateway_on_litellms_database_moves_in_by_itself() {
         let gate = launch().start().await;
         let said = gate.output();
         assert!(said.contains("brought over from LiteLLM's tables in this database: 1 budgets"), "{said}");
-        assert!(said.contains("2 keys") && said.contains("2 rows cannot be taken"), "{said}");
+        assert!(said.contains("2 keys") && said.contains("4 rows cannot be taken"), "{said}");
         drop(gate);
         schema.run(&format!("DELETE FROM tollgate_key WHERE id = '{}'", sha256(PERSON))).await;
         let mut gate = launch().start().await;

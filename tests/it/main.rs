@@ -11,6 +11,7 @@
 mod addresses;
 mod auth;
 mod bodies;
+mod books;
 mod budgets;
 mod canary;
 mod chaos;

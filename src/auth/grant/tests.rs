@@ -251,6 +251,7 @@ fn of_user() -> (Principal, UserFacts) {
     let own = KeyFacts { user_id: Some(Arc::from("u1")), ..fixture::key() };
     let user = UserFacts {
         id: Arc::from("u1"),
+        email: None,
         role: UserRole::InternalUser,
         models: vec![Arc::from("a")],
         rates: RateTerms { rpm: Some(10), ..RateTerms::default() },

@@ -173,7 +173,10 @@ pub(crate) static GENERAL: &[Key] = &[
     yes("database_connection_timeout"),
     later("completion_model"),
     yes("store_model_in_db"),
-    noted("store_prompts_in_spend_logs", "of a stream only the request is kept"),
+    noted(
+        "store_prompts_in_spend_logs",
+        "of an answer up to 64 KiB are kept, of a stream 48 KiB of what is said",
+    ),
     yes("disable_spend_logs"),
     later("disable_spend_updates"),
     later("disable_reset_budget"),

@@ -4,7 +4,7 @@ use crate::control::Control;
 use crate::control::input::Refusal;
 use crate::control::records::{self, Blank, Row};
 use crate::domain::Scope;
-use crate::store::{Filter, KEYS, TEAMS};
+use crate::store::{Doc, Filter, KEYS, StoreError, TEAMS};
 use serde_json::Value;
 use std::collections::HashMap;
 
@@ -62,19 +62,30 @@ pub(in crate::control) async fn list(control: &Control, filters: Vec<Filter>) ->
     Ok(with_alias.collect())
 }
 
-/// Removes one key; it is refused from now on.
-pub(in crate::control) async fn remove_one(control: &Control, id: &str) -> Result<(), Refusal> {
-    records::remove(control, &KEYS, id).await?;
-    control.store.forget_spent(Scope::Key, id).await?;
-    Ok(())
+/// Removes one key, which is refused from now on, and notes who did; false if there was none.
+pub(in crate::control) async fn remove_one(
+    control: &Control,
+    id: &str,
+    by: Option<&str>,
+) -> Result<bool, StoreError> {
+    let mut farewell = Doc::new();
+    farewell.insert("deleted_at".to_owned(), Value::from(records::now()));
+    farewell.insert("deleted_by".to_owned(), Value::from(by));
+    let removed = control.store.delete_key(id, farewell).await?;
+    control.directory.changed(KEYS.kind, id);
+    Ok(removed)
 }
 
 /// Removes all keys that a filter finds; they are refused from now on.
-pub(in crate::control) async fn remove_all(control: &Control, filter: &Filter) -> Result<(), Refusal> {
+pub(in crate::control) async fn remove_all(
+    control: &Control,
+    filter: &Filter,
+    by: &str,
+) -> Result<(), Refusal> {
     loop {
         let found = records::search(control, &KEYS, vec![filter.clone()]).await?;
         for (id, _) in &found {
-            remove_one(control, id).await?;
+            remove_one(control, id, Some(by)).await?;
         }
         if found.len() < records::MOST as usize {
             return Ok(());

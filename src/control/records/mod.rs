@@ -148,8 +148,12 @@ pub(super) async fn set_spend(
     let Some(amount) = spend.as_ref().and_then(Value::as_f64).and_then(Money::from_dollars) else {
         return Ok(());
     };
+    control.must_be_booked().await?;
     let present = control.store.spent(scope, id).await?.get("").copied().unwrap_or_default();
     let counter = CounterId { scope, id: Arc::from(id), slot: Arc::from("") };
     control.store.set_spent(&counter, Spent { amount, ..present }).await?;
+    if let Some(account) = control.directory.meters.find_account(&counter) {
+        account.written(amount, present.period_end, Money::ZERO);
+    }
     Ok(())
 }

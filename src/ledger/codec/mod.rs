@@ -338,6 +338,7 @@ impl<'a> StoredAttribution<'a> {
             session_id: known.option(self.session_id),
             ip: self.ip,
             charges,
+            ..Attribution::default()
         })
     }
 }

@@ -1,56 +1,34 @@
 use super::*;
-use crate::domain::{Outcome, Scope, UpstreamClass, UsageSource};
+use crate::domain::{Outcome, Scope, UpstreamClass, fixture};
 use proptest::prelude::*;
 
 pub(in crate::ledger) fn plain(number: u128) -> UsageRecord {
-    let key = "88dc28d0f030c55ed4ab77ed8faf098196cb1c05df778539800c9f1243fe6b4b";
     let charge = |scope, id: &str, period_end| Charge {
         counter: CounterId { scope, id: Arc::from(id), slot: Arc::from("") },
         period_end,
     };
-    UsageRecord {
-        id: RecordId::new(1_750_000_000_123, number),
-        call_id: CallId::new("3f1c0a52-0000-4000-8000-000000000001"),
+    let attribution = Attribution {
+        key_alias: Some(Arc::from("alias")),
+        user_id: Some(Arc::from("u1")),
+        team_id: Some(Arc::from("t1")),
+        tags: vec![Arc::from("prod")],
+        charges: vec![
+            charge(Scope::Key, fixture::KEY_HASH, 0),
+            charge(Scope::User, "u1", 5),
+            charge(Scope::Global, "", 0),
+        ],
+        ..Attribution::default()
+    };
+    let mut record = UsageRecord {
+        id: RecordId::new(fixture::ARRIVED, number),
         response_id: Some(Arc::from(format!("chatcmpl-{number}"))),
-        attribution: Some(Box::new(Attribution {
-            key_alias: Some(Arc::from("alias")),
-            user_id: Some(Arc::from("u1")),
-            team_id: Some(Arc::from("t1")),
-            tags: vec![Arc::from("prod")],
-            charges: vec![
-                charge(Scope::Key, key, 0),
-                charge(Scope::User, "u1", 5),
-                charge(Scope::Global, "", 0),
-            ],
-            ..Attribution::default()
-        })),
-        arrived: SystemTime::UNIX_EPOCH + Duration::from_millis(1_750_000_000_123),
-        endpoint: crate::domain::EndpointKind::ChatCompletions,
-        route: "/v1/chat/completions".into(),
-        requested_model: "glm".into(),
-        group: Some("glm".into()),
-        target: Some(TargetId::new("a")),
-        upstream_model: Some("openai/glm-5.1".into()),
-        provider: Some("openai".into()),
-        key_hash: Some(key.into()),
-        stream: false,
-        status: 200,
-        outcome: Outcome::Completed,
-        attempts: vec![AttemptRecord {
-            target: TargetId::new("a"),
-            failure: None,
-            status: 200,
-            started: Duration::ZERO,
-            duration: Duration::from_millis(240),
-        }],
-        usage: Usage { prompt: 11, completion: 7, cached: 4, reasoning: 2, ..Usage::default() },
-        usage_source: UsageSource::Upstream,
-        cost: Money::from_pico(33_964_000),
+        attribution: Some(Box::new(attribution)),
         price_version: Some(1),
-        priced: true,
-        timings: Timings { end: Duration::from_millis(250), ..Timings::default() },
-        content: None,
-    }
+        ..fixture::answered()
+    };
+    // The journal does not keep it.
+    record.attempts.iter_mut().for_each(|attempt| attempt.started = Duration::ZERO);
+    record
 }
 
 fn texts() -> impl Strategy<Value = Option<Arc<str>>> {
@@ -79,6 +57,7 @@ fn attributions() -> impl Strategy<Value = Attribution> {
                 session_id,
                 ip,
                 charges: charges.into_iter().map(charge).collect(),
+                ..Attribution::default()
             }
         },
     )

@@ -238,7 +238,7 @@ pub(in crate::proxy) async fn admit(
             .map(|named| (request, named)),
         Err(error) => Err(error),
     };
-    let (request, Named { resolution, customer, wishes }) = match named {
+    let (request, Named { resolution, called, customer, wishes }) = match named {
         Ok(named) => named,
         Err(error) => {
             let attribution = Some(admission::attribution(&visitor, None, None, headers).0);
@@ -259,7 +259,7 @@ pub(in crate::proxy) async fn admit(
         limits: Vec::new(),
         books: Books::Closed,
         request,
-        called: Arc::clone(&requested),
+        called: called.unwrap_or_else(|| Arc::clone(&requested)),
         requested,
         resolution,
         controls,
@@ -290,6 +290,8 @@ pub(in crate::proxy) async fn admit(
 /// What is meant, and for whom.
 struct Named {
     resolution: Resolution,
+    /// The name that was resolved, if it is not the one asked for.
+    called: Option<Arc<str>>,
     customer: Option<Arc<str>>,
     wishes: Option<Box<Wishes>>,
 }
@@ -303,17 +305,32 @@ async fn identify(
     requested: &str,
     request: &openai::Request,
 ) -> std::result::Result<Named, ApiError> {
+    let customer = request.user();
+    let mut called = None;
     let resolution = match given {
         Some(given) => {
             visitor.standing.may_call(&runtime::Group::asked(&given.group.name, Some(&given.group)))?;
             given
         }
-        None => snapshot.resolve_for(&visitor.standing, kind, requested)?,
+        None => match snapshot.resolve_for(&visitor.standing, kind, requested) {
+            Ok(found) => found,
+            Err(error) if customer.is_none() || snapshot.knows(&visitor.standing, requested) => {
+                return Err(error);
+            }
+            Err(error) => {
+                visitor
+                    .standing
+                    .name_customer(customer.as_ref(), &snapshot.house, &gateway.directory)
+                    .await?;
+                called = visitor.standing.default_model();
+                let Some(name) = &called else { return Err(error) };
+                snapshot.resolve_for(&visitor.standing, kind, name)?
+            }
+        },
     };
     let wishes = detour::wishes(snapshot, &visitor.standing, kind, request)?;
-    let customer = request.user();
     visitor.standing.name_customer(customer.as_ref(), &snapshot.house, &gateway.directory).await?;
-    Ok(Named { resolution, customer, wishes })
+    Ok(Named { resolution, called, customer, wishes })
 }
 
 /// Answers with an error now; `logging` accounts for it.

@@ -265,6 +265,9 @@ pub(in crate::proxy) fn estimated(prompt: u64, completion: u64) -> (Usage, Usage
 
 impl Relay {
     fn pass(&mut self, chunk: Bytes, end: bool) -> Bytes {
+        if let Some(kept) = &mut self.kept {
+            kept.push(&chunk);
+        }
         let mut out = match &mut self.meter {
             Meter::Stream(stream) => {
                 let seen = stream.saw_output();

@@ -6,7 +6,7 @@ use crate::dialects::{Flow, Translation};
 use crate::domain::EndpointKind;
 use crate::proxy::head;
 use crate::proxy::phases::queue;
-use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Meter, Relay, Stage};
+use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Kept, Meter, Relay, Stage};
 use crate::proxy::{Gateway, media, passing, quota, respond};
 use crate::upstream::Leave;
 use bytes::BytesMut;
@@ -101,11 +101,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     // What was to be found out is found out; the rest of the stream may take long.
     attempt.deployment.state.answered();
     attempt.leave = Leave::default();
-    let meter = if streams && !kind.is_media() {
-        Meter::Stream(flow(&attempt))
-    } else {
-        Meter::Tail { of_events: streams, tail: BytesMut::new(), size: 0 }
-    };
+    let (meter, kept) = (meter(&attempt, streams), kept(&attempt, streams));
     let has_won = attempt.admitted.resolution.group.hedge.is_none();
     if !attempt.admitted.snapshot.config.spending.ledger.keeps_content {
         attempt.admitted.request.forget_body();
@@ -115,6 +111,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         passed,
         content_type,
         meter,
+        kept,
         list: lists.then(List::default),
         first_token: None,
         upstream_end: None,
@@ -140,6 +137,26 @@ fn flow(attempt: &Attempt) -> Flow {
         kind if kind.is_googles() => Flow::Gemini(Box::default()),
         _ => Flow::OpenAi(StreamRelay::new(stream_options(attempt))),
     }
+}
+
+/// How an answer under way is read.
+fn meter(attempt: &Attempt, streams: bool) -> Meter {
+    if streams && !attempt.admitted.caller.kind.is_media() {
+        Meter::Stream(flow(attempt))
+    } else {
+        Meter::Tail { of_events: streams, tail: BytesMut::new(), size: 0 }
+    }
+}
+
+/// How what a stream says is kept, if it is to be. Of two APIs the streams are not read here.
+fn kept(attempt: &Attempt, streams: bool) -> Option<Kept> {
+    let (admitted, kind) = (&attempt.admitted, attempt.admitted.caller.kind);
+    if !streams || kind.is_media() || !admitted.snapshot.config.spending.ledger.keeps_content {
+        return None;
+    }
+    let is_read = matches!(attempt.form, Form::Own(_))
+        || !matches!(kind, EndpointKind::Responses | EndpointKind::Completions);
+    Some(Kept::new(is_read.then(|| attempt.deployment.target.dialect.decoder())))
 }
 
 fn stream_options(attempt: &Attempt) -> StreamOptions {

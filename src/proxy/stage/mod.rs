@@ -2,6 +2,7 @@
 
 mod attempt;
 mod call;
+mod kept;
 mod progress;
 mod refused;
 mod relay;
@@ -9,6 +10,7 @@ mod served;
 
 pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, PassedHeaders, Superseded};
 pub(super) use call::{Admitted, Books, Caller, Controls, Extra, Leanings, MOST_RETRIES};
+pub(super) use kept::Kept;
 pub(super) use progress::{MOST_ATTEMPTS, Progress};
 pub(super) use refused::Refused;
 pub(super) use relay::{Meter, Relay};

@@ -1,6 +1,6 @@
 //! An answer under way: nothing can be taken back.
 
-use super::{Attempt, PassedHeaders};
+use super::{Attempt, Kept, PassedHeaders};
 use crate::dialects::Flow;
 use crate::dialects::gemini::List;
 use crate::domain::{Failure, Timings};
@@ -13,6 +13,8 @@ pub(in crate::proxy) struct Relay {
     pub(in crate::proxy) passed: PassedHeaders,
     pub(in crate::proxy) content_type: Option<http::HeaderValue>,
     pub(in crate::proxy) meter: Meter,
+    /// What is said, if that is kept.
+    pub(in crate::proxy) kept: Option<Kept>,
     /// Makes an array of what is streamed, if it is to be one.
     pub(in crate::proxy) list: Option<List>,
     pub(in crate::proxy) first_token: Option<Instant>,

@@ -10,7 +10,7 @@ use crate::store::Facts;
 use crate::store::changes::now_ms;
 use crate::store::db::Store;
 use crate::store::spend::Spent;
-use crate::store::table::Doc;
+use crate::store::table::{CREDENTIALS, Doc};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::HashSet;
@@ -62,15 +62,34 @@ impl<'a> Import<'a> {
         Ok(Self { store, options, lookups, aliases, told: 0, now: now_ms(), has_marks, report })
     }
 
-    pub(super) fn begin(&mut self, kind: &Kind) {
-        self.report.lines.push(Line { words: kind.words, ..Line::default() });
+    pub(super) fn begin(&mut self, words: &'static str) {
+        self.report.lines.push(Line { words, ..Line::default() });
+    }
+
+    /// Whether anything is written.
+    pub(super) const fn applies(&self) -> bool {
+        self.options.apply
+    }
+
+    /// The database, if it has a table of this name: an older one that is only looked at may have none.
+    pub(super) async fn store_with(&self, table: &str) -> Result<Option<&'a Store>, ImportError> {
+        match self.store {
+            Some(store) if self.options.apply || sides::has(store, table).await? => Ok(Some(store)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Counts a row that cannot be taken, and says why.
+    pub(super) fn refuse(&mut self, words: &'static str, why: &str, label: Option<String>) {
+        self.line(|line| line.refused += 1);
+        self.report.note(words, &format!("not taken: {why}"), label);
     }
 
     pub(super) fn end(self) -> Report {
         self.report
     }
 
-    fn line(&mut self, count: impl FnOnce(&mut Line)) {
+    pub(super) fn line(&mut self, count: impl FnOnce(&mut Line)) {
         if let Some(line) = self.report.lines.last_mut() {
             count(line);
         }
@@ -82,19 +101,15 @@ impl<'a> Import<'a> {
         let mut ids = HashSet::new();
         for row in rows {
             let label = convert::label(kind, &row);
-            match convert(kind, row, &self.lookups) {
+            match convert(kind, row, &self.lookups).and_then(|one| self.opened(kind, one)) {
                 Ok(one) if !ids.insert(one.id.clone()) => {
-                    self.line(|line| line.refused += 1);
-                    self.report.note(kind.words, "not taken: it is there twice", Some(label));
+                    self.refuse(kind.words, "it is there twice", Some(label));
                 }
                 Ok(one) => {
                     convert::learn(kind, &one, &mut self.lookups);
                     taken.push((label, one));
                 }
-                Err(why) => {
-                    self.line(|line| line.refused += 1);
-                    self.report.note(kind.words, &format!("not taken: {why}"), Some(label));
-                }
+                Err(why) => self.refuse(kind.words, &why, Some(label)),
             }
         }
         let ids: Vec<String> = ids.into_iter().collect();
@@ -106,7 +121,33 @@ impl<'a> Import<'a> {
         for (label, one) in &taken {
             self.decide(kind, label, one, &here, &mut writes);
         }
+        self.seal(kind, &mut writes)?;
         self.write(kind, writes).await
+    }
+
+    /// Opens what LiteLLM encrypted, so that it can be compared: no two encryptions of a text are the same.
+    fn opened(&self, kind: &Kind, mut one: Taken) -> Result<Taken, String> {
+        let values = one.doc.as_mut().filter(|_| is_sealed(kind)).and_then(|doc| doc.get_mut(SEALED));
+        if let Some(values) = values {
+            let sealed = values.clone();
+            self.options.vault.open_all(values).map_err(|error| error.to_string())?;
+            if is_unopened(&sealed, values) {
+                return Err("it was encrypted with another key: set LITELLM_SALT_KEY to LiteLLM's".to_owned());
+            }
+        }
+        Ok(one)
+    }
+
+    fn seal(&self, kind: &Kind, writes: &mut Writes) -> Result<(), ImportError> {
+        if !is_sealed(kind) || !self.options.apply {
+            return Ok(());
+        }
+        for row in writes.added.iter_mut().chain(&mut writes.changed) {
+            if let Some(values) = row.get_mut(1).and_then(|doc| doc.get_mut(SEALED)) {
+                self.options.vault.seal_new(values)?;
+            }
+        }
+        Ok(())
     }
 
     async fn here(
@@ -115,12 +156,19 @@ impl<'a> Import<'a> {
         ids: &[String],
         taken: &[(String, Taken)],
     ) -> Result<Here, ImportError> {
-        let Some(store) = self.store else { return Ok(Here::default()) };
+        let table = format!("tollgate_{}", kind.to.kind);
+        let Some(store) = self.store_with(&table).await? else { return Ok(Here::default()) };
         let named =
             |(_, one): &(String, Taken)| Some(Facts(one.doc.as_ref()?).text("key_alias")?.to_string());
         let is_key = kind.table == KEY_TABLE;
         let aliases: Vec<String> = taken.iter().filter(|_| is_key).filter_map(named).collect();
         let mut here = sides::here(store, kind.to, ids, &aliases).await?;
+        if is_sealed(kind) {
+            // What cannot be opened differs from whatever LiteLLM has.
+            here.docs.values_mut().filter_map(|(doc, _)| doc.get_mut(SEALED)).for_each(|values| {
+                let _ = self.options.vault.open_all(values);
+            });
+        }
         if self.has_marks {
             here.marks = sides::marks(store, kind.to.kind, ids).await?;
         }
@@ -199,6 +247,27 @@ impl<'a> Import<'a> {
         self.told += rows;
         sides::write(store, kind.to.kind, writes, self.told <= TOLD).await?;
         Ok(())
+    }
+}
+
+/// What is encrypted of a named credential.
+const SEALED: &str = "credential_values";
+
+fn is_sealed(kind: &Kind) -> bool {
+    std::ptr::eq(kind.to, &CREDENTIALS)
+}
+
+/// Whether a text is the same as before it was decrypted.
+fn is_unopened(sealed: &Value, opened: &Value) -> bool {
+    match (sealed, opened) {
+        (Value::String(sealed), Value::String(opened)) => sealed == opened && !sealed.is_empty(),
+        (Value::Object(sealed), Value::Object(opened)) => {
+            sealed.iter().any(|(name, value)| opened.get(name).is_some_and(|open| is_unopened(value, open)))
+        }
+        (Value::Array(sealed), Value::Array(opened)) => {
+            sealed.iter().zip(opened).any(|(sealed, opened)| is_unopened(sealed, opened))
+        }
+        _ => false,
     }
 }
 

@@ -72,6 +72,9 @@ pub(super) fn convert(kind: &Kind, row: Doc, lookups: &Lookups) -> Result<Taken,
     let own = terms(&doc);
     let named = Facts(&doc).text("budget_id").and_then(|budget| lookups.budgets.get(&*budget).copied());
     let terms = if own.period.is_some() { own } else { named.unwrap_or_default() };
+    if kind.keeps_spend {
+        doc.insert("spend".to_owned(), Value::from(spent.dollars()));
+    }
     if kind.scope == Some(Scope::User) && id == GLOBAL_USER {
         return Ok(Taken { id: String::new(), doc: None, scope: Some(Scope::Global), spent, terms: own });
     }
@@ -94,7 +97,7 @@ pub(super) fn ends(scope: Scope, terms: Terms, now: i64, zone: &Zone) -> i64 {
     }
 }
 
-fn money(value: &Value) -> Option<Money> {
+pub(super) fn money(value: &Value) -> Option<Money> {
     match value {
         Value::Null => Some(Money::ZERO),
         // Both Postgres and Rust print the shortest text that reads back to the same float.

@@ -1,7 +1,10 @@
 //! Which of LiteLLM's tables become which of ours.
 
 use crate::domain::Scope;
-use crate::store::table::{BUDGETS, CUSTOMERS, KEYS, MEMBERS, MODELS, ORGANIZATIONS, TEAMS, Table, USERS};
+use crate::store::table::{
+    BUDGETS, CREDENTIALS, CUSTOMERS, KEYS, MEMBERS, MODELS, ORGANIZATIONS, PROJECTS, TAGS, TEAMS, Table,
+    USERS,
+};
 
 /// A table of LiteLLM's that is brought over.
 pub(super) struct Kind {
@@ -15,16 +18,21 @@ pub(super) struct Kind {
     pub(super) to: &'static Table,
     /// What its `spend` is a counter of.
     pub(super) scope: Option<Scope>,
+    /// Whether its `spend` stays in the document.
+    pub(super) keeps_spend: bool,
 }
 
 /// In this order: what others need comes first.
 #[rustfmt::skip]
-pub(super) static ALL: [Kind; 8] = [
+pub(super) static ALL: [Kind; 11] = [
     kind("LiteLLM_BudgetTable", "budgets", &["budget_id"], &BUDGETS, None),
+    kind("LiteLLM_CredentialsTable", "credentials", &["credential_name"], &CREDENTIALS, None),
     kind("LiteLLM_OrganizationTable", "organizations", &["organization_id"], &ORGANIZATIONS, Some(Scope::Organization)),
     kind("LiteLLM_UserTable", "users", &["user_id"], &USERS, Some(Scope::User)),
     kind("LiteLLM_TeamTable", "teams", &["team_id"], &TEAMS, Some(Scope::Team)),
     kind("LiteLLM_TeamMembership", "team members", &["user_id", "team_id"], &MEMBERS, Some(Scope::Member)),
+    kind("LiteLLM_ProjectTable", "projects", &["project_id"], &PROJECTS, None).keeping_spend(),
+    kind("LiteLLM_TagTable", "tags", &["tag_name"], &TAGS, None).keeping_spend(),
     kind(KEY_TABLE, "keys", &["token"], &KEYS, Some(Scope::Key)),
     kind("LiteLLM_EndUserTable", "customers", &["user_id"], &CUSTOMERS, Some(Scope::Customer)),
     kind("LiteLLM_ProxyModelTable", "models", &["model_id"], &MODELS, None),
@@ -35,19 +43,28 @@ pub(super) const KEY_TABLE: &str = "LiteLLM_VerificationToken";
 /// The names that teams give models, by number.
 pub(super) const TEAM_ALIASES: &str = "LiteLLM_ModelTable";
 
-/// Tables whose rows stay where they are, and why.
+/// Tables whose rows stay where they are, and why; of others nothing is known.
 pub(super) const LEFT: &[(&str, &str)] = &[
     ("LiteLLM_SpendLogs", "single calls stay in LiteLLM's table"),
-    ("LiteLLM_DailyUserSpend", "daily totals stay in LiteLLM's table"),
-    ("LiteLLM_DailyTeamSpend", "daily totals stay in LiteLLM's table"),
-    ("LiteLLM_DailyTagSpend", "daily totals stay in LiteLLM's table"),
-    ("LiteLLM_CredentialsTable", "named credentials have to be made again"),
+    ("LiteLLM_DailyTeamSpend", "the totals of teams are those of their keys"),
+    ("LiteLLM_DailyOrganizationSpend", "the totals of organizations are those of their keys"),
+    ("LiteLLM_DailyEndUserSpend", "the totals of customers stay in LiteLLM's table"),
     ("LiteLLM_OrganizationMembership", "roles within an organization are not known here"),
-    ("LiteLLM_ProjectTable", "projects are not known here"),
-    ("LiteLLM_TagTable", "limits of tags are not known here"),
     ("LiteLLM_ObjectPermissionTable", "permissions for MCP servers and vector stores are not known here"),
     ("LiteLLM_Config", "settings are taken from the configuration file"),
+    ("LiteLLM_DeletedVerificationToken", "deleted keys stay in LiteLLM's table"),
+    ("LiteLLM_ErrorLogs", "single failures stay in LiteLLM's table"),
+    ("LiteLLM_AuditLog", "who changed what stays in LiteLLM's table"),
 ];
+
+/// Whether the table of this name is brought over, or why not.
+pub(super) fn fate(table: &str) -> Result<(), &'static str> {
+    let days = super::days::ALL.iter().map(|days| days.table);
+    if ALL.iter().map(|kind| kind.table).chain(days).chain([TEAM_ALIASES]).any(|known| known == table) {
+        return Ok(());
+    }
+    Err(LEFT.iter().find(|(name, _)| *name == table).map_or("not known here", |(_, why)| *why))
+}
 
 const fn kind(
     table: &'static str,
@@ -56,5 +73,12 @@ const fn kind(
     to: &'static Table,
     scope: Option<Scope>,
 ) -> Kind {
-    Kind { table, words, ids, to, scope }
+    Kind { table, words, ids, to, scope, keeps_spend: false }
+}
+
+impl Kind {
+    /// What has no counter keeps what LiteLLM counted as it is.
+    const fn keeping_spend(self) -> Self {
+        Self { keeps_spend: true, ..self }
+    }
 }

@@ -4,9 +4,11 @@
 //! What a row was when it was brought over is kept (`tollgate_import`), so that a later run can tell which side changed
 //! it: LiteLLM's changes are taken over, changes made here stay. Counters are added to by what LiteLLM counted since,
 //! so that both may serve for a while.
+//! Daily totals are rows of their own, set to what LiteLLM has each time.
 
 mod batch;
 mod convert;
+mod days;
 mod kinds;
 mod report;
 mod sides;
@@ -21,10 +23,11 @@ pub use source::Source;
 use super::db::{Store, StoreError};
 use super::settings::DatabaseSettings;
 use super::table::KEYS;
+use super::vault::{SealError, Vault};
 use crate::limits::Zone;
 use batch::Import;
 use convert::Lookups;
-use kinds::{ALL, LEFT, TEAM_ALIASES};
+use kinds::{ALL, TEAM_ALIASES};
 
 /// Why an import ended early. What was written until then is right, and the next run goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +47,9 @@ pub enum ImportError {
     /// A file cannot be read.
     #[error("{0}: {1}")]
     File(String, String),
+    /// There is no key to encrypt with.
+    #[error(transparent)]
+    Seal(#[from] SealError),
     /// A row is no JSON object.
     #[error("a row of LiteLLM's database cannot be read")]
     Row,
@@ -64,6 +70,8 @@ pub struct Options {
     pub overwrite: bool,
     /// Where midnight is.
     pub zone: Zone,
+    /// Opens what LiteLLM encrypted, and encrypts it for here.
+    pub vault: Vault,
 }
 
 /// Brings LiteLLM's rows over into `store`; `None` stands for a database that does not exist yet.
@@ -79,16 +87,21 @@ pub async fn import(
     let mut run = Import::new(store, options, lookups).await?;
     for kind in &ALL {
         if source.open(kind.table, kind.ids).await? {
-            run.begin(kind);
+            run.begin(kind.words);
             while let Some(rows) = source.next().await? {
                 run.take(kind, rows).await?;
             }
         }
     }
+    for table in &days::ALL {
+        days::take(&mut run, table, source).await?;
+    }
     let mut report = run.end();
-    for (table, why) in LEFT {
-        if source.open(table, &[]).await? && source.next().await?.is_some() {
-            report.leave(table, why);
+    for table in source.tables().await? {
+        let Err(why) = kinds::fate(&table) else { continue };
+        let rows = source.count(&table).await?;
+        if rows > 0 {
+            report.leave(table, why, rows);
         }
     }
     Ok(report)
@@ -112,7 +125,7 @@ impl Store {
     pub async fn import_own(
         &self,
         settings: &DatabaseSettings,
-        zone: &Zone,
+        options: &Options,
     ) -> Result<Option<Report>, ImportError> {
         let is_empty = async || Ok::<_, StoreError>(self.list(&KEYS, &ONE).await?.rows.is_empty());
         if self.is_file() || !is_empty().await? {
@@ -123,8 +136,7 @@ impl Store {
         if !is_empty().await? {
             return Ok(None);
         }
-        let options = Options { apply: true, overwrite: false, zone: zone.clone() };
-        import(Some(self), &mut source, &options).await.map(Some)
+        import(Some(self), &mut source, options).await.map(Some)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an import did, or would do.
 
 use crate::domain::Money;
+use std::borrow::Cow;
 use std::fmt;
 
 /// Examples of rows that are named for each reason.
@@ -21,7 +22,7 @@ pub struct Line {
     pub kept: u64,
     /// Rows that cannot be taken.
     pub refused: u64,
-    /// Money added to their counters.
+    /// Money added to their counters, or to the totals they are.
     pub spent: Money,
 }
 
@@ -30,8 +31,8 @@ pub struct Line {
 pub struct Note {
     /// What is the matter.
     pub why: String,
-    /// What kind of rows.
-    pub words: &'static str,
+    /// What kind of rows, or which table.
+    pub words: Cow<'static, str>,
     /// How many.
     pub count: u64,
     /// The first of them, by name.
@@ -65,9 +66,9 @@ impl Report {
         format!("{}{refused}", if taken.is_empty() { "nothing".to_owned() } else { taken.join(", ") })
     }
 
-    /// Says why a table stays where it is.
-    pub(super) fn leave(&mut self, table: &'static str, why: &str) {
-        self.notes.push(Note { why: why.to_owned(), words: table, count: 0, examples: Vec::new() });
+    /// Says why the rows of a table stay where they are.
+    pub(super) fn leave(&mut self, table: String, why: &str, rows: u64) {
+        self.notes.push(Note { why: why.to_owned(), words: table.into(), count: rows, examples: Vec::new() });
     }
 
     pub(super) fn note(&mut self, words: &'static str, why: &str, example: Option<String>) {
@@ -75,7 +76,12 @@ impl Report {
         let note = match known {
             Some(note) => note,
             None => {
-                self.notes.push(Note { why: why.to_owned(), words, count: 0, examples: Vec::new() });
+                self.notes.push(Note {
+                    why: why.to_owned(),
+                    words: words.into(),
+                    count: 0,
+                    examples: Vec::new(),
+                });
                 let Some(note) = self.notes.last_mut() else { return };
                 note
             }
@@ -106,7 +112,8 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let more = self.count.saturating_sub(self.examples.len() as u64);
+        let named = self.examples.len() as u64;
+        let more = if named == 0 { 0 } else { self.count.saturating_sub(named) };
         if self.count > 0 {
             write!(f, "{} ", self.count)?;
         }

@@ -41,10 +41,20 @@ pub(super) struct Writes {
 }
 
 /// How the two databases take a list of rows that is bound as one JSON value. `$N` are its places, `t` its rows.
-struct Dialect {
-    rows: &'static str,
-    text: fn(u8) -> String,
-    number: fn(u8) -> String,
+pub(super) struct Dialect {
+    pub(super) rows: &'static str,
+    pub(super) text: fn(u8) -> String,
+    pub(super) number: fn(u8) -> String,
+}
+
+/// That of a file, or of a server.
+pub(super) const fn dialect(is_file: bool) -> Dialect {
+    if is_file { SQLITE } else { POSTGRES }
+}
+
+/// The items of a list of texts that is bound as one JSON value.
+pub(super) const fn ids(is_file: bool) -> &'static str {
+    if is_file { "SELECT value FROM json_each($1)" } else { "SELECT jsonb_array_elements_text($1)" }
 }
 
 const POSTGRES: Dialect = Dialect {
@@ -72,9 +82,8 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn of(is_file: bool, kind: &str) -> Self {
-        let Dialect { rows, text, number } = if is_file { SQLITE } else { POSTGRES };
-        let ids =
-            if is_file { "SELECT value FROM json_each($1)" } else { "SELECT jsonb_array_elements_text($1)" };
+        let Dialect { rows, text, number } = dialect(is_file);
+        let ids = ids(is_file);
         let (id, now) = (text(0), "tollgate_spend");
         Self {
             docs: format!("SELECT id, doc, version FROM tollgate_{kind} WHERE id IN ({ids})"),

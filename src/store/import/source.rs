@@ -22,6 +22,8 @@ const BEGIN: &str = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY
     SET LOCAL default_transaction_read_only = on; SET LOCAL extra_float_digits = 3; SET LOCAL statement_timeout = 0";
 const IS_TABLE: &str = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
     WHERE n.nspname = $1 AND c.relname = $2 AND c.relkind IN ('r', 'p', 'f')";
+const TABLES: &str = "SELECT c.relname::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+    WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'f')";
 const FETCH: &str = "FETCH 500 FROM tollgate_rows";
 /// Any number that no other program is likely to lock.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(7311070222)";
@@ -117,6 +119,43 @@ impl Source {
                 Ok(asked.fetch_one(&mut **transaction).await? > 0)
             }
         }
+    }
+
+    /// LiteLLM's tables that are there, by name.
+    pub(super) async fn tables(&mut self) -> Result<Vec<String>, ImportError> {
+        let mut tables: Vec<String> = match &mut self.from {
+            From::Folder { folder, .. } => {
+                let fault = |error: std::io::Error| {
+                    ImportError::File(folder.display().to_string(), error.to_string())
+                };
+                let entries = std::fs::read_dir(&*folder).map_err(fault)?;
+                let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+                names.filter_map(|name| Some(name.strip_suffix(".csv")?.to_owned())).collect()
+            }
+            From::Server { transaction, schema, .. } => {
+                let asked = sqlx::query_scalar(TABLES).persistent(false).bind(&*schema);
+                asked.fetch_all(&mut **transaction).await?
+            }
+        };
+        tables.retain(|table| table.starts_with("LiteLLM_"));
+        tables.sort_unstable();
+        Ok(tables)
+    }
+
+    /// How many rows a table has.
+    pub(super) async fn count(&mut self, table: &str) -> Result<u64, ImportError> {
+        if let From::Server { transaction, schema, .. } = &mut self.from {
+            let sql = format!("SELECT count(*) FROM \"{schema}\".\"{}\"", table.replace('"', "\"\""));
+            let rows: i64 = sqlx::query_scalar(&sql).persistent(false).fetch_one(&mut **transaction).await?;
+            return Ok(u64::try_from(rows).unwrap_or_default());
+        }
+        let mut rows = 0;
+        if self.open(table, &[]).await? {
+            while let Some(some) = self.next().await? {
+                rows += some.len() as u64;
+            }
+        }
+        Ok(rows)
     }
 
     /// Begins to read a table, in the order of these columns if it comes from a database; false if there is none.

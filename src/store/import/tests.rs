@@ -6,11 +6,11 @@ use super::batch::{Fate, digest_of, fate, more};
 use super::convert::{Lookups, Taken, Terms, convert, ends, learn, learn_aliases};
 use super::kinds::{ALL, Kind};
 use super::sides::{Mark, Statements};
-use super::{Options, Source, import};
-use crate::domain::{Money, Scope};
+use super::{Options, Source, days, import};
+use crate::domain::{Money, Scope, Secret};
 use crate::limits::Zone;
 use crate::store::tests::both;
-use crate::store::{Doc, KEYS, Spent, StoreError, TABLES, TEAMS};
+use crate::store::{CREDENTIALS, Doc, KEYS, Spent, StoreError, TABLES, TEAMS, Vault};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -135,6 +135,48 @@ async fn every_statement_is_prepared_on_both() {
                 assert!(prepared.is_ok(), "{sql}: {prepared:?}");
             }
         }
+        for table in &days::ALL {
+            let sql = days::Statements::of(store.is_file(), table);
+            for sql in [sql.known, sql.owners, sql.write] {
+                let prepared = crate::store::db::on!(&store.db, pool => sqlx::Executor::prepare(pool, &sql).await.map(drop));
+                assert!(prepared.is_ok(), "{sql}: {prepared:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn credentials_are_encrypted_anew_and_taken_once() {
+    let vault =
+        |salts: &[&str]| Vault::new(&salts.iter().filter_map(|salt| Secret::new(salt)).collect::<Vec<_>>());
+    let theirs = |text: &str| {
+        let sealed = vault(&["their-salt"]).seal(text).unwrap();
+        sealed.rsplit(':').next().unwrap().to_owned()
+    };
+    let folder = files(&[(
+        "LiteLLM_CredentialsTable",
+        format!(
+            "credential_id,credential_name,credential_values,credential_info\n1,up,\"{{\"\"api_key\"\": \"\"{}\"\"}}\",{{}}\n",
+            theirs("upstream-canary")
+        ),
+    )]);
+    for (store, _folder) in both().await {
+        let run = async |vault: Vault, apply| {
+            let mut source = Source::folder(folder.path()).unwrap();
+            let options = Options { apply, overwrite: false, zone: Zone::UTC, vault };
+            import(Some(&store), &mut source, &options).await.unwrap()
+        };
+        let refused = run(vault(&["our-salt"]), true).await;
+        assert_eq!((refused.lines[0].refused, refused.lines[0].added), (1, 0), "{refused}");
+        let both_salts = || vault(&["our-salt", "their-salt"]);
+        assert_eq!(run(both_salts(), false).await.summary(), "1 credentials");
+        assert_eq!(run(both_salts(), true).await.summary(), "1 credentials");
+        let kept = store.get(&CREDENTIALS, "up").await.unwrap().unwrap();
+        let sealed = kept["credential_values"]["api_key"].as_str().unwrap();
+        assert_eq!(vault(&["our-salt"]).open(sealed).unwrap(), "upstream-canary");
+        let again = run(both_salts(), true).await;
+        assert!(again.is_idle() && again.lines[0].same == 1, "{again}");
+        assert!(!again.to_string().contains("canary"));
     }
 }
 
@@ -157,7 +199,7 @@ fn key_rows(spend: [&str; 2], rpm: u32) -> String {
 
 #[tokio::test]
 async fn a_second_run_takes_what_changed_there_and_leaves_what_changed_here() {
-    let options = |apply, overwrite| Options { apply, overwrite, zone: Zone::UTC };
+    let options = |apply, overwrite| Options { apply, overwrite, zone: Zone::UTC, vault: Vault::default() };
     let (a, b) = ("a".repeat(64), "b".repeat(64));
     for (store, _folder) in both().await {
         let first = files(&[
@@ -170,7 +212,7 @@ async fn a_second_run_takes_what_changed_there_and_leaves_what_changed_here() {
             import(Some(&store), &mut source, &options(apply, overwrite)).await.unwrap()
         };
         let dry = run(&first, false, false).await;
-        assert_eq!(dry.summary(), "1 teams, 2 keys");
+        assert_eq!(dry.summary(), "1 teams, 1 projects, 2 keys");
         assert!(store.get(&KEYS, &a).await.unwrap().is_none(), "a dry run writes nothing");
         assert_eq!(run(&first, true, false).await, dry);
         let again = run(&first, true, false).await;

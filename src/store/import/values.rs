@@ -30,7 +30,8 @@ const FORMS: &[(Form, &[&str])] = &[
     ]),
     (Form::Json, &[
         "aliases", "model_aliases", "config", "router_settings", "permissions", "metadata", "model_spend",
-        "model_max_budget", "budget_limits", "members_with_roles", "litellm_params", "model_info",
+        "model_max_budget", "budget_limits", "members_with_roles", "litellm_params", "model_info", "model_rpm_limit",
+        "model_tpm_limit", "credential_values", "credential_info",
     ]),
 ];
 

@@ -2,6 +2,7 @@
 
 use super::bulk::{Bulk, Cell, Cells, postgres, sqlite};
 use super::find;
+use super::limited::{LIMITED_DAYS, Limited};
 use super::rollup::{Rollups, Tables};
 use super::tables::{self, ATTEMPTS, COUNTERS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
 use crate::domain::{CounterId, Money, Scope, TargetId, UsageRecord};
@@ -28,14 +29,23 @@ pub struct Progress {
 pub struct Booking<'a> {
     /// The records; ones that are booked already change nothing.
     pub records: &'a [UsageRecord],
-    /// The base URL of a deployment.
-    pub api_base: &'a (dyn Fn(&TargetId) -> Option<Arc<str>> + Sync),
+    /// What is known of a deployment.
+    pub deployed: &'a (dyn Fn(&TargetId) -> Option<Deployed> + Sync),
     /// Whether rows are kept; without them what is booked already is told by `progress` alone.
     pub rows: bool,
     /// How far the journal is booked with this batch.
     pub progress: &'a [Progress],
     /// Segments that are no more.
     pub gone: &'a [u64],
+}
+
+/// What records do not say of a deployment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployed {
+    /// Its group.
+    pub group: Arc<str>,
+    /// Its base URL.
+    pub api_base: Arc<str>,
 }
 
 /// What a booking did to a counter.
@@ -84,6 +94,7 @@ struct Prepared<'a> {
     records: &'a [(&'a UsageRecord, &'a str)],
     attempts: Cells<'a>,
     rollups: Tables<'a>,
+    limited: Cells<'a>,
     /// The period and the sum of each.
     counters: HashMap<&'a CounterId, (i64, i64), RandomState>,
     progress: Cells<'a>,
@@ -206,12 +217,13 @@ impl Store {
 
 impl<'a> Prepared<'a> {
     fn of(records: &'a [(&'a UsageRecord, &'a str)], booking: &'a Booking<'a>) -> Self {
-        let mut rollups = Rollups::default();
+        let (mut rollups, mut limited) = (Rollups::default(), Limited::default());
         let mut prepared = Self {
             booking,
             records,
             attempts: Cells::new(),
             rollups: Tables::default(),
+            limited: Cells::new(),
             counters: HashMap::default(),
             progress: Cells::new(),
             gone: booking.gone.iter().copied().map(signed).collect(),
@@ -226,9 +238,11 @@ impl<'a> Prepared<'a> {
                 tables::attempts(record, id, &mut prepared.attempts);
             }
             rollups.add(record);
+            limited.add(record);
             prepared.charge(record);
         }
         prepared.rollups = rollups.tables();
+        prepared.limited = limited.cells(booking.deployed);
         prepared
     }
 
@@ -237,8 +251,9 @@ impl<'a> Prepared<'a> {
         let mut known: HashMap<&TargetId, Option<Arc<str>>, RandomState> = HashMap::default();
         let mut ips: HashMap<IpAddr, Arc<str>, RandomState> = HashMap::default();
         for (record, id) in records {
-            let mut base =
-                |target| known.entry(target).or_insert_with(|| (self.booking.api_base)(target)).clone();
+            let mut base = |target| {
+                known.entry(target).or_insert_with(|| Some((self.booking.deployed)(target)?.api_base)).clone()
+            };
             let base = record.target.as_ref().and_then(&mut base);
             // To write one out takes as long as to book a tenth of a call.
             let ip = record.attribution.as_deref().and_then(|own| own.ip);
@@ -249,13 +264,14 @@ impl<'a> Prepared<'a> {
     }
 
     /// What is written besides the rows of calls and the counters, in the order in which all writers do.
-    fn tables(&self) -> [(&'static Bulk, &Cells<'a>); 5] {
+    fn tables(&self) -> [(&'static Bulk, &Cells<'a>); 6] {
         let Tables { hours, days, tags } = &self.rollups;
         [
             (&ATTEMPTS, &self.attempts),
             (&HOURS, hours),
             (&DAYS, days),
             (&TAG_DAYS, tags),
+            (&LIMITED_DAYS, &self.limited),
             (&PROGRESS, &self.progress),
         ]
     }

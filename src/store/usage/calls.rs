@@ -1,7 +1,6 @@
 //! The rows of single calls: by index, newest first, and never more than a bound of them.
 
-use super::find;
-use crate::domain::RecordId;
+use super::searches::{content, count, page};
 use crate::store::db::{Store, StoreError, on};
 use sqlx::Row;
 
@@ -36,7 +35,7 @@ pub enum CallColumn {
 }
 
 impl CallColumn {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::RequestId => "request_id",
             Self::ApiKey => "api_key",
@@ -68,7 +67,7 @@ pub enum CallOrder {
 }
 
 impl CallOrder {
-    const fn expression(self) -> &'static str {
+    pub(super) const fn expression(self) -> &'static str {
         match self {
             Self::Time => "id",
             Self::Cost => "cost",
@@ -144,105 +143,13 @@ pub struct CallRow {
     pub ended_ms: i64,
 }
 
-const SELECTED: &str = "id, request_id, call_id, call_type, route, api_key, key_alias, user_id, team_id, team_alias, \
+pub(super) const SELECTED: &str = "id, request_id, call_id, call_type, route, api_key, key_alias, user_id, team_id, team_alias, \
     organization_id, customer, tags, session_id, ip, requested_model, model_group, model, model_id, provider, api_base, \
     status, http_status, outcome, error_class, attempts, prompt_tokens, completion_tokens, total_tokens, cached_tokens, \
     cache_write_tokens, reasoning_tokens, usage_source, cost, started_ms, first_token_ms, ended_ms";
 
 macro_rules! row {
     ($row:ident: $($column:ident),*) => { CallRow { $($column: Row::try_get($row, stringify!($column))?),* } };
-}
-
-/// A statement, and its values in the order they are bound: texts, then numbers.
-pub(super) struct Asked {
-    pub(super) sql: String,
-    texts: Vec<String>,
-    numbers: Vec<i64>,
-}
-
-/// The condition on the rows `u`.
-fn conditions(query: &CallQuery) -> Asked {
-    let mut parts = Vec::new();
-    let mut texts = Vec::new();
-    let id = |ms: u64| RecordId::new(ms, 0).to_string();
-    let moments = [("u.id >=", query.from_ms), ("u.id <", query.to_ms)];
-    let moments = moments.into_iter().filter_map(|(left, ms)| Some((left.to_owned(), id(ms?))));
-    let only = query.only.iter().map(|(column, value)| (format!("u.{} =", column.name()), value.clone()));
-    for (left, value) in moments.chain(only) {
-        texts.push(value);
-        parts.push(format!("{left} ${}", texts.len()));
-    }
-    let mut numbers = Vec::new();
-    for (left, value) in [("u.cost >=", query.min_cost), ("u.cost <=", query.max_cost)] {
-        if let Some(value) = value {
-            numbers.push(value);
-            parts.push(format!("{left} ${}", texts.len() + numbers.len()));
-        }
-    }
-    let sql = if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) };
-    Asked { sql, texts, numbers }
-}
-
-/// What the rows `u` are, at most so many of them that the last ones in that direction are among them.
-fn rows(query: &CallQuery, most: u32, direction: &str, is_file: bool) -> Asked {
-    let mut asked = conditions(query);
-    let of = |(column, mark): &(CallColumn, u8)| {
-        let (_, value) = query.only.iter().find(|(only, _)| only == column)?;
-        Some(find::hash(*mark, value))
-    };
-    let Some(hash) = find::COLUMNS.iter().find_map(of).filter(|_| is_file) else { return asked };
-    asked.numbers.push(hash);
-    let (place, all) = (asked.texts.len() + asked.numbers.len(), asked.sql);
-    let since = if query.from_ms.is_some() { " AND s.next > $1" } else { "" };
-    let open = find::OPEN;
-    let sql = format!(
-        " WHERE u.id IN (SELECT id FROM (SELECT u.id FROM tollgate_usage u{all} AND u.id >= ({open}) \
-         ORDER BY u.id{direction} LIMIT {most}) UNION ALL SELECT id FROM (SELECT u.id FROM tollgate_usage_span s \
-         CROSS JOIN tollgate_usage_find f ON f.span = s.span AND f.hash = ${place}{since} \
-         CROSS JOIN tollgate_usage u ON u.id = f.id{all} ORDER BY s.span{direction}, f.id{direction} LIMIT {most}))"
-    );
-    Asked { sql, ..asked }
-}
-
-pub(super) fn page(query: &CallQuery, is_file: bool) -> Asked {
-    let direction = if query.ascending { "" } else { " DESC" };
-    let (limit, offset) = (query.limit.min(MOST_CALLS), query.offset.min(MOST_CALLS));
-    let (mut asked, from, to) = match query.order {
-        CallOrder::Time => {
-            let rows = rows(query, limit + offset, direction, is_file);
-            let from = format!("SELECT {SELECTED} FROM tollgate_usage u{}", rows.sql);
-            (rows, from, format!("ORDER BY u.id{direction}"))
-        }
-        order => {
-            let rows = rows(query, MOST_CALLS, " DESC", is_file);
-            let from = format!(
-                "SELECT {SELECTED} FROM (SELECT {SELECTED} FROM tollgate_usage u{} ORDER BY u.id DESC LIMIT {MOST_CALLS}) newest",
-                rows.sql
-            );
-            (rows, from, format!("ORDER BY {}{direction}, id{direction}", order.expression()))
-        }
-    };
-    let next = asked.texts.len() + asked.numbers.len();
-    asked.sql = format!("{from} {to} LIMIT ${} OFFSET ${}", next + 1, next + 2);
-    asked.numbers.extend([limit, offset].map(i64::from));
-    asked
-}
-
-pub(super) fn count(query: &CallQuery, is_file: bool) -> Asked {
-    let asked = rows(query, MOST_CALLS, " DESC", is_file);
-    let sql = format!(
-        "SELECT COUNT(*) FROM (SELECT 1 FROM tollgate_usage u{} LIMIT {MOST_CALLS}) newest",
-        asked.sql
-    );
-    Asked { sql, ..asked }
-}
-
-pub(super) fn content(request_id: &str, is_file: bool) -> Asked {
-    let only = vec![(CallColumn::RequestId, request_id.to_owned())];
-    let asked = rows(&CallQuery { only, ..CallQuery::default() }, 1, " DESC", is_file);
-    let sql =
-        format!("SELECT u.request, u.response FROM tollgate_usage u{} ORDER BY u.id DESC LIMIT 1", asked.sql);
-    Asked { sql, ..asked }
 }
 
 macro_rules! bound {

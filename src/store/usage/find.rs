@@ -2,13 +2,17 @@
 //!
 //! An index that is kept with each row would touch a page for nearly every row and index, which costs more than the
 //! row. So the newest rows are in no index, and are looked through; once there are twice [`SPAN`] of them, the older
-//! half is entered at once, sorted, at the end of one table. A search looks into each span, the newest first.
+//! half is entered at once, sorted, at the end of one table. A search looks into each span, the newest first. No two
+//! values share a hash, so calls are counted, skipped and found by several values without a look at their rows.
 
 use super::bulk::{Bulk, Cell, Cells, Kind, sqlite};
 use super::calls::CallColumn;
 use crate::store::db::{Db, Store, StoreError};
 use crate::store::writer::Writer;
+use ahash::RandomState;
 use rusqlite::{Connection, OptionalExtension, Row};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 
 /// Rows that are entered at one time.
 pub(super) const SPAN: u64 = 8192;
@@ -26,16 +30,16 @@ pub(super) const COLUMNS: [(CallColumn, u8); 6] = [
 
 /// One that is there already is written over, which saves looking for it: nearly all go behind all that is there.
 pub(super) static FIND: Bulk =
-    Bulk::new("tollgate_usage_find", &[("span", Kind::Int), ("hash", Kind::Int), ("id", Kind::Text)], "")
+    Bulk::new("tollgate_seek", &[("span", Kind::Int), ("hash", Kind::Int), ("id", Kind::Text)], "")
         .replacing();
 
 /// Where the rows begin that are not entered yet.
 pub(super) const OPEN: &str =
-    "SELECT COALESCE((SELECT next FROM tollgate_usage_span ORDER BY span DESC LIMIT 1), '')";
-const LAST: &str = "SELECT COALESCE(MAX(span), 0) FROM tollgate_usage_span";
+    "SELECT COALESCE((SELECT next FROM tollgate_seek_span ORDER BY span DESC LIMIT 1), '')";
+const LAST: &str = "SELECT COALESCE(MAX(span), 0) FROM tollgate_seek_span";
 const END: &str = "SELECT id FROM tollgate_usage WHERE id >= ?1 ORDER BY id LIMIT 1 OFFSET ?2";
-const CLOSE: &str = "INSERT INTO tollgate_usage_span (span, next) VALUES (?1, ?2)";
-const SPAN_OF: &str = "SELECT MIN(span) FROM tollgate_usage_span WHERE next > ?1";
+const CLOSE: &str = "INSERT INTO tollgate_seek_span (span, next) VALUES (?1, ?2)";
+const SPAN_OF: &str = "SELECT MIN(span) FROM tollgate_seek_span WHERE next > ?1";
 const BETWEEN: &str = "SELECT id, request_id, session_id, customer, api_key, user_id, team_id FROM tollgate_usage \
     WHERE id >= ?1 AND id < ?2";
 const ONE: &str = "SELECT id, request_id, session_id, customer, api_key, user_id, team_id FROM tollgate_usage \
@@ -46,10 +50,9 @@ pub(super) const STATEMENTS: [&str; 7] = [OPEN, LAST, END, CLOSE, SPAN_OF, BETWE
 
 /// What a row with this value is entered under.
 pub(super) fn hash(mark: u8, value: &str) -> i64 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&[mark]);
-    hasher.update(value.as_bytes());
-    hasher.finalize().into()
+    let digest = Sha256::new().chain_update([mark]).chain_update(value).finalize();
+    let start = digest.first_chunk().copied().unwrap_or_default();
+    i64::from_be_bytes(start)
 }
 
 /// What is to be entered: ids, and hashes each with the place of its id.
@@ -57,14 +60,22 @@ pub(super) fn hash(mark: u8, value: &str) -> i64 {
 struct Entries {
     ids: Vec<String>,
     hashes: Vec<(i64, usize)>,
+    /// The hashes of values, by column: most come again and again.
+    known: [HashMap<String, i64, RandomState>; COLUMNS.len()],
 }
 
 impl Entries {
     fn add(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        for (n, (_, mark)) in COLUMNS.iter().enumerate() {
-            if let Some(value) = row.get_ref(n + 1)?.as_str_or_null()?.filter(|value| !value.is_empty()) {
-                self.hashes.push((hash(*mark, value), self.ids.len()));
-            }
+        for (n, ((column, mark), known)) in COLUMNS.iter().zip(&mut self.known).enumerate() {
+            let Some(value) = row.get_ref(n + 1)?.as_str_or_null()?.filter(|value| !value.is_empty()) else {
+                continue;
+            };
+            let hash = match known.get(value) {
+                Some(hash) => *hash,
+                None if *column == CallColumn::RequestId => hash(*mark, value),
+                None => *known.entry(value.to_owned()).or_insert_with(|| hash(*mark, value)),
+            };
+            self.hashes.push((hash, self.ids.len()));
         }
         self.ids.push(row.get(0)?);
         Ok(())

@@ -9,29 +9,35 @@ mod bulk;
 mod calls;
 mod charges;
 mod find;
+mod limited;
 mod names;
 mod retention;
 mod rollup;
+mod searches;
 mod sums;
 mod tables;
 #[cfg(test)]
 pub(super) mod tests;
 mod verify;
 
-pub use book::{Booked, Booking, CounterTotal, Progress};
+pub use book::{Booked, Booking, CounterTotal, Deployed, Progress};
 pub use calls::{CallColumn, CallOrder, CallQuery, CallRow, MOST_CALLS};
+pub use limited::LimitedDay;
 pub use names::KeyName;
+pub(super) use rollup::digest;
 pub use sums::{Dimension, Source, SumOrder, SumQuery, Sums};
 pub use verify::Verified;
 
 /// Statements that are known at build time.
 #[cfg(test)]
 pub(super) fn statements(is_file: bool) -> Vec<String> {
-    let bulk = tables::ALL.iter().flat_map(|bulk| {
+    let all = tables::ALL.into_iter().chain([&limited::LIMITED_DAYS]);
+    let bulk = all.flat_map(|bulk| {
         let lists = (0..bulk::STEPS.len()).map(|step| bulk.list(step).to_owned());
         if is_file { lists.collect::<Vec<_>>() } else { vec![bulk.arrays().to_owned()] }
     });
-    let fixed = [book::KNOWN[usize::from(is_file)], book::PROGRESS_OF, book::FORGET, book::TOUCH];
+    let fixed =
+        [book::KNOWN[usize::from(is_file)], book::PROGRESS_OF, book::FORGET, book::TOUCH, limited::LIMITED];
     let fixed = fixed.into_iter().chain(retention::statements(is_file)).chain(names::statements(is_file));
     let fixed = fixed.chain(verify::STATEMENTS).map(str::to_owned);
     let finding = if is_file { &find::STATEMENTS[..] } else { &[] };
@@ -74,8 +80,8 @@ fn questions(is_file: bool) -> Vec<String> {
     };
     let orders = [CallOrder::Time, CallOrder::Cost, CallOrder::Tokens, CallOrder::Duration];
     let pages =
-        orders.into_iter().map(|order| calls::page(&CallQuery { order, ..full.clone() }, is_file).sql);
-    let counts = [calls::count(&full, is_file).sql, calls::count(&CallQuery::default(), is_file).sql];
-    let pages: Vec<String> = pages.chain([calls::content("", is_file).sql]).collect();
+        orders.into_iter().map(|order| searches::page(&CallQuery { order, ..full.clone() }, is_file).sql);
+    let counts = [searches::count(&full, is_file).sql, searches::count(&CallQuery::default(), is_file).sql];
+    let pages: Vec<String> = pages.chain([searches::content("", is_file).sql]).collect();
     sums.chain(pages).chain(counts).collect()
 }

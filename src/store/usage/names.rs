@@ -1,7 +1,9 @@
 //! Who is behind the ids in sums and counters.
 
 use crate::domain::{Money, Scope};
+use crate::store::changes;
 use crate::store::db::{Db, File, Store, StoreError, on};
+use crate::store::table::BUDGETS;
 use serde_json::Value;
 use sqlx::Row;
 use std::collections::HashMap;
@@ -84,11 +86,17 @@ impl Store {
         })
     }
 
-    /// Sets what all keys and teams have spent to nothing. Rows and roll-ups stay.
+    /// Sets what all keys and teams have spent to nothing, which makes every process ask anew. Rows and roll-ups stay.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn reset_spent(&self) -> Result<(), StoreError> {
-        on!(&self.db, pool => sqlx::query(RESET).execute(pool).await.map(drop)).map_err(StoreError::from)
+        on!(&self.db, pool => {
+            let mut transaction = pool.begin().await?;
+            sqlx::query(RESET).execute(&mut *transaction).await?;
+            changes::note!(transaction, BUDGETS.kind, "");
+            transaction.commit().await?;
+        });
+        Ok(())
     }
 }

@@ -24,10 +24,10 @@ const DELETE_ATTEMPTS: [&str; 2] = [
     "DELETE FROM tollgate_attempt WHERE usage_id IN (SELECT value FROM json_each($1))",
 ];
 /// The oldest span that ends before an id; the last one stays, because it says where the open rows begin.
-const OLD_SPAN: &str = "SELECT MIN(span) FROM tollgate_usage_span \
-    WHERE next <= $1 AND span < (SELECT MAX(span) FROM tollgate_usage_span)";
-const DELETE_FOUND: &str = "DELETE FROM tollgate_usage_find WHERE span = $1";
-const DELETE_SPAN: &str = "DELETE FROM tollgate_usage_span WHERE span = $1";
+const OLD_SPAN: &str = "SELECT MIN(span) FROM tollgate_seek_span \
+    WHERE next <= $1 AND span < (SELECT MAX(span) FROM tollgate_seek_span)";
+const DELETE_FOUND: &str = "DELETE FROM tollgate_seek WHERE span = $1";
+const DELETE_SPAN: &str = "DELETE FROM tollgate_seek_span WHERE span = $1";
 const UNBOOK: &str = "UPDATE tollgate_spend SET booked = booked - $5 \
     WHERE scope = $1 AND id = $2 AND slot = $3 AND booked_period = $4";
 

@@ -90,7 +90,7 @@ impl<'a> Rollups<'a> {
             let day = hour.div_euclid(DAY) * DAY;
             let (digest, merged) = days
                 .entry((day, dimensions))
-                .or_insert_with(|| (Arc::from(digest(None, dimensions)), Sums::default()));
+                .or_insert_with(|| (Arc::from(digest(dimensions.iter().copied())), Sums::default()));
             merged.merge(sums);
             hours.push(Line::new(names.hour(*hour), digest, None, dimensions, *sums));
         }
@@ -104,7 +104,7 @@ impl<'a> Rollups<'a> {
             .tags
             .iter()
             .map(|((day, tag, dimensions), sums)| {
-                let digest = digest(Some(tag), dimensions);
+                let digest = digest(std::iter::once(*tag).chain(dimensions.iter().copied()));
                 Line::new(names.day(*day), &digest, Some(tag), dimensions, *sums)
             })
             .collect();
@@ -187,10 +187,15 @@ fn cells<'a>(mut lines: Vec<Line<'_, 'a>>) -> Cells<'a> {
     cells
 }
 
+/// The day of a moment in unix milliseconds.
+pub(super) fn day_of(ms: i64) -> Arc<str> {
+    bucket(ms, "%Y-%m-%d")
+}
+
 /// What tells rows of one hour or day apart.
-fn digest(tag: Option<&str>, dimensions: &Dimensions<'_>) -> String {
+pub(in crate::store) fn digest<'t>(texts: impl IntoIterator<Item = &'t str>) -> String {
     let mut hash = Sha256::new();
-    for text in tag.iter().chain(dimensions) {
+    for text in texts {
         hash.update((text.len() as u64).to_le_bytes());
         hash.update(text);
     }

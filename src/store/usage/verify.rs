@@ -17,7 +17,9 @@ use std::time::Duration;
 const CALLS: &str = "SELECT cost, charges, api_key, user_id, team_id, organization_id, customer, provider, started_ms \
     FROM tollgate_usage ORDER BY id";
 const COUNTERS: &str = "SELECT scope, id, slot, period_end, spent, booked_period, booked FROM tollgate_spend";
-const DAYS: &str = "SELECT day, CAST(SUM(requests) AS BIGINT), CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_day GROUP BY day";
+/// Totals that were brought over from LiteLLM have an `i` before their digest, and neither rows nor hours.
+const DAYS: &str = "SELECT day, CAST(SUM(requests) AS BIGINT), CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_day \
+    WHERE SUBSTR(id, 12, 1) <> 'i' GROUP BY day";
 const HOURS: &str = "SELECT SUBSTR(hour, 1, 10), CAST(SUM(requests) AS BIGINT), CAST(SUM(cost) AS BIGINT) \
     FROM tollgate_usage_hour GROUP BY 1";
 /// One moment for all of it; SQLite's transactions are so by themselves.

@@ -35,13 +35,15 @@ pub(super) struct AttemptShape {
 }
 
 /// The labels that say whose call it is.
-pub(super) const WHO: [Label; 7] = [
+pub(super) const WHO: [Label; 9] = [
     Label::HashedApiKey,
     Label::ApiKeyAlias,
     Label::Team,
     Label::TeamAlias,
     Label::User,
+    Label::UserEmail,
     Label::OrgId,
+    Label::OrgAlias,
     Label::EndUser,
 ];
 
@@ -138,7 +140,9 @@ fn who<'a>(record: &'a UsageRecord, names: &Names) -> Who<'a> {
         of(|known| &known.team_id).unwrap_or(NONE),
         of(|known| &known.team_alias).unwrap_or(NONE),
         user.unwrap_or_else(|| if names.is_master(api_key) { ADMIN_USER } else { NONE }),
+        of(|known| &known.user_email).unwrap_or(NONE),
         of(|known| &known.organization_id).unwrap_or(NONE),
+        of(|known| &known.organization_alias).unwrap_or(NONE),
         known.and_then(|known| names.end_user(known.customer.as_ref()?)).unwrap_or(NONE),
     ]
 }

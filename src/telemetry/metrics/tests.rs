@@ -243,9 +243,11 @@ fn attributed(customer: &str) -> UsageRecord {
     let attribution = Attribution {
         key_alias: Some("robot".into()),
         user_id: Some("ada".into()),
+        user_email: Some("ada@acme.test".into()),
         team_id: Some("t1".into()),
         team_alias: Some("research".into()),
         organization_id: Some("acme".into()),
+        organization_alias: Some("Acme Ltd".into()),
         customer: Some(customer.into()),
         ..Attribution::default()
     };
@@ -266,7 +268,9 @@ fn a_call_is_put_down_to_its_key_and_everybody_behind_it() {
         "user=\"ada\"",
         "team=\"t1\"",
         "team_alias=\"research\"",
+        "user_email=\"ada@acme.test\"",
         "org_id=\"acme\"",
+        "org_alias=\"Acme Ltd\"",
         "end_user=\"None\"",
     ];
     for alias in ["api_key_alias=\"robot\"", "api_key_alias=\"android\""] {

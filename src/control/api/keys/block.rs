@@ -1,10 +1,11 @@
 //! `POST /key/block` and `POST /key/unblock`: at once, and in other processes within a second.
 
+use super::stored::{naming, not_found};
 use super::{Caller, Stored, rows};
 use crate::auth::Principal;
 use crate::control::refusal::Refusal;
 use crate::control::{Control, calendar, fields};
-use crate::store::{Facts, KEYS};
+use crate::store::KEYS;
 use axum::Extension;
 use axum::Json;
 use axum::body::Bytes;
@@ -28,13 +29,8 @@ pub(in crate::control) async fn unblock(
 }
 
 async fn switch(caller: &Caller<'_>, body: &[u8], blocked: bool) -> Result<Json<Value>, Refusal> {
-    let sent = fields::object(body)?;
-    let read = fields::convert(&sent, &[("key", fields::Kind::Text)])?;
-    let Some(named) = Facts(&read).text("key") else {
-        return Err(Refusal::lacks("key", Value::Object(sent)));
-    };
-    let missing = || Refusal::missing("key", "Key not found.");
-    let mut key = Stored::find(caller.control, &named).await?.ok_or_else(missing)?;
+    let (named, _) = naming(body, &[("key", fields::Kind::Text)])?;
+    let mut key = Stored::must_find(caller.control, &named).await?;
     let (at, by) = (calendar::iso(calendar::now_ms()), caller.name());
     let id = key.id();
     let written = caller.control.store.edit(&KEYS, &id, |doc| {
@@ -43,7 +39,7 @@ async fn switch(caller: &Caller<'_>, body: &[u8], blocked: bool) -> Result<Json<
         doc.insert("updated_by".to_owned(), by.clone());
         Ok::<_, Refusal>(())
     });
-    key.doc = written.await?.ok_or_else(missing)?;
+    key.doc = written.await?.ok_or_else(not_found)?;
     key.announce(caller.control);
     Ok(Json(Value::Object(rows::with_token(caller.control, &key).await?)))
 }

@@ -1,6 +1,7 @@
 //! `POST /key/bulk_update`: many keys, each with fields of its own.
 
 use super::form::FIELDS;
+use super::stored::not_found;
 use super::{Caller, Stored, rows, update};
 use crate::auth::Principal;
 use crate::control::refusal::Refusal;
@@ -49,11 +50,8 @@ pub(in crate::control) async fn run(
 async fn one(caller: &Caller<'_>, wish: &Doc) -> Result<Doc, Refusal> {
     let fields = fields::convert(wish, FIELDS)?;
     let named = Facts(&fields).text("key");
-    let found = match &named {
-        Some(named) => Stored::find(caller.control, named).await?,
-        None => None,
-    };
-    let Some(old) = found else { return Err(Refusal::missing("key", "Key not found.")) };
+    let named = named.ok_or_else(not_found)?;
+    let old = Stored::must_find(caller.control, &named).await?;
     let key = update::change(caller, old, &fields).await?;
     rows::with_token(caller.control, &key).await
 }

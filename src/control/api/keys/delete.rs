@@ -2,9 +2,10 @@
 
 use super::{Caller, Stored};
 use crate::auth::Principal;
+use crate::control::api::keyrows;
 use crate::control::refusal::Refusal;
 use crate::control::{Control, fields};
-use crate::domain::{ApiError, ErrorKind, KeyDigest, Scope};
+use crate::domain::{ApiError, ErrorKind, KeyDigest};
 use crate::store::{Facts, Filter, KEYS, Query};
 use axum::Extension;
 use axum::Json;
@@ -42,9 +43,7 @@ pub(in crate::control) async fn run(
         caller.must_own(key).await?;
     }
     for (_, key) in &found {
-        control.store.delete(&KEYS, &key.id()).await?;
-        key.announce(&control);
-        control.store.forget_spent(Scope::Key, &key.id()).await?;
+        keyrows::remove_one(&control, &key.id(), principal.user_id()).await?;
     }
     let named: Vec<&str> = found.iter().map(|(named, _)| &**named).collect();
     Ok(Json(json!({ "deleted_keys": named })))

@@ -6,7 +6,9 @@ use crate::control::Control;
 use crate::control::fields::Asked;
 use crate::control::refusal::Refusal;
 use crate::domain::{KeyDigest, Scope};
-use crate::store::{Doc, Facts, Filter, KEYS, MEMBERS, Order, Query as Search, SPENT, USERS};
+use crate::store::{
+    DELETED_KEYS, Doc, Facts, Filter, KEYS, MEMBERS, Order, Query as Search, SPENT, Spent, USERS,
+};
 use axum::Extension;
 use axum::Json;
 use axum::extract::State;
@@ -83,18 +85,22 @@ pub(in crate::control) async fn run(
     }
     let page = Page::new(wanted.page, wanted.size, 10)?;
     let full = truth(&wanted.return_full_object);
-    let search = search(&caller, wanted, &page).await?;
-    let found = match search {
-        Some(search) => {
-            by_few_spenders(&control, &search).await?;
-            control.store.list(&KEYS, &search).await?
-        }
-        None => crate::store::Listing { rows: Vec::new(), total: 0 },
+    let deleted = match wanted.status.as_deref() {
+        None | Some("") => false,
+        Some("deleted") => true,
+        Some(_) => return Err(Refusal::bad("status", "`status` wants `deleted`, or nothing.")),
     };
-    let keys = if full {
-        objects(&control, found.rows).await?
+    let search = search(&caller, wanted, &page).await?;
+    let found = if deleted {
+        control.store.list(&DELETED_KEYS, &of_deleted(search)?).await?
     } else {
-        found.rows.into_iter().map(|(id, _)| Value::from(id)).collect()
+        by_few_spenders(&control, &search).await?;
+        control.store.list(&KEYS, &search).await?
+    };
+    let keys = match (deleted, full) {
+        (true, full) => buried(&control, found.rows, full).await?,
+        (false, true) => objects(&control, found.rows).await?,
+        (false, false) => found.rows.into_iter().map(|(id, _)| Value::from(id)).collect(),
     };
     Ok(Json(json!({
         "keys": keys,
@@ -132,11 +138,41 @@ async fn objects(control: &Control, found: Vec<(String, Doc)>) -> Result<Vec<Val
     Ok(shown)
 }
 
-/// The search; `None` for one that finds nothing: deleted keys are not kept.
-async fn search(caller: &Caller<'_>, wanted: Wanted, page: &Page) -> Result<Option<Search>, Refusal> {
-    if wanted.status.as_deref() == Some("deleted") {
-        return Ok(None);
+/// The same search among deleted keys, whose digest is no id.
+fn of_deleted(search: Search) -> Result<Search, Refusal> {
+    let order = match search.order {
+        Some(order) if order.column == SPENT => {
+            return Err(Refusal::bad("sort_by", "Deleted keys are not sorted by spend."));
+        }
+        Some(order) if order.column == "id" => Some(Order { column: "token", ..order }),
+        order => order,
+    };
+    let by_token = |filter| match filter {
+        Filter::Id(id) => Filter::Is("token", id),
+        other => other,
+    };
+    Ok(Search { order, filters: search.filters.into_iter().map(by_token).collect(), ..search })
+}
+
+/// The rows of deleted keys: what they were, what they had spent, and who deleted them when.
+async fn buried(control: &Control, found: Vec<(String, Doc)>, full: bool) -> Result<Vec<Value>, Refusal> {
+    let mut shown = Vec::with_capacity(found.len());
+    for (_, doc) in found {
+        let token = Facts(&doc).text("token").unwrap_or_default();
+        let Some(digest) = KeyDigest::from_hex(&token).filter(|_| full) else {
+            shown.push(Value::from(&*token));
+            continue;
+        };
+        let of = |name: &str| doc.get(name).cloned().unwrap_or_default();
+        let told = ["deleted_at", "deleted_by", "spend"].map(|name| (name.to_owned(), of(name)));
+        let mut row = rows::listed(control, &Stored { digest, doc }, Spent::default()).await?;
+        row.extend(told.into_iter().filter(|(name, value)| name != "spend" || !value.is_null()));
+        shown.push(Value::Object(row));
     }
+    Ok(shown)
+}
+
+async fn search(caller: &Caller<'_>, wanted: Wanted, page: &Page) -> Result<Search, Refusal> {
     let (teams, created) = (truth(&wanted.include_team_keys), truth(&wanted.include_created_by_keys));
     let user = clean("user_id", wanted.user_id)?;
     let foreign = user.as_deref().is_some_and(|user| caller.principal.user_id() != Some(user));
@@ -159,7 +195,7 @@ async fn search(caller: &Caller<'_>, wanted: Wanted, page: &Page) -> Result<Opti
         filters.push(Filter::Id(stored::digest_of(&hash).to_hex()));
     }
     let order = Some(order(wanted.sort_by.as_deref(), wanted.sort_order.as_deref())?);
-    Ok(Some(Search { filters, any, order, limit: page.size, offset: page.offset() }))
+    Ok(Search { filters, any, order, limit: page.size, offset: page.offset() })
 }
 
 /// The groups of keys the caller may see; none if it sees all.

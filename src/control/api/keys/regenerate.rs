@@ -4,7 +4,7 @@
 use super::change::{apply, soft_budget};
 use super::form::FIELDS;
 use super::generate::chosen;
-use super::stored::{facts, shown};
+use super::stored::{facts, naming, not_found, shown};
 use super::update::must_be_free;
 use super::{Caller, Stored, inherit, rows, values};
 use crate::auth::{self, Principal};
@@ -23,11 +23,7 @@ pub(in crate::control) async fn by_body(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    let sent = fields::object(&body)?;
-    let fields = fields::convert(&sent, FIELDS)?;
-    let Some(named) = Facts(&fields).text("key") else {
-        return Err(Refusal::lacks("key", Value::Object(sent)));
-    };
+    let (named, fields) = naming(&body, FIELDS)?;
     run(&Caller { control: &control, principal: &principal }, &named, fields).await
 }
 
@@ -48,15 +44,14 @@ async fn run(caller: &Caller<'_>, named: &str, fields: Doc) -> Result<Json<Value
         return Err(Refusal::bad("new_master_key", "The master key is changed in the configuration."));
     }
     let text = chosen(control, &fields, "new_key")?;
-    let missing = || Refusal::missing("key", "Key not found.");
-    let old = Stored::find(control, named).await?.ok_or_else(missing)?;
+    let old = Stored::must_find(control, named).await?;
     caller.must_own(&old).await?;
     let digest = auth::digest(&text);
     let doc = successor(caller, &old, digest, &fields, &text).await?;
     let until = grace(&fields)?;
     let key = Stored { digest, doc };
     if !control.store.replace_key(&old.digest, &digest, key.doc.clone(), until).await? {
-        return Err(missing());
+        return Err(not_found());
     }
     old.announce(control);
     key.announce(control);

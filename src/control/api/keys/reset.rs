@@ -23,9 +23,9 @@ pub(in crate::control) async fn run(
     let Some(target) = read.get("reset_to").and_then(Value::as_f64) else {
         return Err(Refusal::lacks("reset_to", Value::Object(sent)));
     };
-    let found = Stored::find(&control, &named).await?;
-    let key = found.ok_or_else(|| Refusal::missing("key", "Key not found."))?;
+    let key = Stored::must_find(&control, &named).await?;
     Caller { control: &control, principal: &principal }.must_own(&key).await?;
+    control.must_be_booked().await?;
     let now = rows::current(rows::spent(&control, &key).await?, calendar::now_ms());
     let Some(amount) = Money::from_dollars(target).filter(|_| target <= now) else {
         let words = format!("reset_to must be from 0 to the current spend ({now}).");

@@ -2,11 +2,14 @@
 
 use crate::auth;
 use crate::control::Control;
+use crate::control::fields::{self, Field};
 use crate::control::refusal::Refusal;
 use crate::domain::{KeyDigest, KeyFacts};
 use crate::store::{Doc, Facts, KEYS};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use std::sync::Arc;
 
 /// A row of the table.
 #[derive(Clone, Debug)]
@@ -24,6 +27,21 @@ pub(super) fn digest_of(named: &str) -> KeyDigest {
         Some(digest) => digest,
         None => auth::digest(named),
     }
+}
+
+/// What a body says of the key that it must name.
+pub(super) fn naming(body: &[u8], known: &[Field]) -> Result<(Arc<str>, Doc), Refusal> {
+    let sent = fields::object(body)?;
+    let read = fields::convert(&sent, known)?;
+    match Facts(&read).text("key") {
+        Some(named) => Ok((named, read)),
+        None => Err(Refusal::lacks("key", Value::Object(sent))),
+    }
+}
+
+/// A key that is not there.
+pub(super) fn not_found() -> Refusal {
+    Refusal::missing("key", "Key not found.")
 }
 
 /// `sk-...` and the last four characters.
@@ -47,6 +65,11 @@ impl Stored {
     pub(super) async fn find(control: &Control, named: &str) -> Result<Option<Self>, Refusal> {
         let digest = digest_of(named);
         Ok(control.store.get(&KEYS, &digest.to_hex()).await?.map(|doc| Self { digest, doc }))
+    }
+
+    /// The key that a request names.
+    pub(super) async fn must_find(control: &Control, named: &str) -> Result<Self, Refusal> {
+        Self::find(control, named).await?.ok_or_else(not_found)
     }
 
     pub(super) fn id(&self) -> String {

@@ -2,11 +2,11 @@
 
 use super::change::{apply, soft_budget};
 use super::form::FIELDS;
-use super::stored::facts;
+use super::stored::{facts, naming, not_found};
 use super::{Caller, Stored, inherit, rows, terms, values};
 use crate::auth::Principal;
 use crate::control::refusal::Refusal;
-use crate::control::{Control, calendar, fields};
+use crate::control::{Control, calendar};
 use crate::domain::{CounterId, KeyDigest, Money, Scope};
 use crate::store::{Doc, Facts, Filter, KEYS, Query, Spent};
 use axum::Extension;
@@ -24,15 +24,9 @@ pub(in crate::control) async fn run(
     Extension(principal): Extension<Principal>,
     body: Bytes,
 ) -> Result<Json<Value>, Refusal> {
-    let sent = fields::object(&body)?;
-    let fields = fields::convert(&sent, FIELDS)?;
-    let Some(named) = Facts(&fields).text("key") else {
-        return Err(Refusal::lacks("key", Value::Object(sent)));
-    };
+    let (named, fields) = naming(&body, FIELDS)?;
     let caller = Caller { control: &control, principal: &principal };
-    let Some(old) = Stored::find(&control, &named).await? else {
-        return Err(Refusal::missing("key", "Key not found."));
-    };
+    let old = Stored::must_find(&control, &named).await?;
     let key = change(&caller, old, &fields).await?;
     let mut answer = Map::from_iter([("key".to_owned(), json!(&*named))]);
     answer.extend(rows::with_token(&control, &key).await?);
@@ -65,7 +59,7 @@ pub(super) async fn change(caller: &Caller<'_>, mut old: Stored, fields: &Doc) -
             }
             Ok::<_, Refusal>(())
         });
-        let Some(held) = written.await? else { return Err(Refusal::missing("key", "Key not found.")) };
+        let Some(held) = written.await? else { return Err(not_found()) };
         old.doc = held;
         if !is_stale {
             set_spend(caller, &old, fields).await?;
@@ -108,6 +102,7 @@ pub(super) async fn set_spend(caller: &Caller<'_>, key: &Stored, fields: &Doc) -
 
 /// Sets a key's counter for the present period, here and in the database.
 pub(super) async fn write_spend(control: &Control, key: &Stored, amount: Money) -> Result<(), Refusal> {
+    control.must_be_booked().await?;
     let counter = CounterId { scope: Scope::Key, id: Arc::from(key.id()), slot: Arc::from("") };
     let next = rows::reset_at(control, &key.doc, calendar::now_ms());
     let period_end = next.map_or(0, |time| time.as_millisecond());

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// `Nov 21`, as LiteLLM prints days here.
-fn shown_day(date: &str) -> String {
+pub(super) fn shown_day(date: &str) -> String {
     dates::day(date).map_or_else(|_| date.to_owned(), |day| day.strftime("%b %d").to_string())
 }
 

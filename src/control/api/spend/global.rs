@@ -7,7 +7,7 @@ use crate::auth::Principal;
 use crate::control::Control;
 use crate::control::respond::Failed;
 use crate::domain::Scope;
-use crate::store::{Dimension, Source, SumOrder, SumQuery, Sums};
+use crate::store::{BUDGETS, Dimension, Source, SumOrder, SumQuery, Sums};
 use axum::body::Bytes;
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
@@ -195,7 +195,9 @@ pub(in crate::control) async fn reset(
     Extension(principal): Extension<Principal>,
 ) -> Answer {
     access::admin(&principal, "/global/spend/reset")?;
+    control.must_be_booked().await.map_err(Failed)?;
     control.store.reset_spent().await?;
+    control.directory.changed(BUDGETS.kind, "");
     for scope in [Scope::Key, Scope::Team] {
         log::warn!("what every {scope} has spent was set to nothing by an admin");
     }

@@ -8,6 +8,7 @@ pub(in crate::control) mod activity;
 pub(in crate::control) mod calculate;
 pub(in crate::control) mod daily;
 mod dates;
+pub(in crate::control) mod exceptions;
 pub(in crate::control) mod global;
 pub(in crate::control) mod logs;
 pub(in crate::control) mod report;

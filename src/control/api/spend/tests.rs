@@ -3,8 +3,8 @@
 use crate::control::router;
 use crate::control::tests::control_of;
 use crate::domain::{
-    Attribution, CallId, Charge, Content, CounterId, EndpointKind, Money, Outcome, RecordId, Scope, TargetId,
-    Timings, Usage, UsageRecord, UsageSource,
+    Attribution, CallId, Charge, Content, CounterId, Money, Outcome, RecordId, Scope, Timings, Usage,
+    UsageRecord, fixture,
 };
 use crate::store::tests::both;
 use crate::store::{Booking, KEYS, Store, USERS};
@@ -56,41 +56,32 @@ fn record(number: u64, user: &str, outcome: Outcome) -> UsageRecord {
     let key: Arc<str> = Arc::from(hash(&format!("sk-{user}")));
     let counter = CounterId { scope: Scope::Key, id: Arc::clone(&key), slot: Arc::from("") };
     let arrived = SystemTime::UNIX_EPOCH + Duration::from_millis(ARRIVED + number * 1000);
+    let attribution = Attribution {
+        user_id: Some(Arc::from(user)),
+        team_id: (user == "u1").then(|| Arc::from("t1")),
+        customer: Some(Arc::from("c1")),
+        tags: vec![Arc::from("prod")],
+        charges: vec![Charge { counter, period_end: 0 }],
+        ..Attribution::default()
+    };
+    let content = Content {
+        request: r#"{"messages":[{"role":"user","content":"hi"}]}"#.into(),
+        response: "cut {".into(),
+    };
     UsageRecord {
         id: RecordId::new(ARRIVED + number * 1000, u128::from(number)),
         call_id: CallId::new(&format!("call-{number}")),
         response_id: Some(Arc::from(format!("chatcmpl-{number}"))),
-        attribution: Some(Box::new(Attribution {
-            user_id: Some(Arc::from(user)),
-            team_id: (user == "u1").then(|| Arc::from("t1")),
-            customer: Some(Arc::from("c1")),
-            tags: vec![Arc::from("prod")],
-            charges: vec![Charge { counter, period_end: 0 }],
-            ..Attribution::default()
-        })),
+        attribution: Some(Box::new(attribution)),
         arrived,
-        endpoint: EndpointKind::ChatCompletions,
-        route: "/v1/chat/completions".into(),
-        requested_model: "glm".into(),
-        group: Some("glm".into()),
-        target: Some(TargetId::new("a")),
-        upstream_model: Some("openai/glm-5.1".into()),
-        provider: Some("openai".into()),
         key_hash: Some(key),
-        stream: false,
-        status: 200,
         outcome,
         attempts: Vec::new(),
         usage: Usage { prompt: 11, completion: 7, cached: 4, ..Usage::default() },
-        usage_source: UsageSource::Upstream,
         cost: Money::from_dollars(0.001).unwrap(),
-        price_version: None,
-        priced: true,
         timings: Timings { end: Duration::from_millis(250), ..Timings::default() },
-        content: Some(Box::new(Content {
-            request: r#"{"messages":[{"role":"user","content":"hi"}]}"#.into(),
-            response: "cut {".into(),
-        })),
+        content: Some(Box::new(content)),
+        ..fixture::answered()
     }
 }
 
@@ -100,7 +91,7 @@ async fn books(store: &Store) {
         record(2, "u1", Outcome::Refused("RateLimitError")),
         record(3, "u2", Outcome::Completed),
     ];
-    let booking = Booking { records: &records, api_base: &|_| None, rows: true, progress: &[], gone: &[] };
+    let booking = Booking { records: &records, deployed: &|_| None, rows: true, progress: &[], gone: &[] };
     store.book(&booking).await.unwrap();
     for (user, key) in [
         ("u1", json!({"key_alias": "one", "user_id": "u1"})),

@@ -21,7 +21,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     let mut removed = 0;
     for id in &ids {
         // The team goes last: until then its keys are held by its limits.
-        keyrows::remove_all(&control, &Filter::Is("team_id", id.clone())).await?;
+        keyrows::remove_all(&control, &Filter::Is("team_id", id.clone()), caller.name()).await?;
         let team = control.store.get(&TEAMS, id).await?.unwrap_or_default();
         for user in members_of(&team) {
             members::leave(&control, id, &user).await?;

@@ -2,13 +2,13 @@
 
 use super::info::memberships;
 use super::members::{self, Joining};
-use super::{ROW, find, may_manage};
+use super::{ROW, managed};
 use crate::control::Control;
 use crate::control::api::users;
 use crate::control::input::{Answer, Caller, Field, Input, Kind, Refusal, check_id, need, want};
 use crate::control::records;
 use crate::domain::Scope;
-use crate::store::{Doc, StoreError, TEAMS, USERS};
+use crate::store::{Doc, StoreError, USERS};
 use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
@@ -24,10 +24,8 @@ const FORM: &[Field] = &[
 
 pub(in crate::control) async fn run(State(control): State<Control>, caller: Caller, input: Input) -> Answer {
     let form = input.read(&[FORM])?;
-    let id = records::text(&form, "team_id").unwrap_or_default();
-    let found = control.store.get(&TEAMS, id).await?;
-    may_manage(&caller, id, &found.unwrap_or_default())?;
-    let mut team = find(&control, id).await?;
+    let (id, mut team) = managed(&control, &caller, &form).await?;
+    let id = id.as_str();
     let (mut users, mut places) = (Vec::new(), Vec::new());
     for entry in list(form.get("member"))? {
         let role = role(&entry["role"])?;

@@ -1,11 +1,11 @@
 //! `POST /team/member_delete`: a user's place in a team, and its keys of that team.
 
-use super::{entries, find, may_manage, members};
+use super::{entries, managed, members};
 use crate::control::Control;
 use crate::control::api::keyrows;
 use crate::control::input::{Answer, Caller, Field, Input, Kind, Refusal, need, want};
 use crate::control::records;
-use crate::store::{Doc, Filter, KEYS, TEAMS};
+use crate::store::{Doc, Filter, KEYS};
 use axum::extract::State;
 use serde_json::Value;
 
@@ -14,14 +14,12 @@ const FORM: &[Field] =
 
 pub(in crate::control) async fn run(State(control): State<Control>, caller: Caller, input: Input) -> Answer {
     let form = input.read(&[FORM])?;
-    let id = records::text(&form, "team_id").unwrap_or_default();
-    let found = control.store.get(&TEAMS, id).await?;
-    may_manage(&caller, id, &found.unwrap_or_default())?;
-    let team = find(&control, id).await?;
+    let (id, team) = managed(&control, &caller, &form).await?;
+    let id = id.as_str();
     let user = member(&team, &form)?;
     let own = [Filter::Is("team_id", id.to_owned()), Filter::Is("user_id", user.clone())];
     for (key, _) in records::search(&control, &KEYS, own.to_vec()).await? {
-        keyrows::remove_one(&control, &key).await?;
+        keyrows::remove_one(&control, &key, Some(caller.name())).await?;
     }
     let team = members::leave(&control, id, &user).await?.unwrap_or_default();
     super::new::shown(&control, id, &team).await

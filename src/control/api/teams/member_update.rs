@@ -1,13 +1,13 @@
 //! `POST /team/member_update`: a member's role and limits.
 
+use super::managed;
 use super::member_add::{role, terms};
 use super::member_delete::member;
 use super::members::{self, Joining};
-use super::{find, may_manage};
 use crate::control::Control;
 use crate::control::input::{Answer, Caller, Field, Input, Kind, need, want};
 use crate::control::records;
-use crate::store::{TEAMS, USERS};
+use crate::store::USERS;
 use axum::Json;
 use axum::extract::State;
 use serde_json::json;
@@ -25,10 +25,8 @@ const FORM: &[Field] = &[
 
 pub(in crate::control) async fn run(State(control): State<Control>, caller: Caller, input: Input) -> Answer {
     let form = input.read(&[FORM])?;
-    let id = records::text(&form, "team_id").unwrap_or_default();
-    let found = control.store.get(&TEAMS, id).await?;
-    may_manage(&caller, id, &found.unwrap_or_default())?;
-    let team = find(&control, id).await?;
+    let (id, team) = managed(&control, &caller, &form).await?;
+    let id = id.as_str();
     let user = member(&team, &form)?;
     if let Some(word) = form.get("role").filter(|role| !role.is_null()) {
         let doc = control.store.get(&USERS, &user).await?.unwrap_or_default();

@@ -122,6 +122,15 @@ fn leads(caller: &Caller, team: &Doc) -> bool {
     caller.manages() && caller.user().is_some_and(|user| role_of(team, user) == Some("admin"))
 }
 
+/// The team that a form names, if the caller may manage it; to others a team that is not there is as one that is.
+async fn managed(control: &Control, caller: &Caller, form: &Doc) -> Result<(String, Doc), Refusal> {
+    let id = records::text(form, "team_id").unwrap_or_default();
+    let found = control.store.get(&TEAMS, id).await?;
+    may_manage(caller, id, found.as_ref().unwrap_or(&Doc::new()))?;
+    let team = found.ok_or_else(|| unknown(id))?;
+    Ok((id.to_owned(), team))
+}
+
 /// Lets admins go on, and the team's own.
 fn may_manage(caller: &Caller, id: &str, team: &Doc) -> Result<(), Refusal> {
     if caller.is_admin() || leads(caller, team) {

@@ -1,6 +1,6 @@
 //! `POST /team/update`: a team's own members are changed, null clears.
 
-use super::{FIELDS, OF_MEMBERS, ROW, find, fold, may_manage};
+use super::{FIELDS, OF_MEMBERS, ROW, fold, managed};
 use crate::control::Control;
 use crate::control::input::{Answer, Caller, Field, Input, Kind, Refusal, check_id, need, want};
 use crate::control::records::{self, BUDGET, RATES, take};
@@ -18,10 +18,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     let mut which = input.read(&[WHICH])?;
     let mut said = input.read(&[FIELDS, RATES, BUDGET])?;
     let of_members = input.read(&[OF_MEMBERS])?;
-    let id = records::text(&which, "team_id").unwrap_or_default().to_owned();
-    let found = control.store.get(&TEAMS, &id).await?;
-    may_manage(&caller, &id, &found.unwrap_or_default())?;
-    let present = find(&control, &id).await?;
+    let (id, present) = managed(&control, &caller, &which).await?;
     let spend = take(&mut which, "spend");
     let beyond = said.keys().find(|name| !OWN.contains(&name.as_str()));
     if !caller.is_admin() && (beyond.is_some() || spend.is_some()) {

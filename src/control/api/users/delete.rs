@@ -24,7 +24,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     let mut removed = 0;
     for id in &ids {
         // The user goes last: until then its keys are refused or its own.
-        keyrows::remove_all(&control, &Filter::Is("user_id", id.clone())).await?;
+        keyrows::remove_all(&control, &Filter::Is("user_id", id.clone()), caller.name()).await?;
         let user = control.store.get(&USERS, id).await?.unwrap_or_default();
         let places = records::search(&control, &MEMBERS, vec![Filter::Is("user_id", id.clone())]).await?;
         let of_places =

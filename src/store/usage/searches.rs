@@ -1,0 +1,196 @@
+//! The statements of searches for calls.
+
+use super::calls::{CallColumn, CallOrder, CallQuery, MOST_CALLS, SELECTED};
+use super::find;
+use crate::domain::RecordId;
+
+/// A statement, and its values in the order they are bound: texts, then numbers.
+pub(super) struct Asked {
+    pub(super) sql: String,
+    pub(super) texts: Vec<String>,
+    pub(super) numbers: Vec<i64>,
+}
+
+/// What tells whether a condition holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    /// The id, which begins with the time.
+    Id,
+    /// A hash, by the place of the one that is looked for; only in a file.
+    Hash(usize),
+    /// The row itself.
+    Row,
+}
+
+/// That a column compares so with a value, by its place.
+struct Condition {
+    column: &'static str,
+    comparison: &'static str,
+    place: usize,
+    told: Told,
+}
+
+/// The conditions of a search, with the values for their places.
+struct Conditions {
+    all: Vec<Condition>,
+    texts: Vec<String>,
+    numbers: Vec<i64>,
+}
+
+impl Conditions {
+    fn of(query: &CallQuery, is_file: bool) -> Self {
+        let (mut all, mut texts, mut numbers) = (Vec::new(), Vec::new(), Vec::new());
+        for (comparison, ms) in [(">=", query.from_ms), ("<", query.to_ms)] {
+            let Some(ms) = ms else { continue };
+            texts.push(RecordId::new(ms, 0).to_string());
+            all.push(Condition { column: "id", comparison, place: texts.len(), told: Told::Id });
+        }
+        for (column, value) in &query.only {
+            texts.push(value.clone());
+            all.push(Condition {
+                column: column.name(),
+                comparison: "=",
+                place: texts.len(),
+                told: Told::Row,
+            });
+        }
+        for (comparison, cost) in [(">=", query.min_cost), ("<=", query.max_cost)] {
+            let Some(cost) = cost else { continue };
+            numbers.push(cost);
+            let place = texts.len() + numbers.len();
+            all.push(Condition { column: "cost", comparison, place, told: Told::Row });
+        }
+        // The one that finds the fewest calls comes first.
+        for (column, mark) in find::COLUMNS.iter().filter(|_| is_file) {
+            let Some((_, value)) = query.only.iter().find(|(only, _)| only == column) else { continue };
+            numbers.push(find::hash(*mark, value));
+            let told = Told::Hash(texts.len() + numbers.len());
+            let same =
+                |one: &&mut Condition| one.column == column.name() && texts.get(one.place - 1) == Some(value);
+            all.iter_mut().filter(same).for_each(|one| one.told = told);
+        }
+        Self { all, texts, numbers }
+    }
+
+    /// Those of `which`, on the rows `row`, each with ` AND` before it.
+    fn on(&self, row: &str, which: impl Fn(Told) -> bool) -> String {
+        let chosen = self.all.iter().filter(|condition| which(condition.told));
+        chosen
+            .map(|Condition { column, comparison, place, .. }| {
+                format!(" AND {row}.{column} {comparison} ${place}")
+            })
+            .collect()
+    }
+
+    /// All of them on the rows `u`.
+    fn whole(&self) -> String {
+        self.on("u", |_| true)
+    }
+
+    /// The places of hashes, in the order in which they are looked up.
+    fn hashes(&self) -> Vec<usize> {
+        let mut places: Vec<usize> = self
+            .all
+            .iter()
+            .filter_map(|condition| if let Told::Hash(place) = condition.told { Some(place) } else { None })
+            .collect();
+        places.sort_unstable();
+        places.dedup();
+        places
+    }
+
+    /// The ids of a file's calls in its spans, and of those that are in none yet: at most so many of each, the last
+    /// ones in that direction among them. `None` if no hash tells anything.
+    fn ids(&self, most: u32, direction: &str) -> Option<String> {
+        let hashes = self.hashes();
+        let (first, others) = hashes.split_first()?;
+        let all = self.whole();
+        let open = find::OPEN;
+        let since =
+            self.all.iter().find(|condition| condition.comparison == ">=" && condition.column == "id");
+        let since = since.map(|since| format!(" AND s.next > ${}", since.place)).unwrap_or_default();
+        let others = others.iter().enumerate().map(|(n, place)| {
+            format!(" CROSS JOIN tollgate_seek f{n} ON f{n}.span = s.span AND f{n}.hash = ${place} AND f{n}.id = f.id")
+        });
+        let others: String = others.collect();
+        let rest = self.on("u", |told| told == Told::Row);
+        let rest = if rest.is_empty() {
+            String::new()
+        } else {
+            format!(" CROSS JOIN tollgate_usage u ON u.id = f.id{rest}")
+        };
+        let time = self.on("f", |told| told == Told::Id);
+        // Rows go oldest first, and their span when the last of them has gone.
+        Some(format!(
+            "SELECT id FROM (SELECT u.id FROM tollgate_usage u WHERE u.id >= ({open}){all} \
+             ORDER BY u.id{direction} LIMIT {most}) UNION ALL SELECT id FROM (SELECT f.id FROM tollgate_seek_span s \
+             CROSS JOIN tollgate_seek f ON f.span = s.span AND f.hash = ${first}{time} \
+             AND f.id >= (SELECT MIN(id) FROM tollgate_usage){since}{others}{rest} \
+             ORDER BY s.span{direction}, f.id{direction} LIMIT {most})"
+        ))
+    }
+
+    /// What is true of the rows `u` that are found: where there are spans, of so many at most.
+    fn rows(&self, most: u32) -> String {
+        let all = self.whole();
+        match self.ids(most, " DESC") {
+            Some(ids) => format!(" WHERE u.id IN (SELECT id FROM ({ids})){all}"),
+            None => format!(" WHERE 1 = 1{all}"),
+        }
+    }
+
+    fn asked(self, sql: String) -> Asked {
+        Asked { sql, texts: self.texts, numbers: self.numbers }
+    }
+}
+
+/// Only the ids of a page are found and sorted; what is skipped is not read.
+pub(super) fn page(query: &CallQuery, is_file: bool) -> Asked {
+    let conditions = Conditions::of(query, is_file);
+    let direction = if query.ascending { "" } else { " DESC" };
+    let (limit, offset) = (query.limit.min(MOST_CALLS), query.offset.min(MOST_CALLS));
+    let next = conditions.texts.len() + conditions.numbers.len();
+    let part = format!("LIMIT ${} OFFSET ${}", next + 1, next + 2);
+    let all = conditions.whole();
+    let sql = match (query.order, conditions.ids(limit + offset, direction)) {
+        (CallOrder::Time, Some(ids)) => format!(
+            "SELECT {SELECTED} FROM tollgate_usage u WHERE u.id IN \
+             (SELECT id FROM ({ids}) ORDER BY id{direction} {part}){all} ORDER BY u.id{direction}"
+        ),
+        (CallOrder::Time, None) => {
+            format!(
+                "SELECT {SELECTED} FROM tollgate_usage u WHERE 1 = 1{all} ORDER BY u.id{direction} {part}"
+            )
+        }
+        (order, _) => {
+            let (rows, weight) = (conditions.rows(MOST_CALLS), order.expression());
+            format!(
+                "SELECT {SELECTED} FROM (SELECT chosen FROM (SELECT u.id AS chosen, {weight} AS weight \
+                 FROM tollgate_usage u{rows} ORDER BY u.id DESC LIMIT {MOST_CALLS}) newest \
+                 ORDER BY weight{direction}, chosen{direction} {part}) page \
+                 JOIN tollgate_usage u ON u.id = page.chosen ORDER BY {weight}{direction}, u.id{direction}"
+            )
+        }
+    };
+    let mut asked = conditions.asked(sql);
+    asked.numbers.extend([limit, offset].map(i64::from));
+    asked
+}
+
+pub(super) fn count(query: &CallQuery, is_file: bool) -> Asked {
+    let conditions = Conditions::of(query, is_file);
+    let found = match conditions.ids(MOST_CALLS, " DESC") {
+        Some(ids) => ids,
+        None => format!("SELECT 1 FROM tollgate_usage u{}", conditions.rows(MOST_CALLS)),
+    };
+    let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM ({found}) found LIMIT {MOST_CALLS}) newest");
+    conditions.asked(sql)
+}
+
+pub(super) fn content(request_id: &str, is_file: bool) -> Asked {
+    let only = vec![(CallColumn::RequestId, request_id.to_owned())];
+    let conditions = Conditions::of(&CallQuery { only, ..CallQuery::default() }, is_file);
+    let rows = conditions.rows(1);
+    conditions
+        .asked(format!("SELECT u.request, u.response FROM tollgate_usage u{rows} ORDER BY u.id DESC LIMIT 1"))
+}
