@@ -16,7 +16,7 @@
 //! | 5 | [`proxy`], [`control`] |
 //! | 4 | [`runtime`], [`ledger`] |
 //! | 3 | [`config`], [`upstream`] |
-//! | 2 | [`endpoints`], [`providers`], [`store`], [`telemetry`], [`simulator`] |
+//! | 2 | [`endpoints`], [`providers`], [`store`], [`shared`], [`telemetry`], [`simulator`] |
 //! | 1 | [`auth`], [`dialects`], [`limits`], [`metering`], [`routing`] |
 //! | 0 | [`domain`] |
 //!
@@ -50,6 +50,7 @@
 //! | a routing strategy | a file in `routing/strategies/` and a line in its table |
 //! | an admin route | a file in `control/api/` and a line in [`control::routes::ALL`] |
 //! | a column of a key, user or team | its field in `control/api/…`, and in `store/facts.rs` if calls depend on it |
+//! | a counter that all processes share | its question in `shared/held.rs`, its script beside it |
 //! | a thing with limits | a word in `limits/gate.rs` and its gate in `runtime/known.rs` |
 //! | a table or a column | a file in `migrations/` for each database, and a line in `store/migrate.rs` |
 //! | a metric | a field in `telemetry/metrics/` |
@@ -67,6 +68,7 @@ pub mod routing;
 
 pub mod endpoints;
 pub mod providers;
+pub mod shared;
 pub mod simulator;
 pub mod store;
 pub mod telemetry;

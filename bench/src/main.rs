@@ -13,10 +13,15 @@
 //! are what the process held after the last round; a round lasts until the process is at rest, so that calls booked
 //! in a database later are paid for. To see the noise of a machine, run with `--subject bare`.
 //!
-//! The scenarios `keys-…` add a gateway that is asked with virtual keys, all with limits and budgets, as have their
+//! `tollgate` is asked with its master key; it keeps an access log, metrics, a journal and all sums, but no row for each
+//! call (`disable_spend_logs`).
+//!
+//! The scenarios `keys-…` add one with all of the ledger, which is asked with virtual keys, all with limits and budgets, as have their
 //! user and team: `keys` knows one, `keys-1m` a million, of which one, a thousand or a hundred thousand are used in
 //! turn. They are kept in a file; with `TOLLGATE_TEST_DATABASE_URL` also on that Postgres, in a schema of its own,
 //! whose own CPU time is not seen.
+//!
+//! `--traces` adds a gateway that sends traces of one call in a hundred to a collector.
 //!
 //! `--only NAME` measures one scenario, `--targets` fails when a budget is exceeded, `--json FILE` keeps all figures.
 //! A failed request fails the run.
@@ -31,6 +36,7 @@ mod run;
 mod scenario;
 mod simulator;
 mod target;
+mod traces;
 
 use clap::{Parser, Subcommand};
 use std::error::Error;
@@ -69,6 +75,9 @@ struct Options {
     /// What is compared with the bare proxy: `tollgate`; to see the noise, `bare`; `unbuffered` is a variant of it.
     #[arg(long, default_value = "tollgate")]
     subject: String,
+    /// Measure the gateway with traces of one call in a hundred, too.
+    #[arg(long)]
+    traces: bool,
     /// Measure nginx too, if it is installed.
     #[arg(long)]
     nginx: bool,
@@ -110,6 +119,9 @@ fn measure(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
         other => return Err(format!("there is no subject `{other}`").into()),
     };
     let mut targets = vec![Target::Bare, subject];
+    if options.traces {
+        targets.push(Target::Traced);
+    }
     if options.nginx && process::installed("nginx") {
         targets.push(Target::Nginx);
     }

@@ -8,6 +8,7 @@ use crate::process::{Process, free_addr, installed};
 use crate::report::{Figures, Row, print_heading};
 use crate::scenario::{self, Load, Scenario};
 use crate::target::{self, Base, Lab, Target};
+use crate::traces;
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -87,6 +88,10 @@ fn measure(
         };
         row.print();
         rows.push(row);
+    }
+    for (_, gateway) in started.iter().filter(|(target, _)| *target == Target::Traced) {
+        let (sent, lost) = traces::counts(gateway)?;
+        println!("traces of {sent} calls reached the collector, of {lost} were lost");
     }
     Ok(rows)
 }

@@ -3,6 +3,7 @@
 use crate::keyring::{self, Database};
 use crate::process::{Process, free_addr};
 use crate::scenario::{self, Stored};
+use crate::traces;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -22,6 +23,8 @@ pub enum Target {
     Unbuffered,
     /// The tollgate binary.
     Tollgate,
+    /// The same with traces of one call in a hundred.
+    Traced,
     /// The same asked with virtual keys, which it finds in a file or on a database server.
     Keys(Base, Stored),
     /// nginx as a plain reverse proxy.
@@ -61,6 +64,7 @@ impl Target {
             Self::Bare => "bare",
             Self::Unbuffered => "unbuffered",
             Self::Tollgate => "tollgate",
+            Self::Traced => "traced",
             Self::Keys(Base::File, Stored::One) => "keys",
             Self::Keys(Base::File, Stored::Million) => "keys-1m",
             Self::Keys(Base::Server, Stored::One) => "keys-pg",
@@ -77,7 +81,7 @@ impl Target {
             Self::Direct => return Ok(None),
             Self::Bare => (std::env::current_exe()?, bare(lab, addr, "")),
             Self::Unbuffered => (std::env::current_exe()?, bare(lab, addr, "--read-buffer 0")),
-            Self::Tollgate | Self::Keys(..) => {
+            Self::Tollgate | Self::Traced | Self::Keys(..) => {
                 (lab.gateway.clone(), self.tollgate(lab, addr, models, folder)?)
             }
             Self::Nginx => (PathBuf::from("nginx"), nginx(lab, addr)?),
@@ -117,11 +121,15 @@ impl Target {
             .map_or_else(|| Database::File(folder.join("tollgate.db")).url(), |(_, database)| database.url());
         write!(
             yaml,
-            "general_settings:\n  master_key: {KEY}\n  database_url: {url}\ntollgate:\n  access_log: {}\n  \
-             workers: {}\n",
+            "general_settings:\n  master_key: {KEY}\n  database_url: {url}\n  disable_spend_logs: {}\n\
+             tollgate:\n  access_log: {}\n  workers: {}\n",
+            !matches!(self, Self::Keys(..)),
             lab.dir.join(format!("{name}-access.log")).display(),
             lab.workers
         )?;
+        if self == Self::Traced {
+            yaml.push_str(&traces::settings(lab.upstream));
+        }
         let config = lab.dir.join(format!("{name}.yaml"));
         std::fs::write(&config, yaml)?;
         let mut args = words("serve --config");

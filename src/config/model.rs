@@ -6,6 +6,7 @@ use crate::limits::Unpriced;
 use crate::providers::search::SearchTool;
 use crate::providers::{Passage, Target};
 use crate::routing::{ByClass, Fallbacks};
+use crate::shared;
 use crate::store::DatabaseSettings;
 use crate::telemetry::{Sampler, Selection, sinks};
 use http::HeaderName;
@@ -109,6 +110,8 @@ pub struct ServerConfig {
     pub master_key: Option<Secret>,
     /// Where keys and spending are kept.
     pub database: DatabaseSettings,
+    /// The Redis by which several gateways share their counters; read at the start only.
+    pub shared: Option<shared::Settings>,
     /// The folder for what this process writes: its journal, and the SQLite file.
     pub data_dir: PathBuf,
     /// Extra header that may carry the client's key, checked first (`litellm_key_header_name`).
@@ -117,6 +120,8 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// Largest form with a file, which is passed on as it comes, in bytes.
     pub max_upload_bytes: usize,
+    /// How long a client may take to send a body, besides a second for each 16 KiB of it; zero is as long as it likes.
+    pub body_timeout: Duration,
     /// Where the access log goes.
     pub access_log: AccessLogTarget,
     /// Whether `/metrics` wants a key (`require_auth_for_metrics_endpoint`).

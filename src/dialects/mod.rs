@@ -15,6 +15,7 @@ pub mod form;
 pub mod gemini;
 pub mod hub;
 pub mod json;
+pub mod mock;
 pub mod ollama;
 pub mod openai;
 mod proof;

@@ -49,6 +49,8 @@ pub enum ErrorKind {
     DatabaseAway,
     /// Spending cannot be written down, so nothing may be spent.
     LedgerFull,
+    /// The counters that all gateways share cannot be reached, and no limit may be passed.
+    SharedAway,
     /// The body names a destination or credential of its own.
     BannedParam,
     /// The model is not configured.
@@ -63,6 +65,8 @@ pub enum ErrorKind {
     UnsupportedParams,
     /// The body is over the limit.
     TooLarge,
+    /// The body does not come, or too slowly.
+    SlowBody,
     /// No deployment can take the call now.
     NoDeployments,
     /// The call's tags fit no deployment.
@@ -133,6 +137,7 @@ impl ErrorKind {
             Self::Conflict => row(409, Some("bad_request_error"), None, "Conflict"),
             Self::Unprocessable => row(422, Some("invalid_request_error"), None, "UnprocessableEntity"),
             Self::DatabaseAway => row(503, Some("no_db_connection"), None, "ServiceUnavailableError"),
+            Self::SharedAway => row(503, Some("service_unavailable"), None, "ServiceUnavailableError"),
             Self::LedgerFull => row(503, Some("service_unavailable"), None, "ServiceUnavailableError"),
             Self::UnknownKey => row(401, Some("token_not_found_in_db"), Some("key"), "ProxyException"),
             Self::BannedParam => row(401, Some("auth_error"), NONE, "ProxyException"),
@@ -146,6 +151,7 @@ impl ErrorKind {
             Self::TooLarge => {
                 row(413, Some("invalid_request_error"), Some("request_body"), "BadRequestError")
             }
+            Self::SlowBody => row(408, Some("timeout_error"), Some("request_body"), "Timeout"),
             Self::TagsDenied => row(401, NONE, NONE, "AuthenticationError"),
             Self::NoDeployments => row(429, NONE, NONE, "RateLimitError"),
             Self::ShuttingDown => row(503, Some("service_unavailable"), None, "ServiceUnavailableError"),

@@ -1,7 +1,7 @@
 //! All counters of the process. Callers keep what they get with their facts: this is asked when facts are made,
 //! not on each request.
 
-use super::{Account, Window};
+use super::{Account, Sharing, Window};
 use crate::domain::CounterId;
 use ahash::RandomState;
 use std::collections::HashMap;
@@ -21,31 +21,51 @@ pub struct Meters {
     accounts: Registry<Account>,
     windows: Registry<Window>,
     window_length: i64,
+    sharing: Option<Arc<Sharing>>,
 }
 
 impl Meters {
     /// Room for about `most` accounts and as many windows, of `window_length` milliseconds each.
     #[must_use]
     pub fn new(window_length: i64, most: usize) -> Self {
-        Self { accounts: Registry::new(most), windows: Registry::new(most), window_length }
+        Self { accounts: Registry::new(most), windows: Registry::new(most), window_length, sharing: None }
+    }
+
+    /// Shares all of them with other processes.
+    #[must_use]
+    pub fn shared(mut self, sharing: Arc<Sharing>) -> Self {
+        self.sharing = Some(sharing);
+        self
     }
 
     /// The account of that name. `now` is in unix milliseconds.
     #[must_use]
     pub fn account(&self, id: &CounterId, now: i64) -> Arc<Account> {
-        self.accounts.get(id, now, || Account::new(id.clone(), now))
+        self.accounts.get(id, now, || {
+            let account = Account::new(id.clone(), now);
+            self.sharing.iter().fold(account, |account, sharing| account.shared(Arc::clone(sharing)))
+        })
     }
 
     /// The window of that name, whose slot is a model or empty. `now` is in unix milliseconds.
     #[must_use]
     pub fn window(&self, id: &CounterId, now: i64) -> Arc<Window> {
-        self.windows.get(id, now, || Window::new(self.window_length, now))
+        self.windows.get(id, now, || {
+            let window = Window::new(self.window_length, now);
+            self.sharing.iter().fold(window, |window, sharing| window.shared(id.clone(), Arc::clone(sharing)))
+        })
     }
 
     /// The account of that name, if there is one: to tell it what was written.
     #[must_use]
     pub fn find_account(&self, id: &CounterId) -> Option<Arc<Account>> {
         self.accounts.shard(id).kept.get(id).cloned()
+    }
+
+    /// The window of that name, if there is one: to tell others of it.
+    #[must_use]
+    pub fn find_window(&self, id: &CounterId) -> Option<Arc<Window>> {
+        self.windows.shard(id).kept.get(id).cloned()
     }
 
     /// Drops what nobody keeps, what has nothing to remember, and what was not used for ten minutes; how many. `now`

@@ -2,7 +2,8 @@
 //!
 //! A [`Gate`] is one thing that has limits (a key, its team, …): a [`Window`] for its speed and a [`Purse`] for
 //! each of its budgets. [`admit`] passes a request through all its gates or through none and gives a [`Permit`];
-//! the permit is settled with what the call really took, or dropped. The counters live in [`Meters`].
+//! the permit is settled with what the call really took, or dropped. The counters live in [`Meters`]; those of several
+//! processes can be one ([`Sharing`]).
 //!
 //! Everything here is pure: the time is handed in, in unix milliseconds. No lock is held across two counters.
 //!
@@ -13,11 +14,13 @@ mod account;
 mod calendar;
 mod estimate;
 mod gate;
+mod lease;
 mod meters;
 mod permit;
 mod policy;
 mod rate;
 mod refusal;
+mod sharing;
 mod standing;
 mod window;
 
@@ -31,7 +34,10 @@ pub use gate::{Descriptor, Gate, Purse};
 pub use meters::Meters;
 pub use permit::{Ask, Permit, admit, admit_again, check};
 pub use policy::Unpriced;
-pub use rate::{Left, Load, RateKind, TooFast};
+pub use rate::{Left, Load, RateKind, TooFast, TooMuch};
 pub use refusal::Refusal;
+pub use sharing::{
+    AccountNews, AccountReport, Manner, Noted, Sharing, Together, Want, WindowNews, WindowReport, wants,
+};
 pub use standing::{Settled, Share, SoftCrossing, Standing};
 pub use window::{RateHold, Window};

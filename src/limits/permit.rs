@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use super::{
-    Expected, Gate, Left, MoneyHold, Purse, RateHold, Settled, Share, SoftCrossing, Standing, Window,
+    Expected, Gate, Left, Manner, MoneyHold, Purse, RateHold, Settled, Share, SoftCrossing, Standing, Window,
 };
 use crate::domain::{Charge, Money, RateTerms};
 use smallvec::SmallVec;
@@ -16,6 +16,8 @@ pub struct Ask {
     pub tokens: u64,
     /// About how much money.
     pub cost: Expected,
+    /// What becomes of it where other processes are to be asked first.
+    pub manner: Manner,
 }
 
 /// The leave to make one call. Dropped, it gives back slots, tokens and money; the request stays counted.
@@ -45,7 +47,7 @@ struct HeldMoney {
 /// in the order given.
 ///
 /// # Errors
-/// The first limit that is reached; nothing is taken then.
+/// The first limit that is reached, or [`Refusal::Unknown`] if others are to be asked first; nothing is taken then.
 pub fn admit<'a>(
     now: i64,
     gates: impl IntoIterator<Item = &'a Arc<Gate>>,
@@ -84,12 +86,12 @@ pub fn check(now: i64, gates: &[&Arc<Gate>], ask: Ask) -> Result<(), Refusal> {
         for purse in gate.purses() {
             let ends = purse.period_end(now);
             let checked = purse.account().check(now, ends, purse.terms(), purse.refuses(), ask.cost);
-            checked.map_err(|why| Refusal::over_budget(gate, purse, why))?;
+            checked.map_err(|why| Refusal::money(gate, purse, why))?;
         }
     }
     for gate in gates {
         let Some((window, terms)) = gate.rates() else { continue };
-        window.check(now, terms, ask.tokens).map_err(|why| Refusal::too_fast(gate, why, now))?;
+        window.check(now, terms, ask.tokens).map_err(|why| Refusal::rate(gate, why, now))?;
     }
     Ok(())
 }
@@ -104,8 +106,9 @@ impl Permit {
         self.take_money(now, ask)?;
         for (at, gate) in self.gates.iter().enumerate() {
             let Some((window, terms)) = gate.rates() else { continue };
-            let (hold, left) =
-                window.admit(now, terms, ask.tokens).map_err(|why| Refusal::too_fast(gate, why, now))?;
+            let (hold, left) = window
+                .admit(now, terms, ask.tokens, ask.manner)
+                .map_err(|why| Refusal::rate(gate, why, now))?;
             self.rates.push(HeldRate { gate: at, hold, left });
         }
         Ok(())
@@ -117,8 +120,8 @@ impl Permit {
                 let ends = purse.period_end(now);
                 let hold = purse
                     .account()
-                    .reserve(now, ends, purse.terms(), purse.refuses(), ask.cost)
-                    .map_err(|why| Refusal::over_budget(gate, purse, why))?;
+                    .reserve(now, ends, purse.terms(), purse.refuses(), (ask.cost, ask.manner))
+                    .map_err(|why| Refusal::money(gate, purse, why))?;
                 self.money.push(HeldMoney { gate: at, purse: which, hold });
             }
         }
@@ -195,7 +198,7 @@ impl Permit {
             purse
                 .account()
                 .raise(now, &mut held.hold, purse.terms(), purse.refuses(), ask.cost)
-                .map_err(|why| Refusal::over_budget(gate, purse, why))?;
+                .map_err(|why| Refusal::money(gate, purse, why))?;
         }
         let new =
             wanted.iter().copied().filter(|gate| !self.gates.iter().any(|held| Arc::ptr_eq(held, gate)));

@@ -63,3 +63,44 @@ pub struct Load {
     /// Requests under way.
     pub parallel: u64,
 }
+
+impl Load {
+    /// Both together.
+    pub(super) const fn plus(&self, other: &Self) -> Self {
+        Self {
+            requests: self.requests.saturating_add(other.requests),
+            tokens: self.tokens.saturating_add(other.tokens),
+            parallel: self.parallel.saturating_add(other.parallel),
+        }
+    }
+
+    /// The smaller of each.
+    #[must_use]
+    pub fn at_most(&self, other: &Self) -> Self {
+        Self {
+            requests: self.requests.min(other.requests),
+            tokens: self.tokens.min(other.tokens),
+            parallel: self.parallel.min(other.parallel),
+        }
+    }
+
+    /// The larger of each.
+    pub(super) fn at_least(&self, other: &Self) -> Self {
+        Self {
+            requests: self.requests.max(other.requests),
+            tokens: self.tokens.max(other.tokens),
+            parallel: self.parallel.max(other.parallel),
+        }
+    }
+}
+
+/// Why nobody was let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TooMuch<T> {
+    /// A limit is reached.
+    Reached(T),
+    /// Others are to be asked first.
+    Unknown,
+    /// Others cannot be asked, and nobody is let through until they can.
+    Closed,
+}

@@ -1,6 +1,6 @@
 //! Why a request was not let through, and LiteLLM's words for it.
 
-use super::{Descriptor, Gate, Overspent, Purse, RateKind, TooFast};
+use super::{Descriptor, Gate, Overspent, Purse, RateKind, TooFast, TooMuch};
 use crate::domain::{ApiError, CounterId, ErrorKind, Money, Scope};
 use jiff::Timestamp;
 use std::fmt;
@@ -40,28 +40,40 @@ pub enum Refusal {
         /// The budget.
         max: Money,
     },
+    /// What other processes have taken is to be asked first.
+    Unknown,
+    /// What other processes have taken cannot be asked, and nobody with limits is let through until it can.
+    Closed,
 }
 
 impl Refusal {
-    pub(super) fn too_fast(gate: &Gate, why: TooFast, now: i64) -> Self {
-        Self::Rate {
-            descriptor: gate.descriptor(),
-            id: Arc::clone(gate.id()),
-            kind: why.kind,
-            limit: why.limit,
-            remaining: why.remaining,
-            resets_in_ms: why.resets_at.saturating_sub(now).max(0),
-            resets_at_ms: why.resets_at,
+    pub(super) fn rate(gate: &Gate, why: TooMuch<TooFast>, now: i64) -> Self {
+        match why {
+            TooMuch::Reached(why) => Self::Rate {
+                descriptor: gate.descriptor(),
+                id: Arc::clone(gate.id()),
+                kind: why.kind,
+                limit: why.limit,
+                remaining: why.remaining,
+                resets_in_ms: why.resets_at.saturating_sub(now).max(0),
+                resets_at_ms: why.resets_at,
+            },
+            TooMuch::Unknown => Self::Unknown,
+            TooMuch::Closed => Self::Closed,
         }
     }
 
-    pub(super) fn over_budget(gate: &Gate, purse: &Purse, why: Overspent) -> Self {
-        Self::Budget {
-            counter: purse.account().counter().clone(),
-            id: Arc::clone(gate.id()),
-            spent: why.spent,
-            reserved: why.reserved,
-            max: why.max,
+    pub(super) fn money(gate: &Gate, purse: &Purse, why: TooMuch<Overspent>) -> Self {
+        match why {
+            TooMuch::Reached(why) => Self::Budget {
+                counter: purse.account().counter().clone(),
+                id: Arc::clone(gate.id()),
+                spent: why.spent,
+                reserved: why.reserved,
+                max: why.max,
+            },
+            TooMuch::Unknown => Self::Unknown,
+            TooMuch::Closed => Self::Closed,
         }
     }
 
@@ -69,18 +81,21 @@ impl Refusal {
     #[must_use]
     pub fn to_error(&self) -> ApiError {
         let words = self.to_string();
-        let Self::Rate { resets_in_ms, .. } = self else {
-            return ApiError::new(ErrorKind::BudgetExceeded, words);
-        };
-        let wait = Duration::from_millis(u64::try_from(*resets_in_ms).unwrap_or_default());
-        ApiError::new(ErrorKind::RateLimited, words).with_retry_after(Some(wait))
+        match self {
+            Self::Rate { resets_in_ms, .. } => {
+                let wait = Duration::from_millis(u64::try_from(*resets_in_ms).unwrap_or_default());
+                ApiError::new(ErrorKind::RateLimited, words).with_retry_after(Some(wait))
+            }
+            Self::Budget { .. } => ApiError::new(ErrorKind::BudgetExceeded, words),
+            Self::Unknown | Self::Closed => ApiError::new(ErrorKind::SharedAway, words),
+        }
     }
 
     /// Whether the money is not spent but promised to calls under way: a later try may pass.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Rate { .. } => true,
+            Self::Rate { .. } | Self::Unknown | Self::Closed => true,
             Self::Budget { spent, max, .. } => spent < max,
         }
     }
@@ -90,7 +105,7 @@ impl Refusal {
     pub const fn retry_after_secs(&self) -> Option<i64> {
         match self {
             Self::Rate { resets_in_ms, .. } => Some(seconds(*resets_in_ms)),
-            Self::Budget { .. } => None,
+            Self::Budget { .. } | Self::Unknown | Self::Closed => None,
         }
     }
 
@@ -100,7 +115,7 @@ impl Refusal {
     pub fn reset_at(&self) -> Option<String> {
         match self {
             Self::Rate { resets_at_ms, .. } => Some(Moment(*resets_at_ms).to_string()),
-            Self::Budget { .. } => None,
+            Self::Budget { .. } | Self::Unknown | Self::Closed => None,
         }
     }
 }
@@ -118,6 +133,9 @@ impl fmt::Display for Refusal {
                 let spent = if spent < max { spent.saturating_add(*reserved) } else { *spent };
                 over_budget(f, counter, id, spent, *max)
             }
+            Self::Unknown | Self::Closed => f.write_str(
+                "What is left of your limits is not known: the counters that all gateways share cannot be reached.",
+            ),
         }
     }
 }

@@ -5,8 +5,9 @@ use super::stage::{Admitted, PassedHeaders};
 use crate::auth::{self, Claim, Origin, Presented};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, EndpointKind, ErrorKind, Money, unix_ms};
-use crate::limits::{self, Ask, Permit, Refusal, Share};
+use crate::limits::{self, Ask, Manner, Permit, Refusal, Share};
 use crate::runtime::{GateList, Group, Snapshot, Standing, Tags};
+use crate::shared::Shared;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;
 use pingora_proxy::Session;
@@ -75,17 +76,60 @@ fn address(session: &Session, headers: &HeaderMap, forwarded: bool) -> Option<Ip
 }
 
 /// Takes what the call will about need, of everybody whom it touches.
-pub(super) fn permit(admitted: &Admitted, now: i64) -> Result<(Permit, PassedHeaders), Denied> {
+pub(super) async fn permit(
+    gateway: &Gateway,
+    admitted: &Admitted,
+    now: i64,
+) -> Result<(Permit, PassedHeaders), Denied> {
     let buyer = Buyer { snapshot: &admitted.snapshot, standing: &admitted.standing };
     let to = (&*admitted.called, &*admitted.resolution.group);
     let (gates, ask) = buyer.asks(to, &admitted.request).map_err(|error| (error, Vec::new()))?;
-    match limits::admit(now, gates.iter().copied(), ask) {
+    match admit(gateway, now, &gates, ask).await {
         Ok(permit) => {
             let headers = standing_headers(&permit, &gates);
             Ok((permit, headers))
         }
-        Err(refusal) => Err(refused(&refusal)),
+        Err(refusal) => Err(refusal),
     }
+}
+
+/// What [`permit`] takes at the gates; where counters are shared with other processes, these may be asked first.
+pub(super) async fn admit(
+    gateway: &Gateway,
+    now: i64,
+    gates: &GateList<'_>,
+    ask: Ask,
+) -> Result<Permit, Denied> {
+    let permit = match &gateway.shared {
+        None => limits::admit(now, gates.iter().copied(), ask),
+        Some(shared) => {
+            let ask = Ask { manner: Manner::Waits, ..ask };
+            match limits::admit(now, gates.iter().copied(), ask) {
+                Err(Refusal::Unknown) => Box::pin(admit_with_leave(shared, now, gates, ask)).await,
+                known => known,
+            }
+        }
+    };
+    permit.map_err(|refusal| refused(&refusal))
+}
+
+/// Others may take what a call got leave for before it comes back for it; so often it asks.
+const MOST_TRIES: usize = 8;
+
+async fn admit_with_leave(
+    shared: &Shared,
+    now: i64,
+    gates: &GateList<'_>,
+    ask: Ask,
+) -> Result<Permit, Refusal> {
+    for _ in 0..MOST_TRIES {
+        shared.lend(limits::wants(now, gates.iter().copied(), ask)).await;
+        match limits::admit(now, gates.iter().copied(), ask) {
+            Err(Refusal::Unknown) => {}
+            known => return known,
+        }
+    }
+    limits::admit(now, gates.iter().copied(), Ask { manner: Manner::Decides, ..ask })
 }
 
 /// Takes the money that another attempt of a call will about need.
@@ -140,10 +184,13 @@ impl<'a> Buyer<'a> {
         let expected = group.expected_of(request.prompt_estimate(), most, &units);
         if matches!(request.kind(), EndpointKind::Files | EndpointKind::Batches) {
             // To keep a thing costs nothing, and what a batch will cost nobody knows: there must be something left.
-            return Ok((gates, Ask { tokens: 0, cost: limits::Expected::About(Money::ZERO) }));
+            return Ok((
+                gates,
+                Ask { tokens: 0, cost: limits::Expected::About(Money::ZERO), manner: Manner::Decides },
+            ));
         }
         house.check_priced(&expected, &gates, name)?;
-        Ok((gates, Ask { tokens: expected.tokens, cost: expected.cost }))
+        Ok((gates, Ask { tokens: expected.tokens, cost: expected.cost, manner: Manner::Decides }))
     }
 }
 

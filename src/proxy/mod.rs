@@ -11,6 +11,7 @@ mod detour;
 mod exchange;
 mod head;
 mod media;
+mod mock;
 mod passing;
 mod phases;
 mod quota;
@@ -28,6 +29,7 @@ mod upload;
 
 use crate::ledger::Ledger;
 use crate::runtime::{Directory, RuntimeHandle};
+use crate::shared::Shared;
 use crate::telemetry::Telemetry;
 use crate::upstream::wire::Wire;
 use async_trait::async_trait;
@@ -64,6 +66,8 @@ pub struct Gateway {
     pub ledger: Arc<Ledger>,
     /// Metrics and access log.
     pub telemetry: Arc<Telemetry>,
+    /// The counters of other processes, if they are shared.
+    pub shared: Option<Shared>,
     /// Everything that is not a model call.
     pub control: Arc<dyn ControlPlane>,
     /// Set when the process is going away: connections are no longer kept alive.
@@ -88,10 +92,13 @@ impl Proxy {
     /// than all others wakes the runtime by a system call; with the pulse none is.
     fn pulse(&self) {
         self.pulse.call_once(|| {
-            drop(tokio::spawn(async {
+            let runtime = Arc::clone(&self.gateway.runtime);
+            drop(tokio::spawn(async move {
                 let mut pulse = tokio::time::interval(PULSE);
                 loop {
                     pulse.tick().await;
+                    // A thread without calls lets go of the snapshot before.
+                    drop(runtime.load_here());
                 }
             }));
         });

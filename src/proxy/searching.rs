@@ -1,7 +1,7 @@
 //! Searches: a question is put to a configured engine, and its results are told in one shape whatever the engine.
 
 use super::admission::{self, Denied, Visitor};
-use super::body::{self, Body};
+use super::body::{self, Body, Clock};
 use super::phases::request::{self, caller, refuse};
 use super::stage::{Admitted, Caller, Ctx, Refused, Served, Stage};
 use super::{Gateway, respond, settle};
@@ -9,7 +9,7 @@ use crate::domain::{
     ApiError, EndpointKind, ErrorKind, Failure, Money, Timings, UpstreamClass, UsageRecord, unix_ms,
 };
 use crate::endpoints::Match;
-use crate::limits::{self, Ask, Expected, Permit};
+use crate::limits::{Ask, Expected, Manner, Permit};
 use crate::providers::search::{self, Hit, Question};
 use crate::runtime::{Snapshot, Standing};
 use crate::upstream::{NotFound, Searcher};
@@ -36,16 +36,13 @@ pub(super) async fn start(
     let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
     let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
-    let bytes = match body::read(session, LARGEST).await {
+    let bytes = match body::read(session, Clock::of(caller.arrived, &snapshot), LARGEST).await {
         Ok(Body::Replayable(bytes) | Body::Unreplayable(bytes)) => bytes,
         Ok(Body::TooLarge) => {
             let error = ApiError::new(ErrorKind::TooLarge, "Request body is too large for a search.");
             return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
         }
-        Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
-            return Err(error.into_down());
-        }
+        Err(error) => return request::unread(session, ctx, (caller, key_hash), error).await,
     };
     match answer(gateway, &snapshot, &visitor, &caller, (found.model.as_deref(), bytes)).await {
         Ok((record, body)) => {
@@ -82,7 +79,8 @@ async fn answer(
     let refused = |denied| (Arc::clone(&requested), denied);
     let asked = ask(snapshot, &requested, &body).map_err(|error| refused(plain(error)))?;
     let (searcher, question) = asked;
-    let permit = permit(snapshot, &visitor.standing, visitor.now, searcher).map_err(&refused)?;
+    let permit =
+        permit(gateway, snapshot, (&visitor.standing, visitor.now), searcher).await.map_err(&refused)?;
     let started = Instant::now();
     let found = searcher.search(&question).await;
     let hits = found.map_err(|why| refused(plain(told(why, searcher.tool.engine.name))))?;
@@ -122,10 +120,10 @@ fn ask<'a>(
     Ok((searcher, question))
 }
 
-fn permit(
+async fn permit(
+    gateway: &Gateway,
     snapshot: &Snapshot,
-    standing: &Standing,
-    now: i64,
+    (standing, now): (&Standing, i64),
     searcher: &Searcher,
 ) -> std::result::Result<Permit, Denied> {
     let cost = match searcher.tool.cost {
@@ -134,7 +132,7 @@ fn permit(
     };
     let mut gates = standing.gates(&[]);
     gates.extend(&snapshot.house.global);
-    limits::admit(now, gates, Ask { tokens: 0, cost }).map_err(|refusal| admission::refused(&refusal))
+    admission::admit(gateway, now, &gates, Ask { tokens: 0, cost, manner: Manner::Decides }).await
 }
 
 /// Searches for a model, at its caller's cost; the record is written down.
@@ -148,7 +146,9 @@ pub(super) async fn for_model(
     question: &Question,
 ) -> std::result::Result<(Vec<Hit>, UsageRecord), ApiError> {
     let now = unix_ms(SystemTime::now());
-    let permit = permit(&admitted.snapshot, &admitted.standing, now, searcher).map_err(|(error, _)| error)?;
+    let permit = permit(gateway, &admitted.snapshot, (&admitted.standing, now), searcher)
+        .await
+        .map_err(|(error, _)| error)?;
     let started = Instant::now();
     let hits = searcher.search(question).await.map_err(|why| told(why, searcher.tool.engine.name))?;
     let payer = Payer { standing: &admitted.standing, ip: admitted.attribution.ip, caller: &admitted.caller };

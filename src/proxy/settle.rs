@@ -401,11 +401,12 @@ impl UsageRecord {
     /// The record of a call that this deployment had the last word on.
     fn of(self, deployment: Option<&Deployment>) -> Self {
         let Some(deployment) = deployment else { return self };
+        let labels = deployment.own_labels();
         Self {
-            target: Some(deployment.target.id.clone()),
-            upstream_model: Some(Arc::clone(&deployment.labels.upstream_model)),
-            provider: Some(Arc::clone(&deployment.labels.provider)),
-            price_version: deployment.labels.price_version,
+            target: Some(labels.id.clone()),
+            upstream_model: Some(Arc::clone(&labels.upstream_model)),
+            provider: Some(Arc::clone(&labels.provider)),
+            price_version: labels.price_version,
             priced: deployment.target.info.prices.is_some(),
             ..self
         }

@@ -64,7 +64,7 @@ pub(super) async fn run(
             // It has what it has, and must say something.
             body["tool_choice"] = "none".into();
         }
-        if let Err(error) = renew(&mut admitted, &body) {
+        if let Err(error) = renew(gateway, &mut admitted, &body).await {
             return request::refuse(session, ctx, admitted.refuse(error, None)).await;
         }
         ctx.stage = Stage::Admitted(admitted);
@@ -161,13 +161,17 @@ fn prepared(admitted: &Admitted) -> Value {
 }
 
 /// Puts the body in the place of the call's, and takes leave for it unless it has that.
-fn renew(admitted: &mut Admitted, body: &Value) -> std::result::Result<(), ApiError> {
+async fn renew(
+    gateway: &Gateway,
+    admitted: &mut Admitted,
+    body: &Value,
+) -> std::result::Result<(), ApiError> {
     admitted.request = openai::read(admitted.caller.kind, Bytes::from(body.to_string()))?;
     if matches!(admitted.books, Books::Open(_)) {
         return Ok(());
     }
-    let (permit, limits) =
-        admission::permit(admitted, unix_ms(SystemTime::now())).map_err(|(error, _)| error)?;
+    let permitted = admission::permit(gateway, admitted, unix_ms(SystemTime::now())).await;
+    let (permit, limits) = permitted.map_err(|(error, _)| error)?;
     (admitted.books, admitted.limits) = (Books::Open(permit), limits);
     Ok(())
 }

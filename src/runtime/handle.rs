@@ -2,10 +2,34 @@
 
 use super::Snapshot;
 use arc_swap::ArcSwap;
+use std::cell::RefCell;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Shared by all data-plane threads; loading costs no lock.
 pub struct RuntimeHandle(ArcSwap<Snapshot>);
+
+/// A snapshot, for the whole life of a request.
+#[derive(Clone)]
+pub struct Present(Arc<Arc<Snapshot>>);
+
+impl Present {
+    fn of(snapshot: Arc<Snapshot>) -> Self {
+        Self(Arc::new(snapshot))
+    }
+}
+
+impl Deref for Present {
+    type Target = Snapshot;
+
+    fn deref(&self) -> &Snapshot {
+        &self.0
+    }
+}
+
+thread_local! {
+    static HERE: RefCell<Option<Present>> = const { RefCell::new(None) };
+}
 
 impl RuntimeHandle {
     /// Starts with this snapshot.
@@ -14,10 +38,21 @@ impl RuntimeHandle {
         Self(ArcSwap::from_pointee(snapshot))
     }
 
-    /// The present snapshot, for the whole life of a request.
+    /// The present snapshot.
     #[must_use]
-    pub fn load(&self) -> Arc<Snapshot> {
-        self.0.load_full()
+    pub fn load(&self) -> Present {
+        Present::of(self.0.load_full())
+    }
+
+    /// The same for a thread that asks often, and keeps what it had until it asks again: its requests share a count of
+    /// their own, for which no other thread has to be waited.
+    #[must_use]
+    pub fn load_here(&self) -> Present {
+        let present = self.0.load();
+        HERE.with_borrow_mut(|here| match here {
+            Some(here) if Arc::ptr_eq(&*here.0, &*present) => here.clone(),
+            _ => here.insert(Present::of(Arc::clone(&present))).clone(),
+        })
     }
 
     /// Puts a new snapshot in; requests under way keep theirs.

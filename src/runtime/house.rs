@@ -5,7 +5,7 @@ use super::known::Counters;
 use super::{Estimate, GateList, Standing};
 use crate::config::Config;
 use crate::domain::{ApiError, BudgetTerms, Charge, ErrorKind, Money, RateTerms, Scope};
-use crate::limits::{Descriptor, Expected, Gate, Purse, Unpriced};
+use crate::limits::{Descriptor, Expected, Gate, Manner, Purse, Unpriced};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -139,7 +139,9 @@ impl House {
     pub fn charge(&self, provider: &str, cost: Money, now: i64) -> Option<Charge> {
         let purse = self.purse(provider)?;
         let (account, ends) = (purse.account(), purse.period_end(now));
-        let hold = account.reserve(now, ends, purse.terms(), purse.refuses(), Expected::Free).ok()?;
+        let hold = account
+            .reserve(now, ends, purse.terms(), purse.refuses(), (Expected::Free, Manner::Decides))
+            .ok()?;
         let charge = Charge { counter: account.counter().clone(), period_end: hold.period_end() };
         account.settle(hold, cost, None);
         Some(charge)

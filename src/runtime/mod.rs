@@ -22,7 +22,7 @@ mod standing;
 pub use choice::{Bar, Considered, Drawback, Pick, Wish};
 pub use directory::{CustomerTerms, Directory};
 pub use group::{Estimate, Group, Hedge, Terms};
-pub use handle::RuntimeHandle;
+pub use handle::{Present, RuntimeHandle};
 pub use house::House;
 pub use known::Known;
 pub use marks::{Tags, affinity};

@@ -14,6 +14,7 @@ mod lane;
 mod lifecycle;
 mod services;
 mod serving;
+mod sharing;
 mod sinks;
 mod socket;
 mod systemd;
@@ -26,6 +27,7 @@ use crate::control::{self, Control};
 use crate::limits::Meters;
 use crate::proxy::Gateway;
 use crate::runtime::{Directory, Hooks, PrepareError, Reloader, zone};
+use crate::shared::Prepared;
 use crate::store::StoreError;
 use crate::telemetry::{Settings, StartError, Target, Telemetry, Tracer, Wanted};
 use crate::upstream::{Probe, Upstreams};
@@ -94,6 +96,10 @@ pub fn run(config: Config, source: Source, startup: &Startup) -> Result<(), Serv
     serving.run(socket, receipt, control_runtime.handle())?;
     handover::forget_pid(&place);
     gateway.ledger.close(books::CLOSE);
+    if let Some(shared) = &gateway.shared {
+        // Without an answer others find out by themselves.
+        drop(control_runtime.block_on(async { tokio::time::timeout(sharing::CLOSE, shared.leave()).await }));
+    }
     let flushed = control_runtime
         .block_on(async { tokio::time::timeout(sinks::FLUSH, gateway.telemetry.sinks.flush()).await });
     if flushed.is_err() {
@@ -117,7 +123,9 @@ fn compose(
     let upstreams = Arc::new(Upstreams::new(Instant::now(), probe, every));
     let zone = zone(config.spending.time_zone.as_deref());
     let store = control_runtime.block_on(database::open(&config.server.database, zone))?;
-    let meters = Arc::new(Meters::new(WINDOW_MS, MOST_COUNTERS));
+    let sharing = config.server.shared.clone().map(Prepared::new);
+    let meters = Meters::new(WINDOW_MS, MOST_COUNTERS);
+    let meters = Arc::new(sharing.iter().fold(meters, |meters, prepared| meters.shared(prepared.sharing())));
     control_runtime.spawn(books::prune(Arc::clone(&meters)));
     let control_handle = control_runtime.handle().clone();
     let directory = Arc::new(Directory::new(store.clone(), control_handle.clone(), Arc::clone(&meters)));
@@ -130,6 +138,10 @@ fn compose(
     for passage in config.passages.iter().filter(|passage| passage.vendor.is_some()) {
         log::info!("{}/… is passed through to {}", passage.path, passage.target);
     }
+    let shared = sharing
+        .map(|prepared| sharing::start(prepared, &meters, &runtime, &telemetry))
+        .transpose()
+        .map_err(ServeError::Runtime)?;
     let ledger = books::open(config, workers, store.clone(), meters, Arc::clone(&runtime), &control_handle)?;
     control_runtime.spawn(books::watch(Arc::clone(&ledger), Arc::clone(&telemetry)));
     control_runtime.spawn(database::follow(store.clone(), Arc::clone(&directory), Arc::clone(&reloader)));
@@ -152,7 +164,7 @@ fn compose(
     control_runtime.spawn(reloading);
     let control = Arc::new(Bridge::new(control, control_handle));
     let draining = Arc::new(AtomicBool::new(false));
-    Ok((Arc::new(Gateway { runtime, directory, telemetry, control, draining, ledger }), unready))
+    Ok((Arc::new(Gateway { runtime, directory, telemetry, control, draining, ledger, shared }), unready))
 }
 
 fn hooks(source: Source, telemetry: &Arc<Telemetry>) -> Hooks {

@@ -16,7 +16,7 @@ mod trace;
 pub use access_log::{AccessLog, Target};
 pub use metrics::{
     Balance, Configured, DeploymentState, InFlightGuard, LedgerGauges, Metrics, Rate, Selection,
-    SinkCounters, TargetLabels, WaitGuard,
+    SharedGauges, SinkCounters, TargetLabels, WaitGuard,
 };
 pub use sinks::{Choice, Finished, Format, Outlet, Parcel, Sinks, Wanted};
 pub use threads::step_back;

@@ -187,6 +187,14 @@ impl TargetState {
     }
 }
 
+impl TargetState {
+    /// Another process says that it is out of rotation for so long after a failure of this class.
+    pub fn heard(&self, class: UpstreamClass, length: Duration) {
+        let cooldown = self.shared(class).map_or(&self.trouble, |lane| &lane.cooldown);
+        cooldown.set(self.now_ms(), length);
+    }
+}
+
 /// The leave to make a call, which may be the one that finds out whether its deployment is well again.
 #[derive(Debug, Default)]
 pub struct Leave {

@@ -1,6 +1,6 @@
 //! A deployment at work: its compiled target, its endpoint and its state.
 
-use super::head::Heads;
+use super::head::{Alike, Heads};
 use super::lender::Lender;
 use super::{Endpoint, QuotaLane, Station, TargetState};
 use crate::dialects::{self, translate::Translated};
@@ -10,13 +10,29 @@ use bytes::BytesMut;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
+type OwnLabels = HashMap<u64, Rc<Labels>, foldhash::fast::FixedState>;
+
+/// So many deployments' names a thread has copies of.
+const MOST_OWN: usize = 4096;
+
+thread_local! {
+    static OWN_LABELS: RefCell<(OwnLabels, Alike)> = RefCell::default();
+}
+
+/// Tells deployments apart that were made one after the other for the same target.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 /// A deployment that can be called.
 pub struct Deployment {
+    number: u64,
     /// What was configured.
     pub target: Arc<Target>,
     /// Where it is.
@@ -52,16 +68,18 @@ impl Uncallable {
 /// # Errors
 /// When a configured header, key or path cannot stand in a request.
 pub fn callable(target: &Target) -> Result<(), Uncallable> {
-    heads(target).map(drop)
+    heads(target, &mut Alike::default()).map(drop)
 }
 
-fn heads(target: &Target) -> Result<Heads, Uncallable> {
-    Heads::new(target).map_err(|error| Uncallable(target.id.clone(), error.to_string()))
+fn heads(target: &Target, alike: &mut Alike) -> Result<Heads, Uncallable> {
+    Heads::new(target, alike).map_err(|error| Uncallable(target.id.clone(), error.to_string()))
 }
 
 /// A deployment's names, in the forms in which every call needs them.
 pub struct Labels {
     /// Its id.
+    pub id: TargetId,
+    /// The same as a header.
     pub model_id: HeaderValue,
     /// Its `api_base` as configured.
     pub api_base: HeaderValue,
@@ -78,15 +96,15 @@ pub struct Labels {
 }
 
 impl Labels {
-    fn new(target: &Target) -> Self {
-        let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    fn new(target: &Target, alike: &mut Alike) -> Self {
         Self {
-            model_id: header(target.id.as_str()),
-            api_base: header(&target.api_base),
-            base: Arc::from(target.api_base.as_str()),
-            group: header(&target.group),
-            upstream_model: Arc::from(format!("{}/{}", target.provider, target.model)),
-            provider: Arc::from(target.provider.as_str()),
+            id: TargetId::new(target.id.as_str()),
+            model_id: alike.value(target.id.as_str()),
+            api_base: alike.value(&target.api_base),
+            base: alike.word(&target.api_base),
+            group: alike.value(&target.group),
+            upstream_model: alike.word(&format!("{}/{}", target.provider, target.model)),
+            provider: alike.word(&target.provider),
             price_version: target.info.prices.as_ref().map(Prices::version),
         }
     }
@@ -103,9 +121,33 @@ impl Deployment {
         state: Arc<TargetState>,
         quota: Arc<QuotaLane>,
     ) -> Result<Self, Uncallable> {
-        let heads = heads(&target)?;
-        let labels = Labels::new(&target);
-        Ok(Self { target, endpoint, state, quota, station: None, labels, heads, lender: None })
+        Self::alike(target, endpoint, (state, quota), &mut Alike::default())
+    }
+
+    /// The same, sharing what it has in common with others.
+    pub(super) fn alike(
+        target: Arc<Target>,
+        endpoint: Arc<Endpoint>,
+        (state, quota): (Arc<TargetState>, Arc<QuotaLane>),
+        alike: &mut Alike,
+    ) -> Result<Self, Uncallable> {
+        let heads = heads(&target, alike)?;
+        let labels = Labels::new(&target, alike);
+        let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { number, target, endpoint, state, quota, station: None, labels, heads, lender: None })
+    }
+
+    /// What answers and records say of it, in copies of this thread's own: to count those who use one text, threads
+    /// would wait for each other, some ten times a call.
+    #[must_use]
+    pub fn own_labels(&self) -> Rc<Labels> {
+        OWN_LABELS.with_borrow_mut(|(own, alike)| {
+            if own.len() >= MOST_OWN && !own.contains_key(&self.number) {
+                own.clear();
+                *alike = Alike::default();
+            }
+            Rc::clone(own.entry(self.number).or_insert_with(|| Rc::new(Labels::new(&self.target, alike))))
+        })
     }
 
     /// With what its server tells of itself.

@@ -12,7 +12,11 @@ fn root() -> PathBuf {
 }
 
 fn compose() -> Value {
-    let text = fs::read_to_string(root().join("docker/compose.yaml")).unwrap();
+    compose_of("compose.yaml")
+}
+
+fn compose_of(file: &str) -> Value {
+    let text = fs::read_to_string(root().join("docker").join(file)).unwrap();
     let mut all: Value = serde_yaml::from_str(&text).unwrap();
     all.apply_merge().unwrap();
     all
@@ -89,6 +93,42 @@ fn every_file_that_is_mounted_and_every_volume_is_there() {
             format!("litellm_{name}"),
             "the data of the stack before goes on"
         );
+    }
+}
+
+/// Three gateways of one kind, each with a journal of its own, on the database and the Redis that they name.
+#[test]
+fn the_stack_with_redis_is_that_stack_three_times() {
+    let (all, one) = (compose_of("compose.redis.yaml"), compose());
+    let gateways = ["tollgate", "tollgate-2", "tollgate-3"];
+    let (mut ports, mut volumes) = (BTreeSet::new(), BTreeSet::new());
+    for name in gateways {
+        let service = &all["services"][name];
+        for same in
+            ["image", "build", "env_file", "read_only", "cap_drop", "healthcheck", "command", "restart"]
+        {
+            assert_eq!(service[same], one["services"]["tollgate"][same], "{name}: {same}");
+        }
+        for same in ["logging", "security_opt", "stop_grace_period"] {
+            assert_eq!(service[same], one["services"]["tollgate"][same], "{name}: {same}");
+        }
+        for (variable, value) in one["services"]["tollgate"]["environment"].as_mapping().unwrap() {
+            assert_eq!(&service["environment"][variable], value, "{name}");
+        }
+        assert_eq!(service["environment"]["REDIS_HOST"], "redis");
+        for on in ["db", "redis"] {
+            assert_eq!(service["depends_on"][on]["condition"], "service_healthy", "{name}");
+        }
+        ports.extend(texts(&service["ports"]));
+        volumes.extend(texts(&service["volumes"]).into_iter().filter(|mount| !mount.starts_with('.')));
+    }
+    assert_eq!((ports.len(), volumes.len()), (3, 3), "{ports:?} {volumes:?}");
+    assert_eq!(all["services"]["db"], one["services"]["db"]);
+    let redis = &all["services"]["redis"];
+    assert!(redis["ports"].is_null() && redis["healthcheck"]["test"].is_sequence());
+    assert_eq!(redis["logging"], one["services"]["db"]["logging"]);
+    for mount in volumes {
+        assert!(!all["volumes"][mount.split(':').next().unwrap()].is_null(), "{mount}");
     }
 }
 
@@ -269,6 +309,11 @@ fn the_build_is_sent_what_it_needs() {
     // Files that the program is built from beside its own.
     let named = [("src", "migrations"), ("docker", "conf/tollgate.yaml")];
     assert!(named.iter().all(|(_, path)| folder.path().join(path).exists()));
+    // Scripts that are run there, and what is copied besides.
+    let run = instructions("RUN").join(" ");
+    let scripts: Vec<&str> = run.split_whitespace().filter(|word| word.starts_with("docker/")).collect();
+    assert_eq!(scripts, ["docker/build.sh", "docker/sbom.py"]);
+    assert!(scripts.iter().all(|path| folder.path().join(path).is_file()), "{scripts:?} in {sent:?}");
 }
 
 fn copy(from: &Path, to: &Path) {

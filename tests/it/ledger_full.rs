@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tollgate::simulator::{Script, Simulator};
 use tollgate::store::{DatabaseSettings, Store};
@@ -79,7 +79,7 @@ async fn recovers(gateway: &Gateway, clients: &Clients) {
     let deadline = Instant::now() + 3 * PATIENCE;
     while gateway.metric("tollgate_ledger_has_room", &[]).await < 1.0 {
         assert!(Instant::now() < deadline, "no room:\n{}", gateway.output());
-        tokio::time::sleep(PATIENCE / 200).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     let before = clients.count();
     eventually("calls are answered again", async || (clients.count() > before + 20).then_some(())).await;

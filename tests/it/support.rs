@@ -1,6 +1,6 @@
 //! What the promises about requests and answers share: bodies that can be told apart, and what is read of answers.
 
-use crate::harness::{Config, Gateway, MASTER_KEY, Response, eventually, request};
+use crate::harness::{Config, Gateway, MASTER_KEY, Response, eventually, program, request};
 use sha2::{Digest, Sha256};
 use std::fmt::Write as _;
 use std::fs::{self, File};
@@ -153,7 +153,7 @@ pub(crate) fn everything(response: &Response) -> String {
 
 /// The program with nothing of our environment, in this folder.
 pub(crate) fn tollgate(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate"));
+    let mut command = Command::new(program());
     command.env_clear().current_dir(folder).stdin(Stdio::null());
     command
 }

@@ -116,6 +116,12 @@ impl Rows {
                 "tollgate.queue" if !entry.node.entries().is_empty() => {
                     self.section(&entry.node, &below, keys::QUEUE);
                 }
+                "tollgate.shared" if !entry.node.entries().is_empty() => {
+                    self.section(&entry.node, &below, keys::SHARED);
+                }
+                "litellm_settings.cache_params" if !entry.node.entries().is_empty() => {
+                    self.section(&entry.node, &below, keys::CACHE_PARAMS);
+                }
                 "router_settings.optional_pre_call_checks" => self.checks(entry, &below),
                 _ => self.by_table(entry, path, table),
             }

@@ -17,7 +17,7 @@ pub(crate) static LITELLM: &[Key] = &[
     yes("drop_params"),
     yes("require_auth_for_metrics_endpoint"),
     later("service_callbacks"),
-    later("cache"),
+    other("cache", "answers are not cached; limits and budgets are shared over its Redis"),
     later("cache_params"),
     ignored("cache_type"),
     ignored("cache_kwargs"),
@@ -97,13 +97,13 @@ pub(crate) static ROUTER: &[Key] = &[
     ),
     yes("enable_tag_filtering"),
     yes("tag_filtering_match_any"),
-    later("redis_url"),
-    later("redis_host"),
-    later("redis_port"),
-    later("redis_password"),
-    later("redis_db"),
-    later("redis_username"),
-    later("redis_ssl"),
+    noted("redis_url", "the Redis that limits are shared over; read at the start only"),
+    noted("redis_host", "the Redis that limits are shared over; read at the start only"),
+    yes("redis_port"),
+    yes("redis_password"),
+    yes("redis_db"),
+    yes("redis_username"),
+    yes("redis_ssl"),
     later("cache_responses"),
     later("cache_kwargs"),
     later("caching_groups"),
@@ -263,6 +263,7 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("search_loop"),
     yes("access_log"),
     yes("max_body_mb"),
+    noted("body_timeout", "seconds to send a body in, and one more for each 16 KiB of it"),
     yes("workers"),
     yes("health_check"),
     yes("drain_timeout"),
@@ -275,6 +276,7 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("journal"),
     yes("queue"),
     yes("groups"),
+    noted("shared", "read at the start only"),
 ];
 
 /// `tollgate.queue`.
@@ -289,3 +291,40 @@ pub(crate) static REALTIME: &[Key] = &[yes("idle_timeout"), yes("max_duration"),
 
 /// `tollgate.health_check`.
 pub(crate) static HEALTH_CHECK: &[Key] = &[yes("kind"), yes("path"), yes("interval_seconds")];
+
+/// `tollgate.shared`.
+pub(crate) static SHARED: &[Key] = &[yes("on_loss"), yes("patience"), yes("namespace")];
+
+/// `litellm_settings.cache_params`: where a Redis is. Answers are not cached.
+pub(crate) static CACHE_PARAMS: &[Key] = &[
+    noted("type", "redis is where limits are shared; answers are not cached"),
+    yes("host"),
+    yes("port"),
+    yes("password"),
+    yes("username"),
+    yes("ssl"),
+    yes("url"),
+    yes("db"),
+    yes("namespace"),
+    later("ttl"),
+    later("default_in_memory_ttl"),
+    later("default_in_redis_ttl"),
+    later("mode"),
+    later("supported_call_types"),
+    later("redis_flush_size"),
+    later("redis_startup_nodes"),
+    later("sentinel_nodes"),
+    later("sentinel_password"),
+    later("service_name"),
+    later("max_connections"),
+    later("socket_timeout"),
+    later("similarity_threshold"),
+    later("redis_semantic_cache_embedding_model"),
+    later("qdrant_semantic_cache_embedding_model"),
+    later("qdrant_collection_name"),
+    later("qdrant_quantization_config"),
+    later("s3_bucket_name"),
+    later("s3_region_name"),
+    later("s3_endpoint_url"),
+    later("disk_cache_dir"),
+];

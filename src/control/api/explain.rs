@@ -11,7 +11,7 @@ use crate::control::input::{Answer, Caller, Field, Input, Kind, Refusal, want};
 use crate::dialects::openai::{self, Request};
 use crate::domain::{ApiError, KeyDigest, Usage};
 use crate::endpoints;
-use crate::limits::{self, Ask, Gate};
+use crate::limits::{self, Ask, Gate, Manner};
 use crate::metering;
 use crate::runtime::{self, Considered, Estimate, Group, Outlook, Snapshot, Standing, Tags, TurnWish, Wish};
 use crate::store::Doc;
@@ -159,8 +159,8 @@ async fn judge(
         Outlook::Barred(bar) => return Err(group.refusal(bar, requested, &wish)),
     };
     snapshot.house.check_priced(&expected, &gates, requested)?;
-    limits::check(now, &gates, Ask { tokens: expected.tokens, cost: expected.cost })
-        .map_err(|refusal| refusal.to_error())?;
+    let ask = Ask { tokens: expected.tokens, cost: expected.cost, manner: Manner::Decides };
+    limits::check(now, &gates, ask).map_err(|refusal| refusal.to_error())?;
     let next = group.preview(&wish).and_then(|at| group.deployments.get(at));
     account.insert("next".into(), json!(next.map(|deployment| deployment.target.id.as_str())));
     Ok(wait)

@@ -8,9 +8,11 @@ mod state;
 
 pub use state::{Balance, Overspent};
 
+use super::sharing::{FRESH, Noted};
+use super::{AccountNews, AccountReport, Manner, Sharing, Together, TooMuch};
 use crate::domain::{BudgetTerms, CounterId, Money};
 use state::State;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// When a budget is used up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,7 @@ impl MoneyHold {
 #[derive(Debug)]
 pub struct Account {
     counter: CounterId,
+    sharing: Option<Arc<Sharing>>,
     state: Mutex<State>,
 }
 
@@ -58,7 +61,14 @@ impl Account {
     /// An account on which nothing is known to be spent, made at `now` (unix milliseconds).
     #[must_use]
     pub fn new(counter: CounterId, now: i64) -> Self {
-        Self { counter, state: Mutex::new(State { used_at: now, ..State::default() }) }
+        Self { counter, sharing: None, state: Mutex::new(State { used_at: now, ..State::default() }) }
+    }
+
+    /// Shares it with the accounts of the same name in other processes.
+    #[must_use]
+    pub fn shared(mut self, sharing: Arc<Sharing>) -> Self {
+        self.sharing = Some(sharing);
+        self
     }
 
     /// Its name.
@@ -89,6 +99,10 @@ impl Account {
         let mut state = self.state();
         if state.learn(db_total.pico(), period_end) {
             state.pending = state.pending.saturating_sub(amount.pico()).max(0);
+            if let Some(lease) = &mut state.lease {
+                // What it was for is spent.
+                lease.granted = lease.granted.saturating_sub(amount.pico()).max(0);
+            }
         }
     }
 
@@ -96,18 +110,19 @@ impl Account {
     /// without a period).
     ///
     /// # Errors
-    /// The budget is spent, or promised to calls under way; nothing is taken then.
+    /// The budget is spent, or promised to calls under way, or leave is to be asked for first; nothing is taken then.
     pub fn reserve(
         &self,
         now: i64,
         period_end: i64,
         terms: &BudgetTerms,
         refuses: Refuses,
-        expected: Expected,
-    ) -> Result<MoneyHold, Overspent> {
+        (expected, manner): (Expected, Manner),
+    ) -> Result<MoneyHold, TooMuch<Overspent>> {
         let mut state = self.state();
         state.enter(now, period_end);
-        let amount = room(&state, now, terms, refuses, expected)?;
+        let amount = self.room(&state, now, terms, refuses, (expected, manner))?;
+        self.note(&mut state, terms, amount);
         state.reserved += amount;
         state.used_at = now;
         Ok(MoneyHold { epoch: state.epoch, period_end: state.period_end, amount })
@@ -125,14 +140,14 @@ impl Account {
         terms: &BudgetTerms,
         refuses: Refuses,
         expected: Expected,
-    ) -> Result<(), Overspent> {
+    ) -> Result<(), TooMuch<Overspent>> {
         let mut state = self.state();
         if hold.epoch != state.epoch {
             return Ok(());
         }
         let held = state.reserved;
         state.reserved = held - hold.amount;
-        let asked = room(&state, now, terms, refuses, expected);
+        let asked = self.room(&state, now, terms, refuses, (expected, Manner::Decides));
         state.reserved = held;
         let more = asked?.saturating_sub(hold.amount).max(0);
         state.reserved += more;
@@ -140,10 +155,10 @@ impl Account {
         Ok(())
     }
 
-    /// Whether a call would be promised `expected`; nothing is taken.
+    /// Whether a call would be promised `expected`, as far as is known; nothing is taken.
     ///
     /// # Errors
-    /// As [`Account::reserve`].
+    /// The budget is spent, or promised to calls under way.
     pub fn check(
         &self,
         now: i64,
@@ -151,10 +166,27 @@ impl Account {
         terms: &BudgetTerms,
         refuses: Refuses,
         expected: Expected,
-    ) -> Result<(), Overspent> {
+    ) -> Result<(), TooMuch<Overspent>> {
         let mut state = self.state();
         state.enter(now, period_end);
-        room(&state, now, terms, refuses, expected).map(drop)
+        self.room(&state, now, terms, refuses, (expected, Manner::Decides)).map(drop)
+    }
+
+    /// The budget and the amount that leave is to be asked for before a call can be let through or refused.
+    pub(super) fn lacks(
+        &self,
+        now: i64,
+        period_end: i64,
+        terms: &BudgetTerms,
+        refuses: Refuses,
+        expected: Expected,
+    ) -> Option<(Money, Money)> {
+        let (Some(_), Expected::About(amount)) = (&self.sharing, expected) else { return None };
+        let max = most(now, terms)?;
+        let mut state = self.state();
+        state.enter(now, period_end);
+        let room = self.room(&state, now, terms, refuses, (expected, Manner::Waits));
+        matches!(room, Err(TooMuch::Unknown)).then_some((max, amount))
     }
 
     /// Raises what a call holds to what it cost so far. Never refuses: the money is spent already.
@@ -203,6 +235,89 @@ impl Account {
         state.balance()
     }
 
+    /// What others are to be told. Leave that is not used is given up, unless it is to be kept.
+    #[must_use]
+    pub fn report(&self, keeps: bool) -> AccountReport {
+        let mut state = self.state();
+        let used = state.pending.saturating_add(state.reserved);
+        let (period_end, base, pending) = (state.period_end, state.base, state.pending);
+        let lease = state.lease.get_or_insert_default();
+        lease.is_told = true;
+        if !keeps {
+            lease.granted = lease.granted.min(used);
+        }
+        let set_back = std::mem::take(&mut lease.set_back);
+        AccountReport { period_end, base, set_back, pending, held: lease.granted.max(used), used }
+    }
+
+    /// Nobody tells others of it any more, until it is noted again.
+    pub fn untold(&self) {
+        if let Some(lease) = &mut self.state().lease {
+            lease.is_told = false;
+        }
+    }
+
+    /// Takes over what was heard of others at `now` (unix milliseconds), if it is of the present period.
+    pub fn hear(&self, now: i64, news: &AccountNews) {
+        let mut state = self.state();
+        if news.period_end != state.period_end {
+            return;
+        }
+        let lease = state.lease.get_or_insert_default();
+        lease.is_told = true;
+        lease.granted = news.granted;
+        lease.base = news.base;
+        lease.pending = news.pending;
+        lease.promised = news.held.saturating_sub(news.pending);
+        lease.heard_at = now;
+    }
+
+    /// What would be promised to a call, in pico-dollars.
+    fn room(
+        &self,
+        state: &State,
+        now: i64,
+        terms: &BudgetTerms,
+        refuses: Refuses,
+        (expected, manner): (Expected, Manner),
+    ) -> Result<i64, TooMuch<Overspent>> {
+        let Expected::About(cost) = expected else { return Ok(0) };
+        let amount = cost.pico().clamp(0, i64::MAX - state.reserved);
+        let Some(max) = most(now, terms) else { return Ok(amount) };
+        let affords = if state.affords(max.pico(), refuses, amount) {
+            Ok(amount)
+        } else {
+            let (spent, reserved) = state.all();
+            let money = Money::from_pico;
+            Err(TooMuch::Reached(Overspent { spent: money(spent), reserved: money(reserved), max }))
+        };
+        let Some(sharing) = &self.sharing else { return affords };
+        match (sharing.together(), manner) {
+            (Together::Closed, _) => Err(TooMuch::Closed),
+            (Together::Alone, _) | (Together::Yes, Manner::Decides) => affords,
+            (Together::Yes, Manner::Waits) => {
+                if state.covers(amount) && affords.is_ok() {
+                    return Ok(amount);
+                }
+                let heard_at = state.lease.as_ref().map_or(i64::MIN, |lease| lease.heard_at);
+                let fresh = now.saturating_sub(heard_at) < FRESH;
+                // Where the price is unknown there is nothing to have leave for.
+                let decides = fresh && (affords.is_err() || amount == 0);
+                if decides { affords } else { Err(TooMuch::Unknown) }
+            }
+        }
+    }
+
+    /// Sees to it that what is taken without leave is told.
+    fn note(&self, state: &mut State, terms: &BudgetTerms, amount: i64) {
+        let (Some(sharing), Some(_)) = (&self.sharing, terms.max) else { return };
+        let covers = state.covers(amount);
+        let lease = state.lease.get_or_insert_default();
+        if !lease.is_told && !covers {
+            lease.is_told = sharing.note(Noted::Account(self.counter.clone()));
+        }
+    }
+
     /// When it was last used, in unix milliseconds; `None` while it knows what the database does not.
     pub(super) fn rest(&self) -> Option<i64> {
         let state = self.state();
@@ -214,23 +329,8 @@ impl Account {
     }
 }
 
-/// What would be promised to a call, in pico-dollars.
-fn room(
-    state: &State,
-    now: i64,
-    terms: &BudgetTerms,
-    refuses: Refuses,
-    expected: Expected,
-) -> Result<i64, Overspent> {
-    let Expected::About(cost) = expected else { return Ok(0) };
-    let amount = cost.pico().clamp(0, i64::MAX - state.reserved);
-    if let Some(max) = terms.max {
-        let increase = terms.increase.filter(|(_, until)| now < *until);
-        let max = max.saturating_add(increase.map_or(Money::ZERO, |(more, _)| more));
-        if !state.affords(max.pico(), refuses, amount) {
-            let balance = state.balance();
-            return Err(Overspent { spent: balance.spent(), reserved: balance.reserved, max });
-        }
-    }
-    Ok(amount)
+/// The budget with its increase.
+fn most(now: i64, terms: &BudgetTerms) -> Option<Money> {
+    let increase = terms.increase.filter(|(_, until)| now < *until);
+    terms.max.map(|max| max.saturating_add(increase.map_or(Money::ZERO, |(more, _)| more)))
 }

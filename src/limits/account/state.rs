@@ -2,6 +2,7 @@
 
 use super::Refuses;
 use crate::domain::Money;
+use crate::limits::lease::MoneyLease;
 
 /// How late the clock of one request can be against another's, in milliseconds.
 const LATE: i64 = 1000;
@@ -51,6 +52,8 @@ pub(super) struct State {
     pub(super) loaded: bool,
     pub(super) warned: bool,
     pub(super) used_at: i64,
+    /// Only where it is shared.
+    pub(super) lease: Option<Box<MoneyLease>>,
 }
 
 impl State {
@@ -62,18 +65,39 @@ impl State {
         }
     }
 
-    pub(super) fn affords(&self, max: i64, refuses: Refuses, amount: i64) -> bool {
+    /// What all processes have spent, and promised to calls under way.
+    pub(super) fn all(&self) -> (i64, i64) {
         let spent = self.base.saturating_add(self.pending);
-        let open = match refuses {
-            Refuses::AtMax => spent < max,
-            Refuses::AboveMax => max > 0 && spent <= max,
-        };
-        let promised = spent.saturating_add(self.reserved).saturating_add(amount);
-        open && max > 0 && (self.reserved == 0 || promised <= max)
+        let Some(lease) = &self.lease else { return (spent, self.reserved) };
+        let unknown = lease.base.saturating_sub(self.base).max(0);
+        let spent = spent.saturating_add(unknown).saturating_add(lease.pending);
+        (spent, self.reserved.saturating_add(lease.promised))
     }
 
-    const fn begin(&mut self, period_end: i64) {
+    pub(super) fn is_open(&self, max: i64, refuses: Refuses) -> bool {
+        let (spent, _) = self.all();
+        max > 0
+            && match refuses {
+                Refuses::AtMax => spent < max,
+                Refuses::AboveMax => spent <= max,
+            }
+    }
+
+    pub(super) fn affords(&self, max: i64, refuses: Refuses, amount: i64) -> bool {
+        let (spent, reserved) = self.all();
+        let promised = spent.saturating_add(reserved).saturating_add(amount);
+        self.is_open(max, refuses) && (reserved == 0 || promised <= max)
+    }
+
+    /// Whether so much more is within the leave.
+    pub(super) fn covers(&self, amount: i64) -> bool {
+        let used = self.pending.saturating_add(self.reserved).saturating_add(amount);
+        amount > 0 && self.lease.as_ref().is_some_and(|lease| used <= lease.granted)
+    }
+
+    fn begin(&mut self, period_end: i64) {
         self.epoch = self.epoch.wrapping_add(1);
+        self.lease = None;
         self.period_end = period_end;
         self.base = 0;
         self.pending = 0;
@@ -84,7 +108,7 @@ impl State {
 
     /// Comes into the period that ends at `period_end`. If the last one is over, the counter begins anew; if not, the
     /// terms were changed, and what was spent stays spent.
-    pub(super) const fn enter(&mut self, now: i64, period_end: i64) {
+    pub(super) fn enter(&mut self, now: i64, period_end: i64) {
         let late = period_end != 0 && period_end < self.period_end && period_end <= now.saturating_add(LATE);
         if period_end == self.period_end || late {
             return;
@@ -96,10 +120,11 @@ impl State {
         self.base = self.base.saturating_add(self.pending);
         self.pending = 0;
         self.period_end = period_end;
+        self.lease = None;
     }
 
     /// Takes over the database's total, if it is of this period or a later one; whether it was.
-    pub(super) const fn learn(&mut self, total: i64, period_end: i64) -> bool {
+    pub(super) fn learn(&mut self, total: i64, period_end: i64) -> bool {
         self.loaded = true;
         if period_end != 0 && self.period_end != 0 {
             if period_end < self.period_end {
@@ -110,6 +135,10 @@ impl State {
             }
         } else if period_end != 0 {
             self.period_end = period_end;
+            self.lease = None;
+        }
+        if let Some(lease) = &mut self.lease {
+            lease.set_back |= total < self.base;
         }
         self.base = total;
         true

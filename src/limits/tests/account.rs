@@ -1,6 +1,6 @@
-use super::{counter, pico};
+use super::{counter, pico, reached};
 use crate::domain::{BudgetTerms, Money, Scope};
-use crate::limits::{Account, Balance, Expected, MoneyHold, Overspent, Refuses};
+use crate::limits::{Account, Balance, Expected, Manner, MoneyHold, Overspent, Refuses};
 use proptest::prelude::*;
 
 fn account() -> Account {
@@ -12,7 +12,9 @@ fn budget(max: i64) -> BudgetTerms {
 }
 
 fn reserve(account: &Account, max: i64, cost: i64) -> Result<MoneyHold, Overspent> {
-    account.reserve(0, 0, &budget(max), Refuses::AtMax, Expected::About(pico(cost)))
+    account
+        .reserve(0, 0, &budget(max), Refuses::AtMax, (Expected::About(pico(cost)), Manner::Decides))
+        .map_err(reached)
 }
 
 fn amounts(account: &Account, now: i64, period_end: i64) -> (i64, i64, i64) {
@@ -49,9 +51,10 @@ fn budgets_close_at_or_above_their_maximum() {
     ] {
         let account = account();
         account.load(pico(spent), 0);
-        let answer = account.reserve(0, 0, &budget(max), refuses, Expected::About(Money::ZERO));
+        let answer =
+            account.reserve(0, 0, &budget(max), refuses, (Expected::About(Money::ZERO), Manner::Decides));
         assert_eq!(answer.is_ok(), open, "{refuses:?} {spent} of {max}");
-        assert!(account.reserve(0, 0, &budget(max), refuses, Expected::Free).is_ok());
+        assert!(account.reserve(0, 0, &budget(max), refuses, (Expected::Free, Manner::Decides)).is_ok());
     }
 }
 
@@ -60,9 +63,10 @@ fn an_increase_counts_until_its_end() {
     let account = account();
     account.load(pico(12), 0);
     let terms = BudgetTerms { increase: Some((pico(5), 1000)), ..budget(10) };
-    let ask = |now| account.reserve(now, 0, &terms, Refuses::AtMax, Expected::About(pico(1)));
+    let ask =
+        |now| account.reserve(now, 0, &terms, Refuses::AtMax, (Expected::About(pico(1)), Manner::Decides));
     account.release(ask(999).unwrap());
-    assert_eq!(ask(1000).unwrap_err().max, pico(10));
+    assert_eq!(reached(ask(1000).unwrap_err()).max, pico(10));
 }
 
 #[test]
@@ -78,7 +82,8 @@ fn a_reservation_grows_with_the_stream() {
     let mut grows = reserve(&account, 100, 1).unwrap();
     account.top_up(&mut grows, pico(i64::MAX));
     account.top_up(&mut grows, pico(i64::MAX));
-    let mut free = account.reserve(0, 0, &budget(100), Refuses::AtMax, Expected::Free).unwrap();
+    let mut free =
+        account.reserve(0, 0, &budget(100), Refuses::AtMax, (Expected::Free, Manner::Decides)).unwrap();
     account.top_up(&mut free, pico(i64::MAX));
     account.release(grows);
     account.release(free);
@@ -92,7 +97,9 @@ fn a_reservation_grows_with_the_stream() {
 #[test]
 fn a_settlement_belongs_to_the_period_of_its_reservation() {
     let (account, terms) = (account(), budget(10));
-    let ask = |now, end| account.reserve(now, end, &terms, Refuses::AtMax, Expected::About(pico(8)));
+    let ask = |now, end| {
+        account.reserve(now, end, &terms, Refuses::AtMax, (Expected::About(pico(8)), Manner::Decides))
+    };
     let mut old = ask(50, 100).unwrap();
     let new = ask(100, 200).unwrap();
     account.top_up(&mut old, pico(20));
@@ -109,7 +116,9 @@ fn a_settlement_belongs_to_the_period_of_its_reservation() {
 #[test]
 fn one_that_is_late_does_not_bring_back_the_old_period() {
     let (account, terms) = (account(), budget(10));
-    let ask = |now, end| account.reserve(now, end, &terms, Refuses::AtMax, Expected::About(pico(1)));
+    let ask = |now, end| {
+        account.reserve(now, end, &terms, Refuses::AtMax, (Expected::About(pico(1)), Manner::Decides))
+    };
     let _ = account.settle(ask(10_000, 90_000).unwrap(), pico(4), None);
     let late = ask(9_999, 10_000).unwrap();
     assert_eq!(late.period_end(), 90_000);
@@ -120,7 +129,9 @@ fn one_that_is_late_does_not_bring_back_the_old_period() {
 #[test]
 fn changed_terms_keep_what_is_spent() {
     let (account, terms) = (account(), budget(10));
-    let ask = |now, end| account.reserve(now, end, &terms, Refuses::AtMax, Expected::About(pico(1)));
+    let ask = |now, end| {
+        account.reserve(now, end, &terms, Refuses::AtMax, (Expected::About(pico(1)), Manner::Decides))
+    };
     let under_way = ask(0, 100_000).unwrap();
     let _ = account.settle(ask(0, 100_000).unwrap(), pico(4), None);
     assert_eq!(amounts(&account, 0, 50_000), (4, 0, 1));
@@ -156,7 +167,9 @@ fn the_database_is_loaded_once_and_then_told() {
 fn a_soft_budget_is_reported_once_a_period() {
     let account = account();
     let spend = |now, end, cost| {
-        let hold = account.reserve(now, end, &budget(1000), Refuses::AtMax, Expected::Free).unwrap();
+        let hold = account
+            .reserve(now, end, &budget(1000), Refuses::AtMax, (Expected::Free, Manner::Decides))
+            .unwrap();
         account.settle(hold, pico(cost), Some(pico(10)))
     };
     assert_eq!(spend(0, 100, 9), None);
@@ -204,7 +217,7 @@ proptest! {
                 Step::Reserve(cost) => {
                     let promised: i64 = held.iter().filter(|(hold, _)| hold.period_end() == end).map(|(_, amount)| amount).sum();
                     let fits = settled < max && (promised == 0 || settled + promised + cost <= max);
-                    let answer = account.reserve(now, end, &budget(max), Refuses::AtMax, Expected::About(pico(cost)));
+                    let answer = account.reserve(now, end, &budget(max), Refuses::AtMax, (Expected::About(pico(cost)), Manner::Decides));
                     prop_assert_eq!(answer.is_ok(), fits);
                     held.extend(answer.map(|hold| (hold, cost)));
                 }
@@ -240,7 +253,7 @@ proptest! {
         let account = account();
         let mut held = Vec::new();
         for call in 0..calls {
-            held.extend(account.reserve(0, 0, &budget(max), refuses, Expected::About(pico(cost))));
+            held.extend(account.reserve(0, 0, &budget(max), refuses, (Expected::About(pico(cost)), Manner::Decides)));
             if call % settle_every == 0 && !held.is_empty() {
                 let _ = account.settle(held.remove(0), pico(cost), None);
             }

@@ -1,6 +1,6 @@
 use super::{counter, pico};
 use crate::domain::{BudgetTerms, RateTerms, Scope};
-use crate::limits::{Expected, Meters, Refuses};
+use crate::limits::{Expected, Manner, Meters, Refuses};
 use std::sync::Arc;
 
 const TEN_MINUTES: i64 = 600_000;
@@ -24,14 +24,22 @@ fn what_is_idle_goes_and_what_is_needed_stays() {
     let kept = meters.account(&id(1), 0);
     let spend = |n| {
         let account = meters.account(&id(n), 0);
-        account.reserve(0, 0, &BudgetTerms::default(), Refuses::AtMax, Expected::About(pico(1))).unwrap()
+        account
+            .reserve(
+                0,
+                0,
+                &BudgetTerms::default(),
+                Refuses::AtMax,
+                (Expected::About(pico(1)), Manner::Decides),
+            )
+            .unwrap()
     };
     let pending = spend(2);
     let _ = meters.account(&id(2), 0).settle(pending, pico(1), None);
     let reserved = spend(3);
     let _ = meters.account(&id(4), 0);
-    let slot = meters.window(&id(5), 0).admit(0, &RateTerms::default(), 1).unwrap();
-    let over = meters.window(&id(6), 0).admit(0, &RateTerms::default(), 1).unwrap();
+    let slot = meters.window(&id(5), 0).admit(0, &RateTerms::default(), 1, Manner::Decides).unwrap();
+    let over = meters.window(&id(6), 0).admit(0, &RateTerms::default(), 1, Manner::Decides).unwrap();
     meters.window(&id(6), 0).release(over.0);
     assert_eq!(meters.prune(TEN_MINUTES - 1), 0);
     assert_eq!(meters.prune(TEN_MINUTES), 2);
@@ -47,7 +55,7 @@ fn what_is_idle_goes_and_what_is_needed_stays() {
 fn a_window_that_runs_is_not_forgotten() {
     let meters = Meters::new(2 * TEN_MINUTES, 1000);
     let id = counter(Scope::Key, "k", "");
-    let (hold, _) = meters.window(&id, 0).admit(0, &RateTerms::default(), 1).unwrap();
+    let (hold, _) = meters.window(&id, 0).admit(0, &RateTerms::default(), 1, Manner::Decides).unwrap();
     meters.window(&id, 0).release(hold);
     assert_eq!(meters.prune(TEN_MINUTES), 0);
     assert_eq!(meters.prune(2 * TEN_MINUTES), 1);
@@ -58,7 +66,7 @@ fn the_bound_holds_and_the_oldest_go_first() {
     let meters = Meters::new(60_000, 256 * 16);
     let id = |n: i64| counter(Scope::Customer, &n.to_string(), "");
     for n in 0..40_000 {
-        let (hold, _) = meters.window(&id(n), n).admit(n, &RateTerms::default(), 1).unwrap();
+        let (hold, _) = meters.window(&id(n), n).admit(n, &RateTerms::default(), 1, Manner::Decides).unwrap();
         meters.window(&id(n), n).release(hold);
         let _ = meters.account(&id(n), n);
         assert!(meters.len() <= 2 * 256 * 16);

@@ -5,9 +5,11 @@ mod calendar;
 mod estimate;
 mod meters;
 mod permit;
+mod sharing;
 mod texts;
 mod window;
 
+use super::TooMuch;
 use crate::domain::{CounterId, Money, Scope};
 
 const fn pico(amount: i64) -> Money {
@@ -16,4 +18,12 @@ const fn pico(amount: i64) -> Money {
 
 fn counter(scope: Scope, id: &str, slot: &str) -> CounterId {
     CounterId { scope, id: id.into(), slot: slot.into() }
+}
+
+/// The limit that was reached.
+fn reached<T: std::fmt::Debug>(why: TooMuch<T>) -> T {
+    match why {
+        TooMuch::Reached(why) => why,
+        other => panic!("{other:?}"),
+    }
 }

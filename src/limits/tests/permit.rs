@@ -1,8 +1,8 @@
 use super::{counter, pico};
 use crate::domain::{BudgetTerms, Money, RateTerms, Scope};
 use crate::limits::{
-    Account, Ask, Balance, Descriptor, Expected, Gate, Load, Purse, RateKind, Refusal, Refuses, Share,
-    Window, Zone, admit,
+    Account, Ask, Balance, Descriptor, Expected, Gate, Load, Manner, Purse, RateKind, Refusal, Refuses,
+    Share, Window, Zone, admit,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ fn max(amount: i64) -> BudgetTerms {
 }
 
 const fn ask(tokens: u64, cost: i64) -> Ask {
-    Ask { tokens, cost: Expected::About(pico(cost)) }
+    Ask { tokens, cost: Expected::About(pico(cost)), manner: Manner::Decides }
 }
 
 /// What an observer sees at the gates.
@@ -122,7 +122,7 @@ fn budgets_are_asked_before_speeds() {
         gate(Descriptor::Team, Scope::Team, NO_RATES, max(0)),
     ];
     assert!(matches!(admit(0, &gates, ask(1, 1)), Err(Refusal::Budget { max: Money::ZERO, .. })));
-    let free = Ask { tokens: 1, cost: Expected::Free };
+    let free = Ask { tokens: 1, cost: Expected::Free, manner: Manner::Decides };
     let refused = admit(0, &gates, free).unwrap_err();
     assert!(matches!(
         refused,

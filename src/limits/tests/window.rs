@@ -1,5 +1,6 @@
+use super::reached;
 use crate::domain::RateTerms;
-use crate::limits::{Load, RateHold, RateKind, TooFast, Window};
+use crate::limits::{Load, Manner, RateHold, RateKind, TooFast, Window};
 use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -11,7 +12,7 @@ const fn terms(rpm: Option<u64>, tpm: Option<u64>, parallel: Option<u64>) -> Rat
 }
 
 fn take(window: &Window, now: i64, terms: RateTerms, tokens: u64) -> Result<RateHold, TooFast> {
-    window.admit(now, &terms, tokens).map(|(hold, _)| hold)
+    window.admit(now, &terms, tokens, Manner::Decides).map(|(hold, _)| hold).map_err(reached)
 }
 
 #[test]
@@ -156,7 +157,7 @@ proptest! {
                 Step::Ask(estimate) => {
                     let estimate = estimate.max(1);
                     let fits = requests < rpm && (tokens == 0 || tokens + estimate <= tpm) && (held.len() as u64) < parallel;
-                    let answer = window.admit(now, &limits, estimate);
+                    let answer = window.admit(now, &limits, estimate, Manner::Decides);
                     prop_assert_eq!(answer.is_ok(), fits);
                     match answer {
                         Ok((hold, left)) => {
@@ -164,7 +165,7 @@ proptest! {
                             counted.push(Some(estimate));
                             held.push((hold, epoch, counted.len() - 1));
                         }
-                        Err(why) => prop_assert_eq!(why.resets_at, began + MINUTE),
+                        Err(why) => prop_assert_eq!(reached(why).resets_at, began + MINUTE),
                     }
                 }
                 Step::Settle(which, took) => if let Some((hold, its, place)) = pick(which, &mut held) {

@@ -91,7 +91,7 @@ fn more(attempt: &mut Attempt, passed: PassedHeaders) -> PassedHeaders {
 }
 
 fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue; 8] {
-    let (admitted, labels) = (&attempt.admitted, &attempt.deployment.labels);
+    let (admitted, labels) = (&attempt.admitted, attempt.deployment.own_labels());
     [
         content_type.unwrap_or(JSON),
         text(admitted.caller.call_id.as_str()),

@@ -10,13 +10,14 @@ mod meter;
 mod vendor;
 
 use super::admission::{self, Denied};
+use super::body::Clock;
 use super::phases::request;
 use super::stage::{Books, Caller, Ctx, Refused, Stage};
 use super::{Gateway, body};
 use crate::domain::{ApiError, Attribution, ErrorKind, Failure, unix_ms};
-use crate::limits::{self, Ask, Expected};
+use crate::limits::{Ask, Expected, Manner};
 use crate::providers::Passage;
-use crate::runtime::{Snapshot, Standing};
+use crate::runtime::{Present, Snapshot, Standing};
 use crate::upstream::{Endpoint, Patience};
 use http::Method;
 use pingora::prelude::HttpPeer;
@@ -25,7 +26,7 @@ use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-pub(super) use ending::{book, finish, record};
+pub(super) use ending::{book, end_with, finish, record};
 pub(super) use head::{receive, request as upstream_head, respond};
 pub(super) use vendor::{body, seen};
 
@@ -35,7 +36,7 @@ pub(super) const ROUTE: &str = "/{pass_through}";
 /// A call under way.
 pub(super) struct Passing {
     pub(super) caller: Caller,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     passage: Arc<Passage>,
     endpoint: Arc<Endpoint>,
     /// Path and query at the target.
@@ -46,6 +47,7 @@ pub(super) struct Passing {
     /// What is asked of a provider.
     asked: Option<Box<vendor::Asked>>,
     started: Instant,
+    clock: Clock,
     /// The upstream's; 0 while there is none.
     status: u16,
     ended: bool,
@@ -84,7 +86,7 @@ pub(super) async fn start(
     gateway: &Gateway,
     session: &mut Session,
     ctx: &mut Ctx,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     found: Found,
 ) -> Result<bool> {
     let caller = request::caller(gateway, session, ctx, ROUTE, crate::domain::EndpointKind::PassThrough);
@@ -115,8 +117,9 @@ pub(super) async fn start(
 }
 
 impl Passing {
-    fn new(caller: Caller, snapshot: Arc<Snapshot>, found: Found, who: Option<Who>, books: Books) -> Self {
+    fn new(caller: Caller, snapshot: Present, found: Found, who: Option<Who>, books: Books) -> Self {
         let Found { passage, endpoint, target } = found;
+        let clock = Clock::of(caller.arrived, &snapshot);
         Self {
             caller,
             snapshot,
@@ -127,6 +130,7 @@ impl Passing {
             books,
             asked: None,
             started: Instant::now(),
+            clock,
             status: 0,
             ended: false,
             interrupted: None,
@@ -145,24 +149,24 @@ async fn admit(
     arrived_at: SystemTime,
 ) -> std::result::Result<(Option<Who>, Books), Refusal> {
     let cost = if passage.cost.is_zero() { Expected::Free } else { Expected::About(passage.cost) };
-    let ask = Ask { tokens: 0, cost };
-    let permit = |now, gates: crate::runtime::GateList<'_>| {
-        limits::admit(now, gates, ask).map_err(|refusal| admission::refused(&refusal))
-    };
+    let ask = Ask { tokens: 0, cost, manner: Manner::Decides };
     if passage.is_open {
         let from = admission::origin(gateway, session).0;
         let nobody = |error| (None, (error, Vec::new()));
         snapshot.house.lets_in(from).map_err(nobody)?;
         let gates = snapshot.house.global.iter().collect();
-        let permit = permit(unix_ms(arrived_at), gates).map_err(|denied| (None, denied))?;
+        let permit = admission::admit(gateway, unix_ms(arrived_at), &gates, ask).await;
+        let permit = permit.map_err(|denied| (None, denied))?;
         return Ok((None, Books::Open(permit)));
     }
     let visitor = admission::visitor(gateway, snapshot, session, None, arrived_at).await;
     let visitor = visitor.map_err(|(error, key_hash)| (key_hash, (error, Vec::new())))?;
-    let mut gates = visitor.standing.gates(&[]);
-    gates.extend(&snapshot.house.global);
-    let key_hash = || Some(Arc::clone(&visitor.standing.key_hash));
-    let permit = permit(visitor.now, gates).map_err(|denied| (key_hash(), denied))?;
+    let permit = {
+        let mut gates = visitor.standing.gates(&[]);
+        gates.extend(&snapshot.house.global);
+        admission::admit(gateway, visitor.now, &gates, ask).await
+    };
+    let permit = permit.map_err(|denied| (Some(Arc::clone(&visitor.standing.key_hash)), denied))?;
     let (attribution, _) = admission::attribution(&visitor, None, None, &session.req_header().headers);
     Ok((Some(Who { standing: visitor.standing, attribution }), Books::Open(permit)))
 }

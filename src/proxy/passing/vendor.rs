@@ -4,18 +4,17 @@
 use super::meter::{self, Meter};
 use super::{Found, Passing, Who};
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{Charge, Money, Prices, Usage, UsageRecord};
-use crate::limits::Permit;
-use crate::limits::{self, Ask, Expected};
+use crate::domain::{ApiError, Charge, Money, Prices, Usage, UsageRecord};
+use crate::limits::{Ask, Expected, Manner, Permit};
 use crate::metering;
 use crate::providers::{Target, Vendor};
 use crate::proxy::admission::{self, Denied, Visitor};
-use crate::proxy::body::Body;
+use crate::proxy::body::{Body, Clock};
 use crate::proxy::phases::request;
 use crate::proxy::stage::{Books, Caller, Ctx, Refused, Stage};
 use crate::proxy::upload;
 use crate::proxy::{Gateway, body as bodies, settle, subrequest};
-use crate::runtime::{Estimate, Group, Snapshot};
+use crate::runtime::{Estimate, Group, Present, Snapshot};
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method};
@@ -44,7 +43,7 @@ pub(super) async fn start(
     session: &mut Session,
     ctx: &mut Ctx,
     caller: Caller,
-    snapshot: Arc<Snapshot>,
+    snapshot: Present,
     found: Found,
 ) -> Result<bool> {
     let Some(vendor) = found.passage.vendor.clone() else { return Ok(false) };
@@ -53,7 +52,7 @@ pub(super) async fn start(
     let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limit = snapshot.config.server.max_body_bytes;
-    let (body, replayable) = match read(session, &vendor, limit).await {
+    let (body, replayable) = match read(session, &vendor, Clock::of(caller.arrived, &snapshot), limit).await {
         Ok(None) => (None, true),
         Ok(Some(Body::Replayable(body))) => (Some(body), true),
         Ok(Some(Body::Unreplayable(body))) => (Some(body), false),
@@ -61,14 +60,11 @@ pub(super) async fn start(
             let refused = Refused::new(caller, upload::too_large(limit), key_hash);
             return request::refuse(session, ctx, refused).await;
         }
-        Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
-            return Err(error.into_down());
-        }
+        Err(error) => return request::unread(session, ctx, (caller, key_hash), error).await,
     };
     let counts = session.req_header().method == Method::POST;
     let asked = asked(&snapshot, &vendor, &found, body, counts);
-    let permit = match permit(&snapshot, &visitor, &asked) {
+    let permit = match permit(gateway, &snapshot, &visitor, &asked).await {
         Ok(permit) => permit,
         Err((error, headers)) => {
             let refused = Refused { headers, ..Refused::new(caller, error, key_hash) };
@@ -87,11 +83,11 @@ pub(super) async fn start(
 }
 
 /// The body, if it can name a model or is to be signed; files go by unread.
-async fn read(session: &mut Session, vendor: &Vendor, limit: usize) -> Result<Option<Body>> {
+async fn read(session: &mut Session, vendor: &Vendor, clock: Clock, limit: usize) -> Result<Option<Body>> {
     let kind = session.get_header(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
     let is_json = kind.is_none_or(|kind| kind.windows(4).any(|word| word == b"json"));
     if is_json || vendor.signer.is_some() {
-        return bodies::read(session, limit).await.map(Some);
+        return bodies::read(session, clock, limit).await.map(Some);
     }
     bodies::invite(session).await?;
     Ok(None)
@@ -110,7 +106,12 @@ fn asked(snapshot: &Snapshot, vendor: &Vendor, found: &Found, body: Option<Bytes
 }
 
 /// Takes what the call will about need.
-fn permit(snapshot: &Snapshot, visitor: &Visitor, asked: &Asked) -> std::result::Result<Permit, Denied> {
+async fn permit(
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    visitor: &Visitor,
+    asked: &Asked,
+) -> std::result::Result<Permit, Denied> {
     let alone = |error| (error, Vec::new());
     let bare = asked.model.split_once('/').map_or(&*asked.model, |(_, bare)| bare);
     let standing = &visitor.standing;
@@ -125,14 +126,27 @@ fn permit(snapshot: &Snapshot, visitor: &Visitor, asked: &Asked) -> std::result:
     let dear = asked.prices.as_ref().map_or(Money::ZERO, |prices| metering::cost(&expected, prices));
     let cost = if asked.counts { Expected::About(dear) } else { Expected::Free };
     snapshot.house.check_priced(&Estimate { tokens, cost, unpriced }, &gates, &asked.model).map_err(alone)?;
-    limits::admit(visitor.now, gates, Ask { tokens, cost }).map_err(|refusal| admission::refused(&refusal))
+    admission::admit(gateway, visitor.now, &gates, Ask { tokens, cost, manner: Manner::Decides }).await
 }
 
 /// The request's body, in the place of what Pingora replays.
-pub(in crate::proxy) fn body(passing: &Passing, body: &mut Option<Bytes>, end: bool) {
+///
+/// # Errors
+/// It passes unread, and comes too slowly.
+pub(in crate::proxy) fn body(
+    passing: &mut Passing,
+    body: &mut Option<Bytes>,
+    end: bool,
+) -> std::result::Result<(), ApiError> {
     if let Some(read) = passing.asked.as_ref().and_then(|asked| asked.body.as_ref()) {
         *body = end.then(|| read.clone());
+        return Ok(());
     }
+    if !end && passing.status == 0 && passing.clock.is_over() {
+        return Err(bodies::too_slow());
+    }
+    passing.clock.came(body.as_ref().map_or(0, Bytes::len));
+    Ok(())
 }
 
 /// A piece of the answer goes by.

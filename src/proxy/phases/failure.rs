@@ -5,6 +5,7 @@ use crate::proxy::phases::queue;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Extra, MOST_ATTEMPTS, Refused, Stage};
 use crate::proxy::{Gateway, detour, passing, race, respond, settle};
 use crate::routing::{BreakerRules, backoff, jitter};
+use crate::shared::Cooled;
 use crate::upstream::{Deployment, Fault};
 use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, Session};
@@ -208,6 +209,9 @@ fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
             fault.class
         );
         respond::note_cooldown(gateway, &attempt.deployment, status);
+        if let Some(shared) = &gateway.shared {
+            shared.cooled(Cooled { target: target.id.clone(), class: fault.class, length });
+        }
     }
 }
 

@@ -248,7 +248,7 @@ impl Hold {
 const LONGEST_ID: usize = 256;
 
 /// What a translated answer says that the upstream does not know.
-pub(super) fn given(admitted: &Admitted) -> Given {
+pub(in crate::proxy) fn given(admitted: &Admitted) -> Given {
     Given {
         model: Arc::clone(&admitted.called),
         id: Arc::from(admitted.caller.call_id.as_str()),

@@ -190,7 +190,7 @@ impl Racer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{Ask, Expected, admit};
+    use crate::limits::{Ask, Expected, Manner, admit};
     use std::time::Duration;
 
     fn race() -> (Arc<Race>, Racer, Racer) {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     fn permit() -> Option<Permit> {
-        admit(0, [], Ask { tokens: 1, cost: Expected::Free }).ok()
+        admit(0, [], Ask { tokens: 1, cost: Expected::Free, manner: Manner::Decides }).ok()
     }
 
     fn asked(name: &str) -> Asked {

@@ -131,7 +131,7 @@ impl Relay<'_> {
                 },
                 // Room has come, or nobody takes anything any more.
                 room = sender.reserve(), if !has_room => room.map(drop).map_err(|_| End::Broken("it takes no more")),
-                _ = tick.tick() => self.look(),
+                _ = tick.tick() => self.look().await,
             };
             if let Err(end) = done {
                 return end;
@@ -153,7 +153,7 @@ impl Relay<'_> {
     }
 
     /// Whether a bound is reached; books what was used meanwhile.
-    fn look(&mut self) -> Result<(), End> {
+    async fn look(&mut self) -> Result<(), End> {
         let now = Instant::now();
         let bounds = self.attempt.admitted.snapshot.config.realtime;
         if now.duration_since(self.began) >= bounds.longest {
@@ -172,14 +172,14 @@ impl Relay<'_> {
         if now.duration_since(self.booked) >= bounds.booked_every {
             self.booked = now;
             if self.meter.has_usage() {
-                return self.book_on();
+                return self.book_on().await;
             }
         }
         Ok(())
     }
 
     /// Settles what was used so far, writes it down, and asks for leave to go on.
-    fn book_on(&mut self) -> Result<(), End> {
+    async fn book_on(&mut self) -> Result<(), End> {
         let attribution = self.attempt.admitted.attribution.clone();
         let record =
             settle::book_session(self.gateway, &mut self.attempt, self.meter.take(), Outcome::Completed);
@@ -189,7 +189,7 @@ impl Relay<'_> {
             self.gateway.telemetry.finished(&mut record, None);
         }
         let now = crate::domain::unix_ms(SystemTime::now());
-        match admission::permit(admitted, now) {
+        match admission::permit(self.gateway, admitted, now).await {
             Ok((permit, _)) => {
                 admitted.books = Books::Open(permit);
                 Ok(())

@@ -21,6 +21,8 @@ pub(in crate::proxy) struct Attempt {
     pub(in crate::proxy) quota: Option<Ticket>,
     pub(in crate::proxy) body: Bytes,
     pub(in crate::proxy) form: Form,
+    /// What the call is answered with, if nobody is asked.
+    pub(in crate::proxy) mock: Option<Arc<str>>,
     pub(in crate::proxy) started: Instant,
     pub(in crate::proxy) patience: Duration,
 }
@@ -88,6 +90,6 @@ impl Attempt {
     pub(in crate::proxy) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
         let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.target.id.clone(), failure, status, started, duration }
+        AttemptRecord { target: self.deployment.own_labels().id.clone(), failure, status, started, duration }
     }
 }

@@ -9,7 +9,7 @@ use crate::proxy::deposit::Errand;
 use crate::proxy::race::Racer;
 use crate::proxy::trace::ROUTE;
 use crate::proxy::upload::Upload;
-use crate::runtime::{Resolution, Snapshot, Standing, Turn, TurnWish, Wish};
+use crate::runtime::{Present, Resolution, Standing, Turn, TurnWish, Wish};
 use crate::telemetry::{InFlightGuard, Trace};
 use crate::upstream::Deployment;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(in crate::proxy) struct Caller {
 /// A call that may be served.
 pub(in crate::proxy) struct Admitted {
     pub(in crate::proxy) caller: Caller,
-    pub(in crate::proxy) snapshot: Arc<Snapshot>,
+    pub(in crate::proxy) snapshot: Present,
     pub(in crate::proxy) standing: Standing,
     /// Whom the record is to name.
     pub(in crate::proxy) attribution: Box<Attribution>,
@@ -121,7 +121,7 @@ impl Admitted {
         let (call_id, trace) = (self.caller.call_id.clone(), self.caller.trace.clone());
         Self {
             caller: Caller { arrived, arrived_at, call_id, route, kind, lists, trace, _in_flight: None },
-            snapshot: Arc::clone(&self.snapshot),
+            snapshot: self.snapshot.clone(),
             standing: self.standing.clone(),
             attribution: self.attribution.clone(),
             limits: self.limits.clone(),

@@ -2,7 +2,7 @@
 //!
 //! Label values come from the configuration or from tables in code, never from a client, and all
 //! families together may have only so many label sets; what comes after shares one series a family.
-//! A finished call costs one look-up of its thread's own counts, which are collected when metrics are read.
+//! A finished call costs one look-up of its resolved series and some twenty atomic updates.
 //!
 //! Adding a metric is a documented field, its labels and its registration in one area's file.
 
@@ -24,11 +24,13 @@ mod queue;
 mod render;
 mod requests;
 mod select;
+mod series;
+mod shared;
 mod sinks;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod under_way;
 
 pub use balances::{Balance, Rate};
 pub use deployments::DeploymentState;
@@ -37,17 +39,19 @@ pub use ledger::LedgerGauges;
 pub use names::{Configured, TargetLabels};
 pub use queue::WaitGuard;
 pub use select::Selection;
+pub use shared::SharedGauges;
 pub use sinks::SinkCounters;
+pub use under_way::InFlightGuard;
 
 use crate::domain::{Outcome, Scope, TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
 use arc_swap::ArcSwap;
-use call::{CallShape, Key};
+use call::Key;
 use family::{Budget, Builder, Header, Prune};
 use label::{Label, NONE, OTHER};
 use names::Names;
 use prometheus::core::Collector;
-use prometheus::{Error, IntCounter, IntGauge, Registry};
+use prometheus::{Error, IntCounter, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -63,7 +67,7 @@ pub struct Metrics {
     budget: Arc<Budget>,
     areas: Areas,
     names: ArcSwap<Names>,
-    tallies: tally::Tallies,
+    under_way: under_way::UnderWay,
     limit: usize,
     selection: Selection,
     genai: Option<genai::GenAi>,
@@ -79,6 +83,7 @@ struct Areas {
     gateway: gateway::Gateway,
     ledger: ledger::Ledger,
     queue: queue::Queue,
+    shared: shared::Shared,
     sinks: sinks::Sinks,
 }
 
@@ -111,6 +116,7 @@ impl Metrics {
             gateway: gateway::Gateway::register(&mut to)?,
             ledger: ledger::Ledger::register(&mut to)?,
             queue: queue::Queue::register(&mut to)?,
+            shared: shared::Shared::register(&mut to)?,
             sinks: sinks::Sinks::register(&mut to)?,
         };
         let names = ArcSwap::from_pointee(Names::new(Configured::default(), limit));
@@ -122,7 +128,7 @@ impl Metrics {
             budget,
             areas,
             names,
-            tallies: tally::Tallies::new(),
+            under_way: under_way::UnderWay::new(),
             limit,
             selection,
             genai: None,
@@ -159,8 +165,6 @@ impl Metrics {
     /// Takes over the names of a configuration. Gauges of deployments that are gone go at once; their
     /// counters stay until room gets tight.
     pub fn set_names(&self, configured: Configured) {
-        // What goes takes its counts with it.
-        self.tallies.collect();
         let names = Arc::new(Names::new(configured, self.limit));
         let old = self.names.swap(Arc::clone(&names));
         self.areas.deployments.reconcile(&names, &old);
@@ -179,9 +183,18 @@ impl Metrics {
     pub fn record(&self, record: &UsageRecord) {
         let names = self.names.load();
         let key = Key::call(record, &names);
-        self.count(record, &key, &names);
         if record.outcome == Outcome::Superseded {
-            return;
+            return names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record_cost(record);
+        }
+        let call = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
+        call.record(record);
+        for attempt in &record.attempts {
+            let own = Key::attempt(attempt, &key);
+            // Of most calls all is found at once.
+            match call.answered(record) {
+                Some(answered) => answered.get_or_init(|| self.areas.resolve_attempt(&own, &names)).count(),
+                None => names.attempts.get(&own, || self.areas.resolve_attempt(&own, &names)).count(),
+            }
         }
         if record.attempts.len() > 1 {
             self.areas.fallbacks.count(record, &key, &names);
@@ -189,22 +202,6 @@ impl Metrics {
         self.areas.gateway.count(record);
         if let Some(genai) = &self.genai {
             genai.observe(record, &names);
-        }
-    }
-
-    fn count(&self, record: &UsageRecord, key: &Key<'_, CallShape>, names: &Names) {
-        let Some(mut own) = self.tallies.own() else { return };
-        let own = own.of(names.generation);
-        let call = || names.calls.get(key, || self.areas.resolve_call(key, names)).tally();
-        own.call(key, call, |tally| tally.record(record));
-        if record.outcome == Outcome::Superseded {
-            return;
-        }
-        for attempt in &record.attempts {
-            let key = Key::attempt(attempt, key);
-            own.attempt(&key, || {
-                names.attempts.get(&key, || self.areas.resolve_attempt(&key, names)).tally()
-            });
         }
     }
 
@@ -292,18 +289,21 @@ impl Metrics {
         self.areas.ledger.set(now);
     }
 
+    /// How the counters are now that several processes share.
+    pub fn shared(&self, now: &SharedGauges) {
+        self.areas.shared.set(now);
+    }
+
     /// Counts a call as under way until the guard is dropped.
     #[must_use]
     pub fn in_flight(&self) -> InFlightGuard {
-        let gauge = self.areas.requests.in_flight.clone();
-        gauge.inc();
-        InFlightGuard(gauge)
+        self.under_way.enter()
     }
 
     /// Calls under way now.
     #[must_use]
     pub fn calls_in_flight(&self) -> i64 {
-        self.areas.requests.in_flight.get()
+        self.under_way.count()
     }
 
     /// The counters an access log reports to.
@@ -316,20 +316,10 @@ impl Metrics {
     /// Everything in the text format 0.0.4, with how budgets and limits stand at this moment.
     #[must_use]
     pub fn render(&self, balances: &[Balance]) -> String {
-        self.tallies.collect();
+        self.areas.requests.in_flight.set(self.under_way.count());
         let mut text = render::render(&self.registry.gather(), &self.headers);
         balances::render(&mut text, balances, &self.selection);
         process::write(&mut text);
         text
-    }
-}
-
-/// A call that is under way.
-#[derive(Debug)]
-pub struct InFlightGuard(IntGauge);
-
-impl Drop for InFlightGuard {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }

@@ -34,7 +34,20 @@ fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The header's text.
-pub(super) fn write(id: u128, span: u64, is_sampled: bool) -> String {
-    format!("00-{id:032x}-{span:016x}-{:02x}", u8::from(is_sampled))
+/// The header's text. Every call to an upstream has one, so it is not left to the formatter of numbers.
+pub(super) fn write(id: u128, span: u64, is_sampled: bool) -> [u8; LENGTH] {
+    let mut text = *b"00-................................-................-0.";
+    write_hex(&mut text[3..35], id);
+    write_hex(&mut text[36..52], u128::from(span));
+    write_hex(&mut text[54..], u128::from(is_sampled));
+    text
+}
+
+fn write_hex(into: &mut [u8], number: u128) {
+    let mut left = number;
+    for digit in into.iter_mut().rev() {
+        let value = u8::try_from(left & 15).unwrap_or_default();
+        *digit = if value < 10 { b'0' + value } else { b'a' - 10 + value };
+        left >>= 4;
+    }
 }

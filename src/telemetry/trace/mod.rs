@@ -129,7 +129,7 @@ impl Trace {
     pub fn headers(&self, attempt: usize) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
         let span = if self.is_own { self.attempt_span(attempt) } else { self.span };
         let text = context::write(self.id, span, self.is_sampled);
-        let parent = HeaderValue::try_from(text).ok().map(|value| (TRACEPARENT, value));
+        let parent = HeaderValue::from_bytes(&text).ok().map(|value| (TRACEPARENT, value));
         let state = self.state.clone().map(|value| (TRACESTATE, value));
         parent.into_iter().chain(state).filter(|_| self.is_passed_on)
     }

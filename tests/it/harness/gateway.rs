@@ -19,6 +19,11 @@ pub(crate) const MASTER_KEY: &str = "sk-master-0f9a1c77e2";
 /// Where [`Config`] has the access log written, in the gateway's folder.
 pub(crate) const ACCESS_LOG: &str = "access.log";
 
+/// The program that is tested: the one that was built with the tests, or that of `TOLLGATE_TEST_BIN`.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("TOLLGATE_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_tollgate").into(), PathBuf::from)
+}
+
 /// How to start it.
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
@@ -91,7 +96,7 @@ impl Launch {
         let file = folder.path().join("config.yaml");
         fs::write(&file, &self.config).unwrap();
         let address = free_address();
-        let child = Command::new(env!("CARGO_BIN_EXE_tollgate"))
+        let child = Command::new(program())
             .args(["serve", "--host", "127.0.0.1", "--port", &address.port().to_string(), "--config"])
             .arg(&file)
             .args(&self.arguments)

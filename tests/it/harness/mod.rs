@@ -9,6 +9,7 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod raw;
+pub(crate) mod redis;
 pub(crate) mod schema;
 pub(crate) mod scripted;
 pub(crate) mod traffic;
@@ -17,11 +18,12 @@ pub(crate) mod websocket;
 
 pub(crate) use collector::{Collector, Manner, Post};
 pub(crate) use config::Config;
-pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address};
+pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address, program};
 pub(crate) use http::{Connection, Event, Head, Response, chunked_request, request};
 
 pub(crate) use load::Load;
 pub(crate) use raw::Raw;
+pub(crate) use redis::Redis;
 pub(crate) use schema::Schema;
 pub(crate) use scripted::{Asked, Reply, Scripted};
 pub(crate) use traffic::Traffic;
@@ -79,7 +81,7 @@ pub(crate) fn script(keys: &[(&str, &str)]) -> Script {
 }
 
 /// How long anything may take before a test gives up; never how long something is waited for.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Polls until there is a value.
 pub(crate) async fn eventually<T>(what: &str, mut poll: impl AsyncFnMut() -> Option<T>) -> T {
