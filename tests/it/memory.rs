@@ -1,6 +1,6 @@
 //! A gateway at rest is small, and stays so.
 
-use crate::harness::{Config, Gateway};
+use crate::harness::{Config, Connection, Gateway};
 use crate::support::{CHAT, chat, post};
 use tollgate::simulator::{Script, Simulator};
 
@@ -43,4 +43,34 @@ async fn two_thousand_calls_leave_nothing_behind() {
         after >> 10
     );
     assert!(after < warm + MAY_GROW, "{warm} bytes grew to {after}");
+}
+
+/// What an open stream may keep, with a prompt of a megabyte: Pingora's own copies of its first 64 KiB, buffers, and what
+/// the allocator wastes.
+const MAY_KEEP: u64 = 512 << 10;
+const STREAMS: u64 = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_open_stream_keeps_no_prompt() {
+    const MODEL: &str = "sim-gap=600000";
+    let simulator = Simulator::start(Script { record: 0, ..Script::default() }).await.unwrap();
+    let gate = Gateway::start(&Config::new().deployment(MODEL, MODEL, &simulator.base_url(), "k")).await;
+    let prompt = format!(r#","stream":true,"x":"{}""#, "y".repeat(1 << 20));
+    let request = post(CHAT, &chat(MODEL, &prompt));
+    let mut open: Vec<Connection> = Vec::new();
+    let mut begin = async |count: u64| {
+        for _ in 0..count {
+            let mut stream = gate.connect().await;
+            stream.send(&request).await;
+            assert_eq!(stream.read_head().await.status, 200);
+            assert!(stream.next_event().await.is_some());
+            open.push(stream);
+        }
+        gate.resident()
+    };
+    let few = begin(8).await;
+    let many = begin(STREAMS).await;
+    let each = many.saturating_sub(few) / STREAMS;
+    eprintln!("{} KiB for each open stream", each >> 10);
+    assert!(each < MAY_KEEP, "each stream keeps {each} bytes");
 }

@@ -65,6 +65,21 @@ fn facts_are_read() {
 }
 
 #[test]
+fn facts_outlive_the_body() {
+    let body =
+        r#"{"model":"a","messages":["1234567890"],"stream":true,"stream_options":{"include_usage":true}}"#;
+    let mut request = read(CHAT, Bytes::from(body)).unwrap();
+    let (model, prompt) = (request.model().map(str::to_owned), request.prompt_estimate());
+    request.forget_body();
+    assert!(request.body().is_empty() && request.stream() && request.asks_usage());
+    assert_eq!((request.model().map(str::to_owned), request.prompt_estimate()), (model, prompt));
+    assert_eq!(
+        (request.user(), request.max_tokens(), request.tags(), request.opening()),
+        (None, None, vec![], &b""[..])
+    );
+}
+
+#[test]
 fn a_missing_model_is_left_to_the_caller() {
     for body in ["", "{}", r#"{"model":null}"#] {
         assert_eq!(read(CHAT, Bytes::from(body)).unwrap().model(), None, "{body}");
