@@ -11,11 +11,13 @@ pub struct RuntimeHandle(ArcSwap<Snapshot>);
 
 /// A snapshot, for the whole life of a request.
 #[derive(Clone)]
-pub struct Present(Arc<Arc<Snapshot>>);
+pub struct Present(Arc<Held>);
+
+struct Held(Arc<Snapshot>);
 
 impl Present {
     fn of(snapshot: Arc<Snapshot>) -> Self {
-        Self(Arc::new(snapshot))
+        Self(Arc::new(Held(snapshot)))
     }
 }
 
@@ -23,7 +25,7 @@ impl Deref for Present {
     type Target = Snapshot;
 
     fn deref(&self) -> &Snapshot {
-        &self.0
+        &self.0.0
     }
 }
 
@@ -50,7 +52,7 @@ impl RuntimeHandle {
     pub fn load_here(&self) -> Present {
         let present = self.0.load();
         HERE.with_borrow_mut(|here| match here {
-            Some(here) if Arc::ptr_eq(&*here.0, &*present) => here.clone(),
+            Some(here) if Arc::ptr_eq(&here.0.0, &present) => here.clone(),
             _ => here.insert(Present::of(Arc::clone(&present))).clone(),
         })
     }

@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn shown(heads: &Heads, name: &str) -> String {
-        let head = heads.of(EndpointKind::ChatCompletions, 7).or(Some(heads.bare())).unwrap();
+        let head = heads.of(EndpointKind::ChatCompletions, 7).unwrap_or_else(|| heads.bare());
         head.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
     }
 

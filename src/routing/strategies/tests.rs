@@ -182,7 +182,7 @@ fn looks(name: &str, count: usize) -> usize {
     let most = (0..100).map(|n| {
         let sight = Counted { seen: seen.clone(), looks: Cell::new(0) };
         let affinity = Some(mix(n));
-        let look = Look { draw: f64::from(n as u32) / 100.0, affinity, sight: &sight };
+        let look = Look { draw: f64::from(u32::try_from(n).unwrap()) / 100.0, affinity, sight: &sight };
         assert!(chooser.pick(&look).is_some());
         sight.looks.get()
     });

@@ -154,11 +154,13 @@ impl Gateway {
         .await
     }
 
-    /// The access log's whole lines so far.
+    /// The access log's whole lines so far, in the order in which the calls ended: each thread writes its own down.
     pub(crate) fn records_so_far(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.folder.path().join(ACCESS_LOG)).unwrap_or_default();
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
-        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        let mut records: Vec<Value> = whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        records.sort_by(|one, other| ended(one).total_cmp(&ended(other)));
+        records
     }
 
     /// The sum of a metric's samples that have these labels; zero if there are none.
@@ -288,4 +290,10 @@ pub(crate) fn free_address() -> SocketAddr {
     let ports = std::iter::repeat_with(|| fastrand::u16(10_000..32_000));
     let mut addresses = ports.take(100).map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     addresses.find(|address| TcpListener::bind(address).is_ok()).expect("a free port in a hundred")
+}
+
+/// When a call of the access log ended, in milliseconds.
+fn ended(record: &Value) -> f64 {
+    let began: jiff::Timestamp = record["ts"].as_str().unwrap().parse().unwrap();
+    began.as_millisecond() as f64 + record["duration_ms"].as_f64().unwrap()
 }

@@ -1,8 +1,11 @@
 use super::*;
 use proptest::prelude::*;
 
+/// Its status, its body, whether the connection is kept, and what follows it.
+type Read = (u16, Vec<u8>, bool, Vec<u8>);
+
 /// Reads an answer that comes in these pieces; whether it may end with the connection, and what is left over.
-fn read(pieces: &[&[u8]]) -> Result<Option<(u16, Vec<u8>, bool, Vec<u8>)>, Fault> {
+fn read(pieces: &[&[u8]]) -> Result<Option<Read>, Fault> {
     let mut buffer = BytesMut::new();
     let (mut head, mut body) = (None, Vec::new());
     for piece in pieces {
