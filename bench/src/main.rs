@@ -13,7 +13,10 @@
 //! are what the process held after the last round; a round lasts until the process is at rest, so that calls booked
 //! in a database later are paid for. To see the noise of a machine, run with `--subject bare`.
 //!
-//! The scenarios `keys-…` add a gateway that is asked with virtual keys, all with limits and budgets, as have their
+//! `tollgate` is asked with its master key; it keeps an access log, metrics, a journal and all sums, but no row for each
+//! call (`disable_spend_logs`).
+//!
+//! The scenarios `keys-…` add one with all of the ledger, which is asked with virtual keys, all with limits and budgets, as have their
 //! user and team: `keys` knows one, `keys-1m` a million, of which one, a thousand or a hundred thousand are used in
 //! turn. They are kept in a file; with `TOLLGATE_TEST_DATABASE_URL` also on that Postgres, in a schema of its own,
 //! whose own CPU time is not seen.

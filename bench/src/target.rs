@@ -121,8 +121,9 @@ impl Target {
             .map_or_else(|| Database::File(folder.join("tollgate.db")).url(), |(_, database)| database.url());
         write!(
             yaml,
-            "general_settings:\n  master_key: {KEY}\n  database_url: {url}\ntollgate:\n  access_log: {}\n  \
-             workers: {}\n",
+            "general_settings:\n  master_key: {KEY}\n  database_url: {url}\n  disable_spend_logs: {}\n\
+             tollgate:\n  access_log: {}\n  workers: {}\n",
+            !matches!(self, Self::Keys(..)),
             lab.dir.join(format!("{name}-access.log")).display(),
             lab.workers
         )?;

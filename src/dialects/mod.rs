@@ -16,6 +16,7 @@ mod gather;
 pub mod gemini;
 pub mod hub;
 pub mod json;
+pub mod mock;
 pub mod ollama;
 pub mod openai;
 mod proof;

@@ -65,6 +65,8 @@ pub enum ErrorKind {
     UnsupportedParams,
     /// The body is over the limit.
     TooLarge,
+    /// The body does not come, or too slowly.
+    SlowBody,
     /// No deployment can take the call now.
     NoDeployments,
     /// The call's tags fit no deployment.
@@ -149,6 +151,7 @@ impl ErrorKind {
             Self::TooLarge => {
                 row(413, Some("invalid_request_error"), Some("request_body"), "BadRequestError")
             }
+            Self::SlowBody => row(408, Some("timeout_error"), Some("request_body"), "Timeout"),
             Self::TagsDenied => row(401, NONE, NONE, "AuthenticationError"),
             Self::NoDeployments => row(429, NONE, NONE, "RateLimitError"),
             Self::ShuttingDown => row(503, Some("service_unavailable"), None, "ServiceUnavailableError"),

@@ -111,6 +111,8 @@ pub struct Params {
     pub additional_drop_params: Vec<String>,
     /// Whether the upstream understands `stream_options` (nearly all do).
     pub takes_stream_options: bool,
+    /// What calls are answered with instead of being sent (`mock_response`).
+    pub mock_response: Option<Arc<str>>,
     /// Whether the provider's own API is passed through with its key (`use_in_pass_through`).
     pub use_in_pass_through: bool,
     /// Whether the upstream has OpenAI's responses, too; they are translated otherwise.

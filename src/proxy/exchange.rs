@@ -9,10 +9,11 @@ use super::Gateway;
 use super::phases::upstream_peer::while_client_stays;
 use super::phases::{failure, response_body, upstream_peer, upstream_request, upstream_response};
 use super::stage::{Admitted, Ctx, Stage};
+use crate::proxy::mock;
 use crate::upstream::wire::{Outgoing, Wire};
+use crate::upstream::{Patience, Route};
 use bytes::Bytes;
 use pingora::Result;
-use pingora::prelude::HttpPeer;
 use pingora::protocols::Stream;
 use pingora_proxy::Session;
 use std::pin::pin;
@@ -24,7 +25,8 @@ const COPIED: usize = 16 * 1024;
 
 /// Whether a call can go this way.
 pub(super) fn suits(admitted: &Admitted) -> bool {
-    !admitted.request.stream() && admitted.request.body().len() <= LONGEST
+    // What nobody is asked for has no other way.
+    mock::may_be(admitted) || (!admitted.request.stream() && admitted.request.body().len() <= LONGEST)
 }
 
 /// Asks one deployment after the other until the call has an answer, or is refused; `logging` sends either.
@@ -47,19 +49,26 @@ pub(super) async fn run(
 }
 
 async fn attempt(gateway: &Gateway, wire: &Wire, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
-    let peer = upstream_peer::run(gateway, session, ctx).await?;
-    let kept = wire.kept(&peer);
+    upstream_peer::begin(gateway, session, ctx).await?;
+    if mock::is_due(ctx) {
+        return mock::play(gateway, session, ctx).await;
+    }
+    let (route, patience) = upstream_peer::route(gateway, ctx)?;
+    let kept = wire.kept(&route);
     let reused = kept.is_some();
     let stream = match kept {
         Some(stream) => stream,
-        // Seldom needed and large: on the heap, so that it is not part of every call.
-        None => match while_client_stays(session, Box::pin(wire.connect(&peer))).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return Err(failure::connecting(gateway, ctx, error)),
-            Err(left) => return Err(failure::proxying(gateway, ctx, left, false)),
-        },
+        None => {
+            let peer = upstream_peer::peer(ctx, route.clone(), patience)?;
+            // Seldom needed and large: on the heap, so that it is not part of every call.
+            match while_client_stays(session, Box::pin(wire.connect(&peer))).await {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => return Err(failure::connecting(gateway, ctx, error)),
+                Err(left) => return Err(failure::proxying(gateway, ctx, left, false)),
+            }
+        }
     };
-    let call = Call { gateway, wire, peer: &peer };
+    let call = Call { gateway, wire, route, patience };
     let answered = call.through(stream, session, ctx).await;
     answered.map_err(|error| failure::proxying(gateway, ctx, error, reused))
 }
@@ -68,13 +77,14 @@ async fn attempt(gateway: &Gateway, wire: &Wire, session: &mut Session, ctx: &mu
 struct Call<'a> {
     gateway: &'a Gateway,
     wire: &'a Wire,
-    peer: &'a HttpPeer,
+    route: Route,
+    patience: Patience,
 }
 
 impl Call<'_> {
-    async fn through(&self, stream: Stream, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
+    async fn through(self, stream: Stream, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
         let request = outgoing(session, ctx)?;
-        let mut answer = while_client_stays(session, pin!(request.send(stream, self.peer))).await??;
+        let mut answer = while_client_stays(session, pin!(request.send(stream, self.patience))).await??;
         upstream_response::receive(self.gateway, &answer.head, ctx)?;
         let relays = matches!(ctx.stage, Stage::Relaying(_));
         if relays {
@@ -87,7 +97,7 @@ impl Call<'_> {
             let end = answer.is_done();
             let taken = response_body::run(self.gateway, &mut piece, end, ctx);
             if end {
-                self.wire.release(self.peer, answer);
+                self.wire.release(self.route, answer);
                 taken?;
                 return if relays { write(session, piece, true).await } else { Ok(()) };
             }
@@ -96,7 +106,7 @@ impl Call<'_> {
                 write(session, piece, false).await?;
             }
         }
-        self.wire.release(self.peer, answer);
+        self.wire.release(self.route, answer);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ mod detour;
 mod exchange;
 mod head;
 mod media;
+mod mock;
 mod passing;
 mod phases;
 mod quota;

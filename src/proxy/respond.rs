@@ -3,7 +3,7 @@
 
 use super::Gateway;
 use super::admission;
-use super::body::{self, Body};
+use super::body::{self, Body, Clock};
 use super::head::{self, Weighed};
 use super::quota;
 use super::settle;
@@ -137,13 +137,18 @@ pub(super) async fn searched(
 
 /// Lets the control plane answer.
 pub(super) async fn from_control(gateway: &Gateway, session: &mut Session) -> Result<bool> {
-    let limit = gateway.runtime.load().config.server.max_body_bytes;
-    let (Body::Replayable(bytes) | Body::Unreplayable(bytes)) = body::read(session, limit).await? else {
-        let error = ApiError::new(ErrorKind::TooLarge, "Request body is too large.");
-        let head = control_head(session, StatusCode::PAYLOAD_TOO_LARGE, &HeaderMap::new())?;
-        whole(session, head, Bytes::from(error.to_json())).await?;
-        body::drain(session).await;
-        return Ok(true);
+    let snapshot = gateway.runtime.load();
+    let (clock, limit) = (Clock::of(Instant::now(), &snapshot), snapshot.config.server.max_body_bytes);
+    let bytes = match body::read(session, clock, limit).await {
+        Ok(Body::Replayable(bytes) | Body::Unreplayable(bytes)) => bytes,
+        Ok(Body::TooLarge) => {
+            let error = ApiError::new(ErrorKind::TooLarge, "Request body is too large.");
+            return not_taken(session, &error).await;
+        }
+        Err(fault) => match body::fault(&fault) {
+            Some(error) => return not_taken(session, &error).await,
+            None => return Err(fault),
+        },
     };
     let mut request = http::Request::from_parts(session.req_header().as_owned_parts(), bytes);
     request.extensions_mut().insert(admission::origin(gateway, session));
@@ -153,6 +158,16 @@ pub(super) async fn from_control(gateway: &Gateway, session: &mut Session) -> Re
     head.insert_header(CONTENT_LENGTH, body.len())?;
     let body = if session.req_header().method == http::Method::HEAD { Bytes::new() } else { body };
     whole(session, head, body).await?;
+    Ok(true)
+}
+
+/// Refuses a body that was not read to its end.
+async fn not_taken(session: &mut Session, error: &ApiError) -> Result<bool> {
+    session.set_keepalive(None);
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let head = control_head(session, status, &HeaderMap::new())?;
+    whole(session, head, Bytes::from(error.to_json())).await?;
+    body::drain(session).await;
     Ok(true)
 }
 

@@ -1,7 +1,7 @@
 //! Searches: a question is put to a configured engine, and its results are told in one shape whatever the engine.
 
 use super::admission::{self, Denied, Visitor};
-use super::body::{self, Body};
+use super::body::{self, Body, Clock};
 use super::phases::request::{self, caller, refuse};
 use super::stage::{Admitted, Caller, Ctx, Refused, Served, Stage};
 use super::{Gateway, respond, settle};
@@ -36,16 +36,13 @@ pub(super) async fn start(
     let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
     let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
-    let bytes = match body::read(session, LARGEST).await {
+    let bytes = match body::read(session, Clock::of(caller.arrived, &snapshot), LARGEST).await {
         Ok(Body::Replayable(bytes) | Body::Unreplayable(bytes)) => bytes,
         Ok(Body::TooLarge) => {
             let error = ApiError::new(ErrorKind::TooLarge, "Request body is too large for a search.");
             return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
         }
-        Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
-            return Err(error.into_down());
-        }
+        Err(error) => return request::unread(session, ctx, (caller, key_hash), error).await,
     };
     match answer(gateway, &snapshot, &visitor, &caller, (found.model.as_deref(), bytes)).await {
         Ok((record, body)) => {

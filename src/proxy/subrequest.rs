@@ -1,6 +1,7 @@
 //! A call that re-enters the proxy as a subrequest: because its body can be sent only so, or because it may be made
 //! twice. It carries the call in its context. Subrequests are marked alpha upstream, so they stay in this file.
 
+use super::body::{self, Clock};
 use super::stage::{Ctx, Stage};
 use super::upload::Source;
 use bytes::Bytes;
@@ -132,6 +133,7 @@ pub(super) async fn pump(
 ) -> Result<bool> {
     let spawner = spawner(session)?;
     ctx.stage = Stage::Delegated;
+    let mut clock = clock(&stage);
     let Subrequest { tx, mut rx } = begin(session, &spawner, ctx.arrived, stage)?;
     let mut next = None;
     let (mut all_read, mut all_sent) = (false, false);
@@ -156,12 +158,31 @@ pub(super) async fn pump(
                 _ => all_sent = true,
             },
             piece = session.as_mut().read_body_or_idle(all_read), if next.is_none() => match piece {
-                Ok(Some(piece)) if !all_sent => next = Some(HttpTask::Body(Some(piece), false)),
-                Ok(Some(_)) => {}
+                Ok(Some(piece)) => {
+                    clock.iter_mut().for_each(|clock| clock.came(piece.len()));
+                    if !all_sent {
+                        next = Some(HttpTask::Body(Some(piece), false));
+                    }
+                }
                 Ok(None) => all_read = true,
                 Err(error) => return Err(error.into_down()),
             },
+            // The subrequest says so to a client that is slow; of one that is silent it hears nothing.
+            () = over(clock.as_ref()), if !all_read => return body::late().map_err(Error::into_down),
         }
+    }
+}
+
+/// The time that the client has for what is still to come.
+fn clock(stage: &Stage) -> Option<Clock> {
+    let Stage::Admitted(admitted) = stage else { return None };
+    admitted.upload.as_ref().map(|upload| upload.clock())
+}
+
+async fn over(clock: Option<&Clock>) {
+    match clock {
+        Some(clock) => clock.over().await,
+        None => std::future::pending().await,
     }
 }
 

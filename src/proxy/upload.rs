@@ -5,6 +5,7 @@
 //! what comes before it waits in a file that has no name. What has left cannot be sent again: beyond the beginning that
 //! is held, and [`REPLAYED`] after it, no other deployment is asked.
 
+use super::body::Clock;
 use super::stage::{Admitted, Ctx, Stage};
 use super::{body, subrequest};
 use crate::dialects::form::{self, Patcher, Scan};
@@ -44,6 +45,7 @@ pub(super) struct Upload {
     seen: usize,
     /// How many parts may name the model.
     models: usize,
+    clock: Clock,
 }
 
 /// How far a form was passed on to one deployment.
@@ -159,6 +161,7 @@ pub(super) struct Form {
 /// When the client breaks off or is silent for too long.
 pub(super) async fn read(
     session: &mut Session,
+    mut clock: Clock,
     kind: EndpointKind,
     is_named: bool,
     limit: usize,
@@ -176,10 +179,10 @@ pub(super) async fn read(
     body::invite(session).await?;
     let taken = match length {
         Some(length) if length <= WHOLE => {
-            let bytes = body::read_sized(session, length).await?;
+            let bytes = body::read_sized(session, &mut clock, length).await?;
             whole(&mut scan, bytes, true)
         }
-        _ => begin(session, kind, &mut scan, is_named, limit).await?,
+        _ => begin(session, clock, &mut scan, (kind, is_named), limit).await?,
     };
     Ok(Ok(Form { scan, taken, length: length.map(|length| length as u64) }))
 }
@@ -197,14 +200,14 @@ fn malformed(fault: form::Fault) -> ApiError {
 
 async fn begin(
     session: &mut Session,
-    kind: EndpointKind,
+    mut clock: Clock,
     scan: &mut Scan,
-    is_named: bool,
+    (kind, is_named): (EndpointKind, bool),
     limit: usize,
 ) -> Result<Taken> {
     let mut ahead = BytesMut::with_capacity(HELD + PIECE);
     while ahead.len() < HELD {
-        let Some(piece) = session.as_mut().read_request_body().await? else {
+        let Some(piece) = clock.next(session).await? else {
             return Ok(whole(scan, ahead.freeze(), false));
         };
         ahead.extend_from_slice(&piece);
@@ -215,7 +218,8 @@ async fn begin(
     let ahead = ahead.freeze();
     let length = body::content_length(session).map(|length| length as u64);
     let (seen, models) = (scan.parts().len(), usize::from(has_model(scan)));
-    let mut upload = Box::new(Upload { kind, ahead, length, scan: scan.clone(), past: 0, seen, models });
+    let mut upload =
+        Box::new(Upload { kind, ahead, length, scan: scan.clone(), past: 0, seen, models, clock });
     if is_named || has_model(scan) {
         if length.is_some() {
             return Ok(Taken::Begun(upload));
@@ -229,7 +233,7 @@ async fn begin(
                      in the path.";
         return Ok(Taken::Refused(ApiError::new(ErrorKind::RateLimited, words)));
     };
-    let spool = match wait_for_model(session, scan, limit, place).await? {
+    let spool = match wait_for_model(session, &mut upload.clock, scan, (limit, place)).await? {
         Ok(spool) => spool,
         Err(taken) => return Ok(taken),
     };
@@ -246,9 +250,9 @@ fn has_model(scan: &Scan) -> bool {
 /// Writes a form into a file until it has said its model.
 async fn wait_for_model(
     session: &mut Session,
+    clock: &mut Clock,
     scan: &mut Scan,
-    limit: usize,
-    place: SemaphorePermit<'static>,
+    (limit, place): (usize, SemaphorePermit<'static>),
 ) -> Result<std::result::Result<Spool, Taken>> {
     const WHAT: &str = "an upload cannot wait on the disk";
     let opened =
@@ -256,7 +260,7 @@ async fn wait_for_model(
     let mut file = File::from_std(opened.or_err(ErrorType::InternalError, WHAT)?);
     let mut left = 0_u64;
     while !has_model(scan) {
-        let Some(piece) = session.as_mut().read_request_body().await? else { break };
+        let Some(piece) = clock.next(session).await? else { break };
         if let Err(fault) = scan.push(&piece) {
             return Ok(Err(Taken::Refused(malformed(fault))));
         }
@@ -321,6 +325,11 @@ impl Upload {
         self.ahead.len() as u64 + self.past
     }
 
+    /// The time that is left for it.
+    pub(super) const fn clock(&self) -> Clock {
+        self.clock
+    }
+
     /// Whether more was passed on than can be sent to another deployment.
     pub(super) const fn is_spent(&self) -> bool {
         self.past > REPLAYED
@@ -342,10 +351,14 @@ impl Upload {
     pub(super) fn pour(
         &mut self,
         pour: &mut Pour,
-        body: &mut Option<Bytes>,
+        sent: &mut Option<Bytes>,
         end: bool,
     ) -> std::result::Result<(), ApiError> {
-        let piece = body.take().unwrap_or_default();
+        let piece = sent.take().unwrap_or_default();
+        if !end && self.clock.is_over() {
+            return Err(body::too_slow());
+        }
+        self.clock.came(piece.len());
         pour.at += piece.len() as u64;
         // What another deployment was sent before was looked at then.
         let fresh = usize::try_from(pour.at.saturating_sub(self.past)).unwrap_or(usize::MAX).min(piece.len());
@@ -367,7 +380,7 @@ impl Upload {
             out.extend_from_slice(&pour.patcher.push(self.ahead.clone()));
         }
         let piece = pour.patcher.push(piece);
-        *body = Some(if out.is_empty() {
+        *sent = Some(if out.is_empty() {
             piece
         } else {
             out.extend_from_slice(&piece);

@@ -32,6 +32,8 @@ pub struct Snapshot {
     pub wants_affinity: bool,
     /// Whether calls of some group may have to wait for their turn.
     pub has_queues: bool,
+    /// Whether some deployment answers with a text of the configuration.
+    pub has_mocks: bool,
     /// Seals the ids of what upstreams keep.
     pub seal: Seal,
     by_id: HashMap<TargetId, usize>,
@@ -95,6 +97,7 @@ impl Snapshot {
         upstreams.watch_stations(&told_about(&groups, names.groups()));
         let has_queues = groups.iter().any(|group| group.queue.is_some());
         let wants_affinity = groups.iter().any(|group| group.choice().entry.by_affinity);
+        let has_mocks = deployments.iter().any(|d| d.target.params.mock_response.is_some());
         let seal = Seal::new(config.stored.salt.as_ref());
         Ok(Self {
             config,
@@ -106,6 +109,7 @@ impl Snapshot {
             groups,
             wants_affinity,
             has_queues,
+            has_mocks,
             seal,
             names,
             searchers,

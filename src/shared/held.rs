@@ -36,8 +36,11 @@ struct Kept<C, T, R> {
     slices: u32,
 }
 
-/// A counter, its terms, and what all who ask want of it.
-type Wanted<C, T, N> = (C, T, Wish<N>);
+/// A window, its limits, and what all who ask want of it.
+type RoomWanted = (Arc<Window>, RateTerms, Wish<Load>);
+
+/// An account, its budget as in a [`Question`], and what all who ask want of it.
+type MoneyWanted = (Arc<Account>, (Money, bool), Wish<i64>);
 
 impl<C, T, R: Default> Kept<C, T, R> {
     fn new(counter: C, terms: T, now: Instant) -> Self {
@@ -145,8 +148,8 @@ impl Held {
 
     /// The questions of calls, one for each counter.
     pub(super) fn ask(&mut self, wants: Vec<Want>, clock: (i64, Instant)) -> Vec<Question> {
-        let mut rooms: HashMap<CounterId, Wanted<Arc<Window>, RateTerms, Load>> = HashMap::new();
-        let mut money: HashMap<CounterId, Wanted<Arc<Account>, (Money, bool), i64>> = HashMap::new();
+        let mut rooms: HashMap<CounterId, RoomWanted> = HashMap::new();
+        let mut money: HashMap<CounterId, MoneyWanted> = HashMap::new();
         for want in wants {
             match want {
                 Want::Room { window, terms, tokens } => {

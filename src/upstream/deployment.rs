@@ -1,6 +1,6 @@
 //! A deployment at work: its compiled target, its endpoint and its state.
 
-use super::head::Heads;
+use super::head::{Alike, Heads};
 use super::lender::Lender;
 use super::{Endpoint, QuotaLane, Station, TargetState};
 use crate::dialects::{self, translate::Translated};
@@ -18,11 +18,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
+type OwnLabels = HashMap<u64, Rc<Labels>, foldhash::fast::FixedState>;
+
 /// So many deployments' names a thread has copies of.
 const MOST_OWN: usize = 4096;
 
 thread_local! {
-    static OWN_LABELS: RefCell<HashMap<u64, Rc<Labels>, foldhash::fast::FixedState>> = RefCell::default();
+    static OWN_LABELS: RefCell<(OwnLabels, Alike)> = RefCell::default();
 }
 
 /// Tells deployments apart that were made one after the other for the same target.
@@ -66,11 +68,11 @@ impl Uncallable {
 /// # Errors
 /// When a configured header, key or path cannot stand in a request.
 pub fn callable(target: &Target) -> Result<(), Uncallable> {
-    heads(target).map(drop)
+    heads(target, &mut Alike::default()).map(drop)
 }
 
-fn heads(target: &Target) -> Result<Heads, Uncallable> {
-    Heads::new(target).map_err(|error| Uncallable(target.id.clone(), error.to_string()))
+fn heads(target: &Target, alike: &mut Alike) -> Result<Heads, Uncallable> {
+    Heads::new(target, alike).map_err(|error| Uncallable(target.id.clone(), error.to_string()))
 }
 
 /// A deployment's names, in the forms in which every call needs them.
@@ -94,16 +96,15 @@ pub struct Labels {
 }
 
 impl Labels {
-    fn new(target: &Target) -> Self {
-        let header = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+    fn new(target: &Target, alike: &mut Alike) -> Self {
         Self {
             id: TargetId::new(target.id.as_str()),
-            model_id: header(target.id.as_str()),
-            api_base: header(&target.api_base),
-            base: Arc::from(target.api_base.as_str()),
-            group: header(&target.group),
-            upstream_model: Arc::from(format!("{}/{}", target.provider, target.model)),
-            provider: Arc::from(target.provider.as_str()),
+            model_id: alike.value(target.id.as_str()),
+            api_base: alike.value(&target.api_base),
+            base: alike.word(&target.api_base),
+            group: alike.value(&target.group),
+            upstream_model: alike.word(&format!("{}/{}", target.provider, target.model)),
+            provider: alike.word(&target.provider),
             price_version: target.info.prices.as_ref().map(Prices::version),
         }
     }
@@ -120,8 +121,18 @@ impl Deployment {
         state: Arc<TargetState>,
         quota: Arc<QuotaLane>,
     ) -> Result<Self, Uncallable> {
-        let heads = heads(&target)?;
-        let labels = Labels::new(&target);
+        Self::alike(target, endpoint, (state, quota), &mut Alike::default())
+    }
+
+    /// The same, sharing what it has in common with others.
+    pub(super) fn alike(
+        target: Arc<Target>,
+        endpoint: Arc<Endpoint>,
+        (state, quota): (Arc<TargetState>, Arc<QuotaLane>),
+        alike: &mut Alike,
+    ) -> Result<Self, Uncallable> {
+        let heads = heads(&target, alike)?;
+        let labels = Labels::new(&target, alike);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
         Ok(Self { number, target, endpoint, state, quota, station: None, labels, heads, lender: None })
     }
@@ -130,11 +141,12 @@ impl Deployment {
     /// would wait for each other, some ten times a call.
     #[must_use]
     pub fn own_labels(&self) -> Rc<Labels> {
-        OWN_LABELS.with_borrow_mut(|own| {
+        OWN_LABELS.with_borrow_mut(|(own, alike)| {
             if own.len() >= MOST_OWN && !own.contains_key(&self.number) {
                 own.clear();
+                *alike = Alike::default();
             }
-            Rc::clone(own.entry(self.number).or_insert_with(|| Rc::new(Labels::new(&self.target))))
+            Rc::clone(own.entry(self.number).or_insert_with(|| Rc::new(Labels::new(&self.target, alike))))
         })
     }
 

@@ -12,12 +12,13 @@ use pingora_load_balancing::health_check::{HealthCheck, HttpHealthCheck, TcpHeal
 use pingora_load_balancing::selection::RoundRobin;
 use pingora_load_balancing::{Backends, LoadBalancer};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const CONNECT: Duration = Duration::from_secs(10);
-const IDLE: Duration = Duration::from_secs(60);
+/// An idle connection is kept so long.
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 const PROBE: Duration = Duration::from_secs(2);
 
 /// How an origin is probed.
@@ -42,8 +43,19 @@ pub struct Patience {
     pub write: Option<Duration>,
 }
 
+/// One address of an origin: connections to it are all alike.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Route {
+    origin: u64,
+    address: Address,
+}
+
+/// Tells origins apart whose addresses are the same.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 /// An origin with its addresses.
 pub struct Endpoint {
+    number: u64,
     origin: HostPort,
     balancer: LoadBalancer<RoundRobin>,
     template: HttpPeer,
@@ -73,6 +85,7 @@ impl Endpoint {
         let template = template(&origin);
         let balancer = LoadBalancer::from_backends(backends);
         Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             origin,
             balancer,
             template,
@@ -92,20 +105,31 @@ impl Endpoint {
         &self.origin
     }
 
-    /// A peer of a healthy address, round robin; of any address when none is healthy, because a real
-    /// call tells more than a probe; `None` while the name has never been resolved.
+    /// A healthy address, round robin; any address when none is healthy, because a real call tells more than a probe;
+    /// `None` while the name has never been resolved.
     #[must_use]
-    pub fn peer(&self, patience: Patience) -> Option<Box<HttpPeer>> {
+    pub fn route(&self) -> Option<Route> {
         let ready = self.ready.load();
         let turn = if ready.len() > 1 { self.turn.fetch_add(1, Ordering::Relaxed) % ready.len() } else { 0 };
-        let address = ready.get(turn)?.clone();
+        Some(Route { origin: self.number, address: ready.get(turn)?.clone() })
+    }
+
+    /// A peer to connect to, by [`Self::route`].
+    #[must_use]
+    pub fn peer(&self, patience: Patience) -> Option<Box<HttpPeer>> {
+        Some(self.peer_at(self.route()?, patience))
+    }
+
+    /// The peer at this address.
+    #[must_use]
+    pub fn peer_at(&self, route: Route, patience: Patience) -> Box<HttpPeer> {
         let mut peer = Box::new(self.template.clone());
-        peer._address = address;
+        peer._address = route.address;
         peer.options.connection_timeout = Some(patience.connect.min(CONNECT));
         peer.options.total_connection_timeout = Some(patience.connect.min(CONNECT).saturating_mul(2));
         peer.options.read_timeout = Some(patience.read);
         peer.options.write_timeout = patience.write;
-        Some(peer)
+        peer
     }
 
     /// Whether some address was healthy when it was last probed, and calls are answered.

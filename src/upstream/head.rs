@@ -1,11 +1,11 @@
-//! The head of an upstream request: made once for each deployment, copied for each attempt.
+//! The head of an upstream request: made once for deployments that differ in their keys only, copied for each attempt.
 //!
 //! It is built from the configuration alone, so nothing a client sent can reach an upstream by it.
 
 use super::USER_AGENT;
 use crate::dialects::Auth;
 use crate::dialects::translate::Translated;
-use crate::domain::{Decimal, EndpointKind};
+use crate::domain::{Decimal, EndpointKind, HostPort};
 use crate::providers::Target;
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
@@ -13,9 +13,20 @@ use http::{HeaderName, HeaderValue, Method, header};
 use pingora::Result;
 use pingora::http::RequestHeader;
 use pingora::protocols::http::v1::client::http_req_header_to_wire;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::Arc;
 
-/// One head for each API that the deployment takes as clients wrote it, and one for what is translated.
+/// The heads of a deployment: what it has in common with others, and its key.
 pub(super) struct Heads {
+    common: Arc<Common>,
+    /// The header that shows its key, which has a place in the others.
+    key: Option<(HeaderName, HeaderValue)>,
+}
+
+/// One head for each API that a deployment takes as clients wrote it, and one for what is translated.
+#[derive(Debug)]
+struct Common {
     relayed: Vec<Relayed>,
     translated: Parts,
 }
@@ -23,56 +34,130 @@ pub(super) struct Heads {
 struct Relayed {
     kind: EndpointKind,
     parts: Parts,
-    /// The same as it goes over the wire, up to the length of the body: to write it anew takes longer than all else
-    /// that a short call needs to be sent.
+    /// The same as it goes over the wire, without the key and up to the length of the body: to write it anew takes
+    /// longer than all else that a short call needs to be sent.
     wire: Bytes,
 }
 
+impl fmt::Debug for Relayed {
+    // What goes over the wire may show a secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Relayed").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
 impl Relayed {
-    fn new(kind: EndpointKind, head: RequestHeader) -> Result<Self> {
+    fn new(kind: EndpointKind, head: RequestHeader, key: Option<&HeaderName>) -> Result<Self> {
         let mut bare = head.clone();
         bare.remove_header(&header::CONTENT_LENGTH);
+        if let Some(key) = key {
+            bare.remove_header(key);
+        }
         let mut wire = http_req_header_to_wire(&bare).ok_or_else(|| bad("a head"))?;
         wire.truncate(wire.len() - END.len());
-        wire.extend_from_slice(b"content-length: ");
         Ok(Self { kind, parts: Parts::from(head), wire: wire.freeze() })
     }
 }
 
 /// Ends a line of a head, and the head.
 const END: &[u8] = b"\r\n";
+const LENGTH: &[u8] = b"content-length: ";
+
+/// What deployments have in common, held once: of many keys for a model only what differs is then read from memory.
+#[derive(Default)]
+pub(super) struct Alike {
+    heads: HashMap<(HostPort, String), Vec<Arc<Common>>>,
+    words: HashSet<Arc<str>>,
+    values: HashMap<String, HeaderValue>,
+}
+
+impl Alike {
+    fn heads(&mut self, target: &Target, made: Common) -> Arc<Common> {
+        let known = self.heads.entry((target.origin.clone(), target.base_path.clone())).or_default();
+        if let Some(same) = known.iter().find(|known| known.is(&made)) {
+            return Arc::clone(same);
+        }
+        let made = Arc::new(made);
+        known.push(Arc::clone(&made));
+        made
+    }
+
+    /// A text that others may have too.
+    pub(super) fn word(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.words.get(text) {
+            return Arc::clone(known);
+        }
+        let word: Arc<str> = Arc::from(text);
+        self.words.insert(Arc::clone(&word));
+        word
+    }
+
+    /// The same as the value of a header; empty if it cannot be one.
+    pub(super) fn value(&mut self, text: &str) -> HeaderValue {
+        let made = || HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+        self.values.entry(text.to_owned()).or_insert_with(made).clone()
+    }
+}
+
+impl Common {
+    fn is(&self, other: &Self) -> bool {
+        let one = |a: &Parts, b: &Parts| a.method == b.method && a.uri == b.uri && a.headers == b.headers;
+        let pairs = || self.relayed.iter().zip(&other.relayed);
+        self.relayed.len() == other.relayed.len()
+            && pairs().all(|(a, b)| a.kind == b.kind && one(&a.parts, &b.parts))
+            && one(&self.translated, &other.translated)
+    }
+}
 
 impl Heads {
     /// Makes the heads of a deployment.
     ///
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
-    pub(super) fn new(target: &Target) -> Result<Self> {
-        let relays = target.relays();
-        let head = |(kind, path): &(EndpointKind, &str)| Relayed::new(*kind, head(target, path)?);
-        let relayed = relays.map(head).collect::<Result<_>>()?;
-        Ok(Self { relayed, translated: Parts::from(self::head(target, "/")?) })
+    pub(super) fn new(target: &Target, alike: &mut Alike) -> Result<Self> {
+        let key = key(target)?;
+        let name = key.as_ref().map(|(name, _)| name);
+        let head = |(kind, path): &(EndpointKind, &str)| Relayed::new(*kind, head(target, path)?, name);
+        let relayed = target.relays().map(head).collect::<Result<_>>()?;
+        let made = Common { relayed, translated: Parts::from(self::head(target, "/")?) };
+        Ok(Self { common: alike.heads(target, made), key })
     }
 
     /// Whether requests of an API are taken as clients wrote them.
     pub(super) fn relay(&self, kind: EndpointKind) -> bool {
-        self.relayed.iter().any(|own| own.kind == kind)
+        self.common.relayed.iter().any(|own| own.kind == kind)
+    }
+
+    fn with_key(&self, head: &Parts) -> Parts {
+        let mut head = head.clone();
+        if let Some((name, value)) = &self.key {
+            head.headers.insert(name, value.clone());
+        }
+        head
     }
 
     /// The head for a body of so many bytes.
     pub(super) fn of(&self, kind: EndpointKind, length: usize) -> Option<RequestHeader> {
-        let mut head = self.relayed.iter().find(|own| own.kind == kind)?.parts.clone();
+        let mut head = self.with_key(&self.common.relayed.iter().find(|own| own.kind == kind)?.parts);
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
         Some(head.into())
     }
 
     /// The same head as it goes over the wire, with room for the body behind it.
     pub(super) fn wire(&self, kind: EndpointKind, length: usize) -> Option<BytesMut> {
-        let own = self.relayed.iter().find(|own| own.kind == kind)?;
+        let own = self.common.relayed.iter().find(|own| own.kind == kind)?;
         let digits = Decimal::new(length as u64, 0);
-        let mut wire =
-            BytesMut::with_capacity(own.wire.len() + digits.as_str().len() + 2 * END.len() + length);
-        for part in [&own.wire, digits.as_str().as_bytes(), END, END] {
+        let (name, value) = self
+            .key
+            .as_ref()
+            .map_or((&b""[..], &b""[..]), |(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
+        let lines = own.wire.len() + name.len() + value.len() + LENGTH.len() + digits.as_str().len();
+        let mut wire = BytesMut::with_capacity(lines + 4 * END.len() + length);
+        wire.extend_from_slice(&own.wire);
+        if !name.is_empty() {
+            [name, b": ", value, END].into_iter().for_each(|part| wire.extend_from_slice(part));
+        }
+        for part in [LENGTH, digits.as_str().as_bytes(), END, END] {
             wire.extend_from_slice(part);
         }
         Some(wire)
@@ -80,7 +165,7 @@ impl Heads {
 
     /// A head without a body, to ask for something else than an answer.
     pub(super) fn bare(&self) -> RequestHeader {
-        let mut head = self.translated.clone();
+        let mut head = self.with_key(&self.common.translated);
         head.headers.remove(header::CONTENT_LENGTH);
         head.headers.remove(header::CONTENT_TYPE);
         head.into()
@@ -91,7 +176,7 @@ impl Heads {
     /// # Errors
     /// When its path or one of its own headers cannot stand in a request.
     pub(super) fn translated(&self, target: &Target, sent: &Translated) -> Result<RequestHeader> {
-        let mut head = self.translated.clone();
+        let mut head = self.with_key(&self.common.translated);
         let path = format!("{}{}{}", target.base_path, sent.path, target.query);
         head.uri = path.parse().map_err(|_| bad("a path"))?;
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(sent.body.len()));
@@ -103,6 +188,18 @@ impl Heads {
     }
 }
 
+/// The header that shows a deployment's key, unless the configuration sets that header itself.
+fn key(target: &Target) -> Result<Option<(HeaderName, HeaderValue)>> {
+    let Some(key) = &target.api_key else { return Ok(None) };
+    let (name, value) = match target.auth {
+        Auth::Bearer => (header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?),
+        Auth::Header(name) => (HeaderName::from_static(name), secret(key.expose())?),
+        Auth::Signed(_) | Auth::Lent => return Ok(None),
+    };
+    let is_set = target.params.extra_headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name.as_str()));
+    Ok(Some((name, value)).filter(|_| !is_set))
+}
+
 fn head(target: &Target, path: &str) -> Result<RequestHeader> {
     let path = format!("{}{path}{}", target.base_path, target.query);
     let mut head = RequestHeader::build_no_case(Method::POST, path.as_bytes(), Some(8))?;
@@ -112,14 +209,9 @@ fn head(target: &Target, path: &str) -> Result<RequestHeader> {
     // A compressed answer could not be metered.
     head.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     head.insert_header(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))?;
-    if let Some(key) = &target.api_key {
-        match target.auth {
-            Auth::Bearer => {
-                head.insert_header(header::AUTHORIZATION, secret(&format!("Bearer {}", key.expose()))?)?;
-            }
-            Auth::Header(name) => head.insert_header(name, secret(key.expose())?)?,
-            Auth::Signed(_) | Auth::Lent => {}
-        }
+    // Its place, as for the length.
+    if let Some((name, _)) = key(target)? {
+        head.insert_header(name, HeaderValue::from_static(""))?;
     }
     for (name, value) in target.dialect.headers() {
         head.insert_header(*name, *value)?;
@@ -141,4 +233,58 @@ fn secret(value: &str) -> Result<HeaderValue> {
 
 fn bad(what: &'static str) -> pingora::BError {
     pingora::Error::explain(pingora::ErrorType::InvalidHTTPHeader, format!("{what} cannot be sent"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Env, Overrides, parse_and_compile};
+
+    fn of(params: &[&str]) -> Vec<Heads> {
+        let entry = |params: &&str| {
+            format!("- {{model_name: m, litellm_params: {{api_base: 'http://127.0.0.1:9', {params}}}}}\n")
+        };
+        let yaml = format!("model_list:\n{}", params.iter().map(entry).collect::<String>());
+        let config = parse_and_compile(&yaml, &Env::of(&[]), &Overrides::default()).unwrap().config;
+        let mut alike = Alike::default();
+        config.targets.iter().map(|target| Heads::new(target, &mut alike).unwrap()).collect()
+    }
+
+    fn shown(heads: &Heads, name: &str) -> String {
+        let head = heads.of(EndpointKind::ChatCompletions, 7).or(Some(heads.bare())).unwrap();
+        head.headers.get(name).map(|value| value.to_str().unwrap().to_owned()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_thousand_keys_have_one_head_and_each_shows_its_own() {
+        let params: Vec<String> = (0..1000).map(|n| format!("model: openai/x, api_key: sk-{n}")).collect();
+        let heads = of(&params.iter().map(String::as_str).collect::<Vec<_>>());
+        assert!(heads.iter().all(|other| Arc::ptr_eq(&heads[0].common, &other.common)));
+        for (n, head) in heads.iter().enumerate() {
+            assert_eq!(shown(head, "authorization"), format!("Bearer sk-{n}"));
+            assert_eq!(shown(head, "content-length"), "7");
+        }
+        assert!(heads[0].key.as_ref().is_some_and(|(_, value)| value.is_sensitive()));
+    }
+
+    #[test]
+    fn what_differs_is_not_shared_and_a_configured_header_stays() {
+        let heads = of(&[
+            "model: openai/x, api_key: k",
+            "model: openai/x, api_key: k, extra_headers: {x-team: a}",
+            "model: openai/x, api_key: k, extra_headers: {Authorization: mine}",
+            "model: anthropic/x, api_key: k",
+            "model: openai/x",
+        ]);
+        for (at, one) in heads.iter().enumerate() {
+            assert!(heads[at + 1..].iter().all(|other| !Arc::ptr_eq(&one.common, &other.common)), "{at}");
+        }
+        assert_eq!(shown(&heads[1], "x-team"), "a");
+        assert_eq!(shown(&heads[2], "authorization"), "mine");
+        assert_eq!(
+            (shown(&heads[3], "x-api-key"), shown(&heads[3], "authorization")),
+            ("k".into(), "".into())
+        );
+        assert_eq!(heads[4].of(EndpointKind::ChatCompletions, 1).unwrap().headers.get("authorization"), None);
+    }
 }

@@ -27,7 +27,7 @@ pub use ask::{Asked, ask_for_models};
 pub use bench::Cooldown;
 pub use cooldown::{Fault, KeyLane, Lanes, Leave, TargetState};
 pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
-pub use endpoint::{Endpoint, Patience, Probe};
+pub use endpoint::{Endpoint, Patience, Probe, Route};
 pub use outbox::{NotPosted, Outbox};
 pub use queue::{Ask, Granted, NoTurn, Queue, Ticket};
 pub use quota::QuotaLane;

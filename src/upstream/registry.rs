@@ -1,5 +1,6 @@
 //! What outlives a reload: endpoints by origin, state by deployment id, lanes by key.
 
+use super::head::Alike;
 use super::lender::Lender;
 use super::station::{self, Watched};
 use super::{
@@ -77,13 +78,14 @@ impl Upstreams {
         targets.iter().try_for_each(|target| callable(target))?;
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut deployments = Vec::with_capacity(targets.len());
+        let mut alike = Alike::default();
         for target in targets {
             let endpoint = self.endpoint(&mut kept, &target.origin);
             let state = self.state(&mut kept, target);
             let quota = self.quota(&mut kept, target);
             let station = Self::station(&mut kept, target);
             let lender = lender(&mut kept, target)?;
-            let deployment = Deployment::new(Arc::clone(target), endpoint, state, quota)?;
+            let deployment = Deployment::alike(Arc::clone(target), endpoint, (state, quota), &mut alike)?;
             deployments.push(Arc::new(deployment.with_station(station).lent(lender)));
         }
         let other_endpoints = others.iter().map(|origin| self.endpoint(&mut kept, origin)).collect();

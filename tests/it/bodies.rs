@@ -1,12 +1,13 @@
 //! Bodies of every size and framing come to the upstream byte for byte, or are refused by a clear word.
 
-use crate::harness::{Gateway, PATIENCE, request};
+use crate::harness::{Gateway, PATIENCE, Response, eventually, request};
 use crate::support::{
-    CHAT, bearer, chunked, content, echo_of, echoing, error, get, post, sha256, sized_chat,
+    CHAT, bearer, chat, chunked, content, echo_of, echoing, error, get, post, sha256, sized_chat,
 };
 use serde_json::json;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tollgate::simulator::{Script, Simulator};
 
 const MODEL: &str = "echo";
 const MIB: usize = 1 << 20;
@@ -379,4 +380,108 @@ async fn http_2_answers_are_streamed_too() {
             );
         }
     }
+}
+
+/// An upstream that answers with what it was sent, and a gateway that gives a body a second.
+async fn hasty() -> (Simulator, Gateway) {
+    echoing(|config| config.set("tollgate", json!({ "body_timeout": 1 }))).await
+}
+
+/// Sends a byte at a time until the gateway has had enough; what it said.
+async fn trickle(gate: &Gateway, first: &[u8], byte: &[u8]) -> Response {
+    let mut wire = gate.connect().await;
+    wire.send(first).await;
+    eventually("it is told", async || {
+        // It may be gone in this moment.
+        let _ = wire.socket.write_all(byte).await;
+        let mut peeked = [0; 1];
+        let told = tokio::time::timeout(Duration::from_millis(50), wire.socket.peek(&mut peeked)).await;
+        matches!(told, Ok(Ok(1..))).then_some(())
+    })
+    .await;
+    wire.read_response().await
+}
+
+#[tokio::test]
+async fn a_body_that_trickles_in_is_given_up_in_the_words_of_its_api() {
+    let (simulator, gate) = hasty().await;
+    let asked = |path: &str, framing: &str| {
+        let head = format!("POST {path} HTTP/1.1\r\nhost: gateway\r\n{}: {}\r\n", bearer().0, bearer().1);
+        format!("{head}{framing}\r\n\r\n").into_bytes()
+    };
+    for (framing, byte) in
+        [("content-length: 1000", &b" "[..]), ("transfer-encoding: chunked", b"1\r\n \r\n")]
+    {
+        let reply = trickle(&gate, &asked(CHAT, framing), byte).await;
+        assert_eq!(reply.status(), 408, "{framing}: {}", reply.text());
+        assert_eq!(reply.header("connection"), Some("close"));
+        let value = reply.json();
+        assert_eq!(value["error"]["type"], "timeout_error", "{value}");
+        assert_eq!(value["error"]["code"], "408", "{value}");
+        let reply = trickle(&gate, &asked("/v1/messages", framing), byte).await;
+        assert_eq!((reply.status(), &reply.json()["type"]), (408, &json!("error")), "{}", reply.text());
+        let reply = trickle(&gate, &asked("/key/generate", framing), byte).await;
+        assert_eq!(reply.status(), 408, "{}", reply.text());
+    }
+    gate.metric_is("litellm_in_flight_requests", &[], 0.0).await;
+    assert!(simulator.seen().is_empty());
+    let records = gate.records(4).await;
+    assert!(records.iter().all(|record| record["status"] == 408), "{records:?}");
+}
+
+#[tokio::test]
+async fn a_large_body_has_more_time_than_a_small_one() {
+    let (_simulator, gate) = hasty().await;
+    let mut wire = gate.connect().await;
+    // Some 400 KiB a second for three seconds.
+    let body = sized_chat(MODEL, 1_200_000);
+    wire.send(&with_length(body.len())).await;
+    for piece in body.chunks(40_000) {
+        wire.send(piece).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(content(&wire.read_response().await), echo_of(&body));
+}
+
+#[tokio::test]
+async fn requests_that_do_not_wait_for_answers_are_answered_in_order() {
+    let (simulator, gate) = echoing(|config| config).await;
+    let bodies: Vec<Vec<u8>> =
+        [300, 70_000, 65, 1_000_000, 200].into_iter().map(|size| sized_chat(MODEL, size)).collect();
+    // All in one go, and each while its predecessor is under way.
+    for pause in [Duration::ZERO, Duration::from_millis(30)] {
+        simulator.set(Script::of("echo+wait=150".parse().unwrap()));
+        let mut wire = gate.connect().await;
+        let sent: Vec<u8> = bodies.iter().flat_map(|body| post(CHAT, body)).collect();
+        if pause.is_zero() {
+            wire.send(&sent).await;
+        } else {
+            for body in &bodies {
+                wire.send(&post(CHAT, body)).await;
+                tokio::time::sleep(pause).await;
+            }
+        }
+        for body in &bodies {
+            let reply = wire.read_response().await;
+            assert_eq!(reply.status(), 200, "{}", reply.text());
+            assert_eq!(content(&reply), echo_of(body), "{} bytes", body.len());
+        }
+        assert_eq!(content(&wire.ask(&post(CHAT, &bodies[0])).await), echo_of(&bodies[0]), "it stays open");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_is_whole_though_the_next_request_is_there() {
+    let (simulator, gate) = echoing(|config| config).await;
+    simulator.set(Script::of("chunks=5+gap=40".parse().unwrap()));
+    let mut wire = gate.connect().await;
+    let stream = post(CHAT, &chat(MODEL, r#","stream":true"#));
+    wire.send(&[stream.clone(), stream, get("/health/liveliness")].concat()).await;
+    for _ in 0..2 {
+        let reply = wire.read_response().await;
+        assert!(reply.complete && reply.text().ends_with("data: [DONE]\n\n"), "{}", reply.text());
+    }
+    assert_eq!(wire.read_response().await.status(), 200);
+    let records = gate.records(2).await;
+    assert!(records.iter().all(|record| record["outcome"] == "completed"), "{records:?}");
 }

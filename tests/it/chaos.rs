@@ -1,7 +1,8 @@
 //! Three upstreams, two of which do the worst they can at any moment, and clients that must not notice more than that
 //! a stream they were reading has broken.
 //!
-//! Twenty seconds at 200 calls a second; `CHAOS_SECONDS=600 CHAOS_RATE=500` for the long run. At each moment one
+//! Twenty seconds at 200 calls a second; `CHAOS_SECONDS=600 CHAOS_RATE=500` for the long run, of a program that was built
+//! for speed with `TOLLGATE_TEST_BIN`. At each moment one
 //! upstream is well, not always the same; the next one is well before the last one may fail.
 
 use crate::harness::{
@@ -271,11 +272,18 @@ async fn no_client_notices_while_one_upstream_is_well() {
     assert!(broken > 0 && whole > broken, "{whole} whole, {broken} broken");
 
     gateway.metric_is("litellm_in_flight_requests", &[], 0.0).await;
+    let busy = open_files(&gateway);
     drop(std::mem::take(&mut *clients.idle.lock().unwrap()));
     for upstream in &mut upstreams {
         upstream.become_so("killed").await;
     }
     eventually("all sockets are closed", async || (open_files(&gateway) <= quiet + 8).then_some(())).await;
-    let grown = gateway.resident().saturating_sub(resident) >> 20;
+    let (after, last) = (gateway.resident(), open_files(&gateway));
+    println!(
+        "files: {quiet} before, {busy} under load, {last} after; MiB: {} after a while, {} in the end",
+        resident >> 20,
+        after >> 20
+    );
+    let grown = after.saturating_sub(resident) >> 20;
     assert!(grown < 48, "{grown} MiB more than after a while of serving");
 }

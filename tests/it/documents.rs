@@ -1,7 +1,7 @@
 //! The commands of the documents, all of them, in their order. Stand-ins are there for what a test has not: a person who types,
 //! containers (the stand-in looks whether files, services and commands exist, and starts the gateway itself), a build.
 
-use crate::harness::{free_address, upstream_of};
+use crate::harness::{free_address, program, upstream_of};
 use crate::stack::empty_database;
 use crate::support::{answer, canned};
 use serde_json::json;
@@ -153,7 +153,7 @@ impl Place {
         let path = std::env::var("PATH").unwrap();
         let variables = [
             ("PATH", format!("{}:{path}", at("bin").display())),
-            ("REAL", env!("CARGO_BIN_EXE_tollgate").to_owned()),
+            ("REAL", program().display().to_string()),
             ("HOME", folder.path().display().to_string()),
             ("PORT", free_address().port().to_string()),
             ("OTHER_PORT", free_address().port().to_string()),

@@ -13,7 +13,7 @@ async fn a_person_gets_from_nothing_to_a_healthy_gateway() {
     fs::copy(root.join("conf/tollgate.yaml"), folder.path().join("conf/tollgate.yaml")).unwrap();
     let upstream = upstream_of(&[("typed-maas-key-0001", "ok"), ("typed-maas-key-0002", "ok")]).await;
     let mut person = Command::new("python3");
-    person.arg(root.join("tests/it/first_run.py")).arg(env!("CARGO_BIN_EXE_tollgate")).arg(folder.path());
+    person.arg(root.join("tests/it/first_run.py")).arg(crate::harness::program()).arg(folder.path());
     person.args([upstream.base_url(), free_address().port().to_string()]).stdin(Stdio::null());
     let ended = tokio::task::spawn_blocking(move || person.output()).await.unwrap();
     let ended = match ended {

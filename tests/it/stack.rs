@@ -113,7 +113,7 @@ impl Stack {
             .as_str()
             .unwrap()
             .replace("/app/conf/tollgate.yaml", config.to_str().unwrap());
-        let mut gateway = self.program(Path::new(env!("CARGO_BIN_EXE_tollgate")), "tollgate");
+        let mut gateway = self.program(&crate::harness::program(), "tollgate");
         gateway.arg(command).envs(self.variables.iter().cloned());
         for (name, value) in service["environment"].as_mapping().unwrap() {
             gateway.env(name.as_str().unwrap(), filled(value.as_str().unwrap(), &self.variables));

@@ -1,6 +1,6 @@
 //! What the service manager hears, and the socket that it may hold.
 
-use crate::harness::{CHAT, Config, Launch, chat, eventually, free_address, upstream};
+use crate::harness::{CHAT, Config, Launch, chat, eventually, free_address, program, upstream};
 use crate::support::{Running, tollgate};
 use serde_json::json;
 use std::fs::{self, File};
@@ -109,7 +109,9 @@ async fn without_a_watchdog_and_a_manager_it_says_nothing_and_serves() {
 fn activated(folder: &Path, socket: &TcpListener, log: &str) -> Running {
     let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
     let child = Command::new("/bin/sh")
-        .args(["-c", script, env!("CARGO_BIN_EXE_tollgate"), "--config", "config.yaml", "--port", "9"])
+        .args(["-c", script])
+        .arg(program())
+        .args(["--config", "config.yaml", "--port", "9"])
         .env_clear()
         .env("HOME", folder)
         .current_dir(folder)
@@ -155,7 +157,7 @@ fn the_units_are_sound_and_as_closed_as_they_say() {
         let text =
             fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docker").join(unit)).unwrap();
         // Verified is also whether the program is there.
-        let text = text.replace("/usr/bin/tollgate", env!("CARGO_BIN_EXE_tollgate"));
+        let text = text.replace("/usr/bin/tollgate", &program().display().to_string());
         fs::write(folder.path().join(unit), text).unwrap();
     }
     let analyze = |arguments: &[&str]| {

@@ -83,7 +83,7 @@ pub(crate) static PARAMS: &[Key] = &[
     noted("tags", "decide with enable_tag_filtering"),
     later("litellm_credential_name"),
     later("silent_model"),
-    later("mock_response"),
+    noted("mock_response", "chats, texts, messages and responses are answered with it; nobody is asked"),
     later("mock_tool_calls"),
     later("mock_timeout"),
     later("region_name"),

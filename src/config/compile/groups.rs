@@ -3,7 +3,8 @@
 use super::super::did_you_mean;
 use super::super::field::Report;
 use super::super::groups::{GroupConfig, Groups};
-use super::{Sections, hedge, queue, strategy};
+use super::super::model::QueueConfig;
+use super::{Sections, hedge, queue as waiting, strategy};
 use crate::config::{Alias, RouterConfig};
 use crate::providers::Target;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 pub(super) fn compile(
     sections: &Sections<'_>,
     router: &RouterConfig,
+    queue: &QueueConfig,
     (targets, aliases): (&[Arc<Target>], &[Alias]),
     report: &mut Report,
 ) -> Groups {
@@ -31,8 +33,13 @@ pub(super) fn compile(
             report.warn(field.place(), words);
         }
         let Some(group) = field.map(report) else { continue };
-        let max_wait = group.field("max_wait").and_then(|f| queue::wait(&f, report));
+        let max_wait = group.field("max_wait").and_then(|f| waiting::wait(&f, report));
         let hedge = group.field("hedge").and_then(|f| hedge::of(&f, report));
+        if hedge.is_some() && (queue.is_on || max_wait.is_some()) {
+            let words = "no call is made twice here: the limits of keys hold (max_wait, tollgate.queue), and scarce \
+                         quota is not for that";
+            report.warn(group.field("hedge").map_or_else(|| field.place(), |hedge| hedge.place()), words);
+        }
         let strategy = strategy::of(&group, router.strategy, report);
         groups.push((field.key().to_owned(), GroupConfig { strategy, max_wait, hedge }));
     }

@@ -60,4 +60,19 @@ mod tests {
         assert_eq!(hedge("{after: 0, share: 2}"), Err(2));
         assert_eq!(hedge("soon"), Err(1));
     }
+
+    #[test]
+    fn where_limits_hold_it_is_said_that_no_call_is_made_twice() {
+        let warned = |own: &str| {
+            let yaml = format!(
+                "model_list: [{{model_name: m, litellm_params: {{model: openai/m, api_key: k}}}}]\n\
+                 tollgate: {{{own}}}"
+            );
+            let compiled = parse_and_compile(&yaml, &Env::of(&[]), &Overrides::default()).unwrap();
+            compiled.warnings.iter().any(|warning| warning.message.contains("made twice"))
+        };
+        assert!(warned("groups: {m: {hedge: true, max_wait: 5}}"));
+        assert!(warned("queue: true, groups: {m: {hedge: true}}"));
+        assert!(!warned("groups: {m: {hedge: true}}") && !warned("queue: true, groups: {m: {max_wait: 5}}"));
+    }
 }

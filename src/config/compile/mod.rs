@@ -100,7 +100,7 @@ pub fn compile(file: &ConfigFile, env: &Env, overrides: &Overrides) -> Result<Co
     let search_loop = search::compile_loop(&sections.tollgate, &mut report);
     let aliases = aliases::compile(&sections.router, &targets, &mut report);
     fallbacks::check(&sections, &router.fallbacks, &targets, &aliases, &mut report);
-    let groups = groups::compile(&sections, &router, (&targets, &aliases), &mut report);
+    let groups = groups::compile(&sections, &router, &queue, (&targets, &aliases), &mut report);
     let stored = stored::compile(&sections, &env, &file.catalog, server.master_key.as_ref(), &mut report);
     if !report.errors.is_empty() {
         report.errors.sort_by(|a, b| a.place.position().cmp(&b.place.position()));

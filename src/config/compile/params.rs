@@ -51,6 +51,7 @@ pub(super) fn compile(
             .unwrap_or_default(),
         takes_stream_options: offers.stream_options,
         has_responses: responses.unwrap_or(offers.responses),
+        mock_response: params.field("mock_response").and_then(|f| f.text(report)).map(Into::into),
         tags: texts("tags", report).into_iter().map(Into::into).collect(),
     }
 }

@@ -15,6 +15,8 @@ const DEFAULT_BODY: usize = 20 * 1_048_576;
 const DEFAULT_UPLOAD: usize = 1024 * 1_048_576;
 const PROBE_INTERVAL: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_secs(30);
+/// A body of 5 MB has come by then at 8 KiB a second.
+const SLOW_BODY: Duration = Duration::from_secs(300);
 const DELAY: Duration = Duration::from_millis(500);
 
 /// The process-wide settings; what could not be read has its default, and a fault.
@@ -32,6 +34,7 @@ pub(super) fn compile(
     let workers = own.field("workers").and_then(|f| f.count(report));
     let access_log = own.field("access_log").and_then(|f| access_log(&f, report));
     let drain = own.field("drain_timeout").and_then(|f| f.seconds(report));
+    let slow = own.field("body_timeout").and_then(|f| f.seconds(report));
     let delay = own.field("shutdown_delay").and_then(|f| f.seconds(report));
     let metrics_key = sections.litellm.field("require_auth_for_metrics_endpoint");
     let data_dir = database::folder(overrides, env);
@@ -46,6 +49,7 @@ pub(super) fn compile(
         key_header: key_header(&sections.general, report),
         max_body_bytes: max_body.unwrap_or(DEFAULT_BODY),
         max_upload_bytes: max_body.unwrap_or(DEFAULT_UPLOAD),
+        body_timeout: slow.unwrap_or(SLOW_BODY),
         access_log: overrides.access_log.clone().or(access_log).unwrap_or(AccessLogTarget::Stdout),
         metrics_need_key: metrics_key.and_then(|f| f.bool(report)).unwrap_or_default(),
         allow_insecure,

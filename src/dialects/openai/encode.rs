@@ -74,6 +74,7 @@ impl Plan<'_> {
             | Field::Fallbacks
             | Field::Banned
             | Field::KeptBack
+            | Field::Mock
             | Field::KeptBackUnlessAllowed => Action::Drop,
         }
     }

@@ -21,6 +21,8 @@ pub(super) enum Field {
     AdditionalDrop,
     /// Says what becomes of the call when its group fails.
     Fallbacks,
+    /// The answer, which nobody is then asked for.
+    Mock,
     /// Names a destination or a credential.
     Banned,
     /// Meant for the gateway alone.
@@ -156,10 +158,10 @@ impl Field {
             // Anthropic's own, who is told of the end user by it.
             "metadata" if is_anthropics(kind) || kind == EndpointKind::Batches => Self::Other,
             "user" | "metadata" | "store" | "priority" => Self::KeptBackUnlessAllowed,
+            "mock_response" => Self::Mock,
             "tags"
             | "litellm_metadata"
             | "cache"
-            | "mock_response"
             | "mock_timeout"
             | "guardrails"
             | "secret_fields"

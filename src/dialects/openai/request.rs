@@ -7,6 +7,7 @@ use crate::dialects::json::{self, Fault, Member, Members, Span};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, Units};
 use bytes::Bytes;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A client's timeouts are held at this, so that a deadline can always be computed.
@@ -46,6 +47,7 @@ pub struct Request {
     pub(super) knobs: Knobs,
     pub(super) units: Units,
     pub(super) form: Option<Box<Scan>>,
+    pub(super) mock: Option<Arc<str>>,
 }
 
 impl Request {
@@ -64,6 +66,7 @@ impl Request {
             knobs: Knobs::default(),
             units: Units::default(),
             form: None,
+            mock: None,
         }
     }
 
@@ -120,6 +123,12 @@ impl Request {
     #[must_use]
     pub const fn units(&self) -> &Units {
         &self.units
+    }
+
+    /// What it is to be answered with, if nobody is to be asked.
+    #[must_use]
+    pub const fn mock(&self) -> Option<&Arc<str>> {
+        self.mock.as_ref()
     }
 
     /// Roughly how many tokens the prompt has.
@@ -253,6 +262,10 @@ impl Request {
             Field::Other if instead_of_content(kind).is_some_and(|name| member.is(body, name)) => {
                 self.content_bytes += value.len();
                 return Ok(true);
+            }
+            Field::Mock => {
+                let words = "Invalid type for 'mock_response': expected a string.";
+                self.mock = Some(json::text(value).ok_or_else(|| invalid(words, "mock_response"))?.into());
             }
             Field::Banned
             | Field::Fallbacks

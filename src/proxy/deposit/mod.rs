@@ -9,9 +9,9 @@ pub(super) use answer::answer;
 
 use super::Gateway;
 use super::admission::Visitor;
-use super::body::{self, Body};
+use super::body::{self, Body, Clock};
 use super::phases::request::{self, Asked};
-use super::stage::{Ctx, Refused, Stage};
+use super::stage::{Ctx, Refused};
 use super::upload::{self, Form, Way};
 use crate::auth::receipt::{self, Name, Receipt};
 use crate::dialects::openai::{self as dialect, forms, request as json_request};
@@ -103,13 +103,10 @@ pub(super) async fn run(
     let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
     let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
-    let plan = match plan(&snapshot, session, &visitor, &stored).await {
+    let plan = match plan(&snapshot, session, Clock::of(caller.arrived, &snapshot), &visitor, &stored).await {
         Ok(Ok(plan)) => plan,
         Ok(Err(error)) => return request::refuse(session, ctx, Refused::new(caller, error, key_hash)).await,
-        Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
-            return Err(error.into_down());
-        }
+        Err(error) => return request::unread(session, ctx, (caller, key_hash), error).await,
     };
     let Plan { errand, given, requested, request, way } = plan;
     let headers = &session.req_header().headers;
@@ -127,6 +124,7 @@ type Planned = std::result::Result<Plan, ApiError>;
 async fn plan(
     snapshot: &Snapshot,
     session: &mut Session,
+    clock: Clock,
     visitor: &Visitor,
     stored: &Stored<'_>,
 ) -> Result<Planned> {
@@ -142,9 +140,9 @@ async fn plan(
         record: None,
     };
     if (stored.kind, verb) == (EndpointKind::Files, Verb::Create) {
-        return file(snapshot, session, visitor, stored, errand).await;
+        return file(snapshot, session, clock, (visitor, stored, errand)).await;
     }
-    let bytes = match body::read(session, BODY).await? {
+    let bytes = match body::read(session, clock, BODY).await? {
         Body::Replayable(bytes) => bytes,
         Body::Unreplayable(_) | Body::TooLarge => {
             return Ok(Err(ApiError::new(
@@ -328,12 +326,11 @@ fn batch(snapshot: &Snapshot, visitor: &Visitor, errand: Errand, bytes: &Bytes) 
 async fn file(
     snapshot: &Snapshot,
     session: &mut Session,
-    visitor: &Visitor,
-    stored: &Stored<'_>,
-    errand: Errand,
+    clock: Clock,
+    (visitor, stored, errand): (&Visitor, &Stored<'_>, Errand),
 ) -> Result<Planned> {
     let limit = snapshot.config.server.max_upload_bytes;
-    let form = upload::read(session, stored.kind, true, limit).await?;
+    let form = upload::read(session, clock, stored.kind, true, limit).await?;
     let Form { scan, taken, length } = match form {
         Ok(form) => form,
         Err(error) => return Ok(Err(error)),

@@ -60,7 +60,11 @@ pub(in crate::proxy) fn finish(mut passing: Box<Passing>, fault: Failure) -> Sta
         passing.interrupted = Some(fault);
         return Stage::Passing(passing);
     }
-    let error = ApiError::upstream(&fault, "pass_through");
+    end_with(passing, ApiError::upstream(&fault, "pass_through"))
+}
+
+/// The client is told of this.
+pub(in crate::proxy) fn end_with(passing: Box<Passing>, error: ApiError) -> Stage {
     let key_hash = passing.who.as_ref().map(|who| Arc::clone(&who.standing.key_hash));
     let Passing { caller, who, passage, .. } = *passing;
     let refused = Refused::new(caller, error, key_hash);

@@ -10,6 +10,7 @@ mod meter;
 mod vendor;
 
 use super::admission::{self, Denied};
+use super::body::Clock;
 use super::phases::request;
 use super::stage::{Books, Caller, Ctx, Refused, Stage};
 use super::{Gateway, body};
@@ -25,7 +26,7 @@ use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-pub(super) use ending::{book, finish, record};
+pub(super) use ending::{book, end_with, finish, record};
 pub(super) use head::{receive, request as upstream_head, respond};
 pub(super) use vendor::{body, seen};
 
@@ -46,6 +47,7 @@ pub(super) struct Passing {
     /// What is asked of a provider.
     asked: Option<Box<vendor::Asked>>,
     started: Instant,
+    clock: Clock,
     /// The upstream's; 0 while there is none.
     status: u16,
     ended: bool,
@@ -117,6 +119,7 @@ pub(super) async fn start(
 impl Passing {
     fn new(caller: Caller, snapshot: Present, found: Found, who: Option<Who>, books: Books) -> Self {
         let Found { passage, endpoint, target } = found;
+        let clock = Clock::of(caller.arrived, &snapshot);
         Self {
             caller,
             snapshot,
@@ -127,6 +130,7 @@ impl Passing {
             books,
             asked: None,
             started: Instant::now(),
+            clock,
             status: 0,
             ended: false,
             interrupted: None,

@@ -4,12 +4,12 @@
 use super::meter::{self, Meter};
 use super::{Found, Passing, Who};
 use crate::domain::usage::estimate_tokens;
-use crate::domain::{Charge, Money, Prices, Usage, UsageRecord};
+use crate::domain::{ApiError, Charge, Money, Prices, Usage, UsageRecord};
 use crate::limits::{Ask, Expected, Manner, Permit};
 use crate::metering;
 use crate::providers::{Target, Vendor};
 use crate::proxy::admission::{self, Denied, Visitor};
-use crate::proxy::body::Body;
+use crate::proxy::body::{Body, Clock};
 use crate::proxy::phases::request;
 use crate::proxy::stage::{Books, Caller, Ctx, Refused, Stage};
 use crate::proxy::upload;
@@ -52,7 +52,7 @@ pub(super) async fn start(
     let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limit = snapshot.config.server.max_body_bytes;
-    let (body, replayable) = match read(session, &vendor, limit).await {
+    let (body, replayable) = match read(session, &vendor, Clock::of(caller.arrived, &snapshot), limit).await {
         Ok(None) => (None, true),
         Ok(Some(Body::Replayable(body))) => (Some(body), true),
         Ok(Some(Body::Unreplayable(body))) => (Some(body), false),
@@ -60,10 +60,7 @@ pub(super) async fn start(
             let refused = Refused::new(caller, upload::too_large(limit), key_hash);
             return request::refuse(session, ctx, refused).await;
         }
-        Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
-            return Err(error.into_down());
-        }
+        Err(error) => return request::unread(session, ctx, (caller, key_hash), error).await,
     };
     let counts = session.req_header().method == Method::POST;
     let asked = asked(&snapshot, &vendor, &found, body, counts);
@@ -86,11 +83,11 @@ pub(super) async fn start(
 }
 
 /// The body, if it can name a model or is to be signed; files go by unread.
-async fn read(session: &mut Session, vendor: &Vendor, limit: usize) -> Result<Option<Body>> {
+async fn read(session: &mut Session, vendor: &Vendor, clock: Clock, limit: usize) -> Result<Option<Body>> {
     let kind = session.get_header(CONTENT_TYPE).map(|kind| kind.as_bytes().to_ascii_lowercase());
     let is_json = kind.is_none_or(|kind| kind.windows(4).any(|word| word == b"json"));
     if is_json || vendor.signer.is_some() {
-        return bodies::read(session, limit).await.map(Some);
+        return bodies::read(session, clock, limit).await.map(Some);
     }
     bodies::invite(session).await?;
     Ok(None)
@@ -133,10 +130,23 @@ async fn permit(
 }
 
 /// The request's body, in the place of what Pingora replays.
-pub(in crate::proxy) fn body(passing: &Passing, body: &mut Option<Bytes>, end: bool) {
+///
+/// # Errors
+/// It passes unread, and comes too slowly.
+pub(in crate::proxy) fn body(
+    passing: &mut Passing,
+    body: &mut Option<Bytes>,
+    end: bool,
+) -> std::result::Result<(), ApiError> {
     if let Some(read) = passing.asked.as_ref().and_then(|asked| asked.body.as_ref()) {
         *body = end.then(|| read.clone());
+        return Ok(());
     }
+    if !end && passing.status == 0 && passing.clock.is_over() {
+        return Err(bodies::too_slow());
+    }
+    passing.clock.came(body.as_ref().map_or(0, Bytes::len));
+    Ok(())
 }
 
 /// A piece of the answer goes by.

@@ -4,7 +4,7 @@ use crate::dialects::openai::{Wishes, forms, request as openai};
 use crate::domain::{ApiError, CallId, EndpointKind};
 use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
-use crate::proxy::body::{self, Body};
+use crate::proxy::body::{self, Body, Clock};
 use crate::proxy::exchange;
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
@@ -16,7 +16,7 @@ use crate::proxy::{
 use crate::runtime::{self, Present, Resolution, Snapshot, TurnWish};
 use crate::upstream::wire::Wire;
 use http::{HeaderMap, HeaderName, Method};
-use pingora::Result;
+use pingora::{Error, Result};
 use pingora_proxy::Session;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -63,6 +63,10 @@ pub(in crate::proxy) async fn run(
 }
 
 fn keep_alive(gateway: &Gateway, session: &mut Session) {
+    // A request that comes before its predecessor is answered waits its turn; else it would break that one off. Where
+    // somebody in between may see another end of this one, what follows it is no request.
+    let follows = body::has_one_end(&session.req_header().headers);
+    session.as_mut().set_pipelining_enabled(follows);
     if gateway.draining.load(Ordering::Relaxed) {
         session.set_keepalive(None);
     } else if session.as_mut().get_keepalive().is_some() {
@@ -85,15 +89,15 @@ async fn model_call(
         return Ok(true);
     };
     let limits = (snapshot.config.server.max_body_bytes, snapshot.config.server.max_upload_bytes);
-    let (request, way) = match take(session, &found, limits).await {
+    let clock = Clock::of(caller.arrived, &snapshot);
+    let (request, way) = match take(session, &found, clock, limits).await {
         Ok(Ok(taken)) => taken,
         Ok(Err(error)) => {
             let key_hash = Some(visitor.standing.key_hash);
             return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
         }
         Err(error) => {
-            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, Some(visitor.standing.key_hash))));
-            return Err(error.into_down());
+            return unread(session, ctx, (caller, Some(visitor.standing.key_hash)), error).await;
         }
     };
     let headers = &session.req_header().headers;
@@ -132,16 +136,17 @@ type Read = std::result::Result<openai::Request, ApiError>;
 async fn take(
     session: &mut Session,
     found: &Match<'_>,
+    clock: Clock,
     (limit, limit_of_uploads): (usize, usize),
 ) -> Result<std::result::Result<(Read, Way), ApiError>> {
     if !found.kind.is_form() {
-        return match body::read(session, limit).await? {
+        return match body::read(session, clock, limit).await? {
             Body::Replayable(bytes) => Ok(Ok((openai::read(found.kind, bytes), Way::Replayed))),
             Body::Unreplayable(bytes) => Ok(Ok((openai::read(found.kind, bytes), Way::Delegated))),
             Body::TooLarge => Ok(Err(upload::too_large(limit))),
         };
     }
-    let form = upload::read(session, found.kind, found.model.is_some(), limit_of_uploads).await?;
+    let form = upload::read(session, clock, found.kind, found.model.is_some(), limit_of_uploads).await?;
     let Form { scan, taken, length } = match form {
         Ok(form) => form,
         Err(error) => return Ok(Err(error)),
@@ -340,11 +345,35 @@ pub(in crate::proxy) async fn refuse(session: &mut Session, ctx: &mut Ctx, refus
     Ok(true)
 }
 
+/// A body could not be read: a client that is too slow is told so, and its connection closed.
+///
+/// # Errors
+/// When the client is gone.
+pub(in crate::proxy) async fn unread(
+    session: &mut Session,
+    ctx: &mut Ctx,
+    (caller, key_hash): (Caller, Option<Arc<str>>),
+    error: Box<Error>,
+) -> Result<bool> {
+    match body::fault(&error) {
+        Some(slow) => {
+            session.set_keepalive(None);
+            refuse(session, ctx, Refused::new(caller, slow, key_hash)).await
+        }
+        None => {
+            ctx.stage = Stage::Refused(Box::new(Refused::gone(caller, key_hash)));
+            Err(error.into_down())
+        }
+    }
+}
+
 fn call_id(headers: &HeaderMap) -> CallId {
     const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
     text(headers, &CALL_ID).and_then(CallId::from_client).unwrap_or_else(|| {
         let mut buffer = uuid::Uuid::encode_buffer();
-        CallId::new(uuid::Uuid::new_v4().hyphenated().encode_lower(&mut buffer))
+        let random = fastrand::u128(..).to_ne_bytes();
+        let id = uuid::Builder::from_random_bytes(random).into_uuid();
+        CallId::new(id.hyphenated().encode_lower(&mut buffer))
     })
 }
 

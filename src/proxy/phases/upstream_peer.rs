@@ -5,9 +5,9 @@ use super::{asking, failure};
 use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::race::{self, Asked};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
-use crate::proxy::{Gateway, body, detour, passing};
+use crate::proxy::{Gateway, body, detour, mock, passing};
 use crate::runtime::{Outlook, Pick};
-use crate::upstream::{Deployment, InFlight, Leave, Patience, Ticket};
+use crate::upstream::{Deployment, InFlight, Leave, Patience, Route, Ticket};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -25,6 +25,24 @@ pub(in crate::proxy) async fn run(
         let peer = passing::peer(passing);
         return peer.map_err(|error| failure::connecting(gateway, ctx, error));
     }
+    begin(gateway, session, ctx).await?;
+    let (route, patience) = route(gateway, ctx)?;
+    peer(ctx, route, patience)
+}
+
+/// What to connect to for the attempt that is under way.
+pub(in crate::proxy) fn peer(ctx: &mut Ctx, route: Route, patience: Patience) -> Result<Box<HttpPeer>> {
+    match ctx.stage.attempt() {
+        Some(attempt) => Ok(attempt.deployment.endpoint.peer_at(route, patience)),
+        None => Error::e_explain(ErrorType::InternalError, "no attempt is under way"),
+    }
+}
+
+/// Begins an attempt.
+///
+/// # Errors
+/// The client left, or is to be told why nobody can be asked.
+pub(in crate::proxy) async fn begin(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
     let mut admitted = match ctx.take() {
         Stage::Admitted(admitted) => admitted,
         other => {
@@ -40,7 +58,7 @@ pub(in crate::proxy) async fn run(
         ctx.stage = Stage::Admitted(admitted);
         return Err(gone);
     }
-    let Ready { index, deployment, slot, leave, quota, body, form, authorized } = loop {
+    let Ready { index, deployment, slot, leave, quota, body, form, mock } = loop {
         let error = match prepare(gateway, session, &mut admitted).await {
             Ok(ready) => break ready,
             Err(Stop::Gone(gone)) => {
@@ -60,22 +78,35 @@ pub(in crate::proxy) async fn run(
     };
     admitted.progress.tried.push(index);
     let patience = patience(&admitted, &deployment);
-    let peer = deployment.endpoint.peer(Patience {
-        connect: patience,
-        read: patience,
-        write: (body.len() > SMALL_BODY).then_some(patience),
-    });
     let started = Instant::now();
     if let Some(racer) = &admitted.racer {
         let (target, tried) = (deployment.target.id.clone(), admitted.progress.tried.clone());
         racer.asks(Asked { target, tried, started });
     }
-    let attempt = Attempt { admitted, index, deployment, slot, leave, quota, body, form, started, patience };
+    let attempt =
+        Attempt { admitted, index, deployment, slot, leave, quota, body, form, mock, started, patience };
     ctx.stage = Stage::Attempting(Box::new(attempt));
+    Ok(())
+}
+
+/// Where the attempt under way goes, and how long the upstream may be silent.
+///
+/// # Errors
+/// Nothing is known of the place, or there is nothing to show there.
+pub(in crate::proxy) fn route(gateway: &Gateway, ctx: &mut Ctx) -> Result<(Route, Patience)> {
+    let Stage::Attempting(attempt) = &ctx.stage else {
+        return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
+    };
+    let (deployment, patience) = (&attempt.deployment, attempt.patience);
+    let authorized = deployment.is_authorized();
+    let write = (attempt.body.len() > SMALL_BODY).then_some(patience);
+    let route = deployment.endpoint.route().filter(|_| authorized);
+    if let Some(route) = route {
+        return Ok((route, Patience { connect: patience, read: patience, write }));
+    }
     // What cannot be asked is a connection that cannot be made. Pingora does not ask what follows.
     let why = if authorized { UNRESOLVED } else { UNAUTHORIZED };
-    let peer = peer.filter(|_| authorized);
-    peer.ok_or_else(|| failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, why)))
+    Err(failure::connecting(gateway, ctx, Error::explain(ErrorType::ConnectError, why)))
 }
 
 /// Everything that an attempt needs.
@@ -87,8 +118,8 @@ struct Ready {
     quota: Option<Ticket>,
     body: Bytes,
     form: Form,
-    /// Whether it has what it shows the upstream.
-    authorized: bool,
+    /// What it answers with, if it is not asked.
+    mock: Option<Arc<str>>,
 }
 
 /// A deployment that takes the call.
@@ -114,13 +145,18 @@ async fn prepare(
     admitted: &mut Admitted,
 ) -> std::result::Result<Ready, Stop> {
     let Seat { index, deployment, slot, leave, quota } = seat(gateway, session, admitted).await?;
+    let mock = mock::of(admitted, &deployment).map_err(Stop::Cannot)?;
+    if mock.is_some() {
+        let (body, form) = (Bytes::new(), Form::Client);
+        return Ok(Ready { index, deployment, slot, leave, quota, body, form, mock });
+    }
     let patience = patience(admitted, &deployment);
-    let authorized = deployment.is_authorized()
-        || while_client_stays(session, Box::pin(deployment.authorized(patience)))
-            .await
-            .map_err(Stop::Gone)?;
+    if !deployment.is_authorized() {
+        let token = Box::pin(deployment.authorized(patience));
+        while_client_stays(session, token).await.map_err(Stop::Gone)?;
+    }
     let (body, form) = asking::encode(admitted, &deployment).map_err(Stop::Cannot)?;
-    Ok(Ready { index, deployment, slot, leave, quota, body, form, authorized })
+    Ok(Ready { index, deployment, slot, leave, quota, body, form, mock })
 }
 
 /// The deployment that is asked next, with its slot.

@@ -122,9 +122,8 @@ fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Resu
 /// Pingora's `request_body_filter`: whatever it replays is replaced by the attempt's body; an upload passes, changed on
 /// its way.
 pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &mut Ctx) -> Result<()> {
-    if let Stage::Passing(passing) = &ctx.stage {
-        passing::body(passing, body, end);
-        return Ok(());
+    if let Stage::Passing(passing) = &mut ctx.stage {
+        return passing::body(passing, body, end).map_err(|error| give_up(ctx, error));
     }
     if let Some(attempt) = ctx.stage.attempt()
         && let (Form::Poured(pour), Some(upload)) = (&mut attempt.form, &mut attempt.admitted.upload)
@@ -157,6 +156,7 @@ fn give_up(ctx: &mut Ctx, error: ApiError) -> Box<Error> {
             let deployment = Arc::clone(&attempt.deployment);
             Stage::Refused(Box::new(attempt.close(None, 0).refuse(error, Some(deployment))))
         }
+        Stage::Passing(passing) => passing::end_with(passing, error),
         other => other,
     };
     fault.into_down()

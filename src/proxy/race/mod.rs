@@ -14,6 +14,7 @@ pub(super) use state::{Asked, Racer};
 use super::Gateway;
 use super::admission;
 use super::body::REPLAYABLE;
+use super::mock;
 use super::stage::{Admitted, Books, Ctx, Stage};
 use super::subrequest::{self, Subrequest};
 use crate::domain::{EndpointKind, unix_ms};
@@ -36,7 +37,7 @@ pub(super) fn late_after(admitted: &Admitted) -> Option<Duration> {
     let harmless =
         matches!(admitted.caller.kind, K::ChatCompletions | K::Completions | K::Messages | K::Embeddings);
     let hedge = admitted.resolution.group.hedge.as_ref()?;
-    let fits = harmless && admitted.request.body().len() <= REPLAYABLE;
+    let fits = harmless && admitted.request.body().len() <= REPLAYABLE && !mock::may_be(admitted);
     if !fits || admitted.progress.detour.is_some() {
         return None;
     }

@@ -155,8 +155,19 @@ async fn seated(
     let upstream_peer::Seat { index, deployment, slot, leave, quota } = seat;
     admitted.progress.tried.push(index);
     let (body, form, started) = (Bytes::new(), Form::Client, Instant::now());
-    let attempt =
-        Attempt { admitted, index, deployment, slot, leave, quota, body, form, started, patience: HANDSHAKE };
+    let attempt = Attempt {
+        admitted,
+        index,
+        deployment,
+        slot,
+        leave,
+        quota,
+        body,
+        form,
+        mock: None,
+        started,
+        patience: HANDSHAKE,
+    };
     Ok(Box::new(attempt))
 }
 

@@ -21,6 +21,8 @@ pub(in crate::proxy) struct Attempt {
     pub(in crate::proxy) quota: Option<Ticket>,
     pub(in crate::proxy) body: Bytes,
     pub(in crate::proxy) form: Form,
+    /// What the call is answered with, if nobody is asked.
+    pub(in crate::proxy) mock: Option<Arc<str>>,
     pub(in crate::proxy) started: Instant,
     pub(in crate::proxy) patience: Duration,
 }

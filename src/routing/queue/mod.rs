@@ -5,6 +5,8 @@
 //! fair by flow and weight, sooner by priority, never past a call that has a claim. [`soonest`] says when
 //! a call would get its turn. Times are milliseconds of any steady clock.
 
+#[cfg(test)]
+mod elsewhere;
 mod forecast;
 mod line;
 mod quota;

@@ -6,16 +6,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
-const WINDOW: u64 = 60_000;
+pub(super) const WINDOW: u64 = 60_000;
 
-type Lanes = Rc<RefCell<Vec<Quota>>>;
+pub(super) type Lanes = Rc<RefCell<Vec<Quota>>>;
 
 /// A call of a schedule.
-struct Call {
-    id: usize,
-    lanes: Lanes,
-    may: Vec<usize>,
-    tokens: u64,
+pub(super) struct Call {
+    pub(super) id: usize,
+    pub(super) lanes: Lanes,
+    pub(super) may: Vec<usize>,
+    pub(super) tokens: u64,
 }
 
 impl Waits for Call {
@@ -35,7 +35,7 @@ impl Waits for Call {
     }
 }
 
-fn lanes(count: usize, requests: Option<u64>, tokens: Option<u64>) -> Lanes {
+pub(super) fn lanes(count: usize, requests: Option<u64>, tokens: Option<u64>) -> Lanes {
     let quota = || {
         let mut quota = Quota::new(WINDOW);
         quota.configure(Limits { requests, tokens }, WINDOW);
@@ -48,7 +48,7 @@ fn call(lanes: &Lanes, id: usize, tokens: u64) -> Call {
     Call { id, lanes: Rc::clone(lanes), may: (0..lanes.borrow().len()).collect(), tokens }
 }
 
-fn rank(flow: u64, weight: u32, priority: u8) -> Rank {
+pub(super) fn rank(flow: u64, weight: u32, priority: u8) -> Rank {
     let demand = Demand { requests: 1, tokens: 1 };
     Rank { flow, weight, priority, demand, cost: 1000, again: false }
 }
@@ -241,7 +241,7 @@ fn a_thousand_requests_a_window_cost_a_bounded_memory_and_are_never_undercounted
 }
 
 /// No half-open window of this length holds more than `most` of these moments.
-fn assert_window(moments: &[u64], most: usize, window: u64) {
+pub(super) fn assert_window(moments: &[u64], most: usize, window: u64) {
     for pair in moments.windows(most + 1) {
         assert!(pair[most] - pair[0] >= window, "more than {most} within {window} ms from {}", pair[0]);
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use proptest::prelude::{Strategy as Arbitrary, any, prop, prop_assert, prop_assert_eq, proptest};
+use std::cell::Cell;
 
 /// Deployments with made-up numbers; what is not there is zero, unseen or without a quota.
 #[derive(Clone, Debug, Default)]
@@ -137,6 +138,71 @@ fn in_a_large_group_the_choice_is_among_a_stretch_of_usable_ones() {
     seen.in_flight[510] = 1;
     let chooser = chooser("least-busy", 1000);
     assert!((0..100).all(|i| pick(&chooser, &seen, f64::from(i) / 100.0) == Some(510)));
+}
+
+/// Counts what a strategy looks at.
+struct Counted {
+    seen: Seen,
+    looks: Cell<usize>,
+}
+
+impl Counted {
+    fn look<T>(&self, what: impl Fn(&Seen) -> T) -> T {
+        self.looks.set(self.looks.get() + 1);
+        what(&self.seen)
+    }
+}
+
+impl Sight for Counted {
+    fn usable(&self, at: usize) -> bool {
+        self.look(|seen| seen.usable(at))
+    }
+
+    fn in_flight(&self, at: usize) -> u64 {
+        self.look(|seen| seen.in_flight(at))
+    }
+
+    fn latency(&self, at: usize) -> Option<f64> {
+        self.look(|seen| seen.latency(at))
+    }
+
+    fn tokens(&self, at: usize) -> f64 {
+        self.look(|seen| seen.tokens(at))
+    }
+
+    fn headroom(&self, at: usize) -> f64 {
+        self.look(|seen| seen.headroom(at))
+    }
+}
+
+/// The most that a strategy looks at for one of a hundred choices.
+fn looks(name: &str, count: usize) -> usize {
+    let chooser = chooser(name, count);
+    let seen = Seen { usable: vec![true; count], latency: vec![Some(1.0); count], ..Seen::default() };
+    let most = (0..100).map(|n| {
+        let sight = Counted { seen: seen.clone(), looks: Cell::new(0) };
+        let affinity = Some(mix(n));
+        let look = Look { draw: f64::from(n as u32) / 100.0, affinity, sight: &sight };
+        assert!(chooser.pick(&look).is_some());
+        sight.looks.get()
+    });
+    most.max().unwrap_or_default()
+}
+
+#[test]
+fn a_choice_among_a_thousand_looks_at_no_more_than_one_among_sixty_four() {
+    for entry in ALL {
+        let few = looks(entry.name(), STRETCH);
+        for count in [1000, 5000] {
+            let many = looks(entry.name(), count);
+            assert!(
+                many <= few.max(1),
+                "{}: {many} looks among {count}, {few} among {STRETCH}",
+                entry.name()
+            );
+        }
+    }
+    assert_eq!(looks("simple-shuffle", 1000), 1);
 }
 
 #[test]

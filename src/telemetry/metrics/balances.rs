@@ -4,8 +4,9 @@ use super::family::{Budget, Builder, Family, Header};
 use super::label::{Label as L, LabelSet, NONE};
 use super::render;
 use super::select::Selection;
+use super::series::Level;
 use crate::domain::{Money, Scope};
-use prometheus::{Error, Gauge, IntCounter};
+use prometheus::{Error, IntCounter};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -114,11 +115,11 @@ const PER_MODEL: &[L] = &[L::HashedApiKey, L::ApiKeyAlias, L::Model, L::ModelId]
 const RATE: &[L] = &[L::Scope, L::Id, L::Model, L::Kind];
 
 struct Families {
-    kinds: Vec<(Scope, [Family<Gauge>; 3])>,
-    requests_for_model: Family<Gauge>,
-    tokens_for_model: Family<Gauge>,
-    limit: Family<Gauge>,
-    used: Family<Gauge>,
+    kinds: Vec<(Scope, [Family<Level>; 3])>,
+    requests_for_model: Family<Level>,
+    tokens_for_model: Family<Level>,
+    limit: Family<Level>,
+    used: Family<Level>,
 }
 
 impl Families {
@@ -196,7 +197,7 @@ impl Families {
     }
 }
 
-fn set(family: &Family<Gauge>, labels: &LabelSet<'_>, value: Option<f64>) {
+fn set(family: &Family<Level>, labels: &LabelSet<'_>, value: Option<f64>) {
     if let Some(value) = value
         && let Some(gauge) = family.own(labels)
     {

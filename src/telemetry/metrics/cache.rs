@@ -1,26 +1,27 @@
 //! Resolved series by what picks them, so that a finished call pays one look-up and no label hashing.
 
 use super::call::Key;
-use super::tally::Tally;
 use crate::domain::TargetId;
 use foldhash::fast::RandomState;
-use std::collections::HashMap;
+use smallvec::SmallVec;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 const SHARDS: usize = 16;
 
-struct Entry<S, T> {
+struct Entry<S, V> {
     target: Option<TargetId>,
-    /// What was asked for, where and by whom: one after the other, because each allocation is a cache miss.
-    words: Box<str>,
+    /// What was asked for, where and by whom: one after the other, because each allocation is a cache miss, and held
+    /// once for all deployments, whose calls then meet them in the cache.
+    words: Arc<str>,
     shape: S,
-    value: T,
+    value: Arc<V>,
 }
 
 /// By the hash of the whole key, which is computed outside the lock and from borrowed parts.
-type Shard<S, V> = RwLock<HashMap<u64, Vec<Entry<S, Arc<V>>>>>;
+type Shard<S, V> = RwLock<HashMap<u64, SmallVec<[Entry<S, V>; 1]>>>;
 
 /// A bounded map from [`Key`]s to resolved series. When full it stops remembering and still answers.
 pub(super) struct Cache<S, V> {
@@ -28,6 +29,7 @@ pub(super) struct Cache<S, V> {
     hasher: RandomState,
     len: AtomicUsize,
     limit: usize,
+    words: Mutex<HashSet<Arc<str>>>,
 }
 
 impl<S: Copy + Eq + Hash, V> Cache<S, V> {
@@ -37,6 +39,7 @@ impl<S: Copy + Eq + Hash, V> Cache<S, V> {
             hasher: RandomState::default(),
             len: AtomicUsize::new(0),
             limit,
+            words: Mutex::default(),
         }
     }
 
@@ -56,76 +59,39 @@ impl<S: Copy + Eq + Hash, V> Cache<S, V> {
         if self.len.load(Ordering::Relaxed) >= self.limit {
             return value;
         }
+        let words = self.words(key);
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
         let entries = shard.entry(hash).or_default();
         if let Some(value) = find(Some(entries), key) {
             return value;
         }
-        entries.push(Entry::new(key, Arc::clone(&value)));
+        entries.push(Entry {
+            target: key.target.cloned(),
+            words,
+            shape: key.shape,
+            value: Arc::clone(&value),
+        });
         self.len.fetch_add(1, Ordering::Relaxed);
         value
     }
-}
 
-/// The same for one thread, with values of its own.
-pub(super) struct Own<S, V> {
-    entries: HashMap<u64, Vec<Entry<S, V>>>,
-    len: usize,
-    hasher: RandomState,
-}
-
-impl<S, V> Default for Own<S, V> {
-    fn default() -> Self {
-        Self { entries: HashMap::default(), len: 0, hasher: RandomState::default() }
-    }
-}
-
-impl<S: Copy + Eq + Hash, V: Tally> Own<S, V> {
-    /// Uses the value of a key, which is made at its first use and kept while there are fewer than `most`; false if it is
-    /// not kept, and so told at once.
-    pub(super) fn with(
-        &mut self,
-        key: &Key<'_, S>,
-        most: usize,
-        make: impl FnOnce() -> V,
-        using: impl Fn(&V),
-    ) -> bool {
-        let hash = self.hasher.hash_one(key);
-        let known = self.entries.get(&hash).and_then(|entries| entries.iter().find(|entry| entry.is(key)));
-        if let Some(entry) = known {
-            using(&entry.value);
-            return true;
+    fn words(&self, key: &Key<'_, S>) -> Arc<str> {
+        let words: String = words(key).flat_map(|word| [word, END]).collect();
+        let mut known = self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(same) = known.get(words.as_str()) {
+            return Arc::clone(same);
         }
-        let value = make();
-        using(&value);
-        if self.len >= most {
-            value.tell();
-            return false;
-        }
-        self.len += 1;
-        self.entries.entry(hash).or_default().push(Entry::new(key, value));
-        true
-    }
-
-    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
-        self.entries.values().flatten().map(|entry| &entry.value)
+        let words: Arc<str> = Arc::from(words);
+        known.insert(Arc::clone(&words));
+        words
     }
 }
 
-fn find<S: Copy + Eq, V>(entries: Option<&Vec<Entry<S, Arc<V>>>>, key: &Key<'_, S>) -> Option<Arc<V>> {
+fn find<S: Copy + Eq, V>(entries: Option<&SmallVec<[Entry<S, V>; 1]>>, key: &Key<'_, S>) -> Option<Arc<V>> {
     entries?.iter().find(|entry| entry.is(key)).map(|entry| Arc::clone(&entry.value))
 }
 
-impl<S: Copy + Eq, T> Entry<S, T> {
-    fn new(key: &Key<'_, S>, value: T) -> Self {
-        Self {
-            target: key.target.cloned(),
-            words: words(key).flat_map(|word| [word, END]).collect::<String>().into_boxed_str(),
-            shape: key.shape,
-            value,
-        }
-    }
-
+impl<S: Copy + Eq, V> Entry<S, V> {
     fn is(&self, key: &Key<'_, S>) -> bool {
         self.shape == key.shape && self.target.as_ref() == key.target && self.says(words(key))
     }

@@ -5,9 +5,9 @@ use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::latency::GROUP;
 use super::names::{Deployment, Names, TargetLabels};
-use super::tally::Ones;
+use super::series::{Count, Level};
 use crate::domain::ErrorKind;
-use prometheus::{Error, Gauge, IntCounter};
+use prometheus::Error;
 
 const STATE: &[L] = &[L::LitellmModelName, L::ModelId, L::ApiBase, L::ApiProvider];
 
@@ -60,32 +60,32 @@ pub enum DeploymentState {
 /// Families about deployments.
 pub(super) struct Deployments {
     /// 0 healthy, 1 failing, 2 cooling down.
-    state: Family<Gauge>,
+    state: Family<Level>,
     /// Attempts.
-    total: Family<IntCounter>,
+    total: Family<Count>,
     /// Attempts that answered.
-    success: Family<IntCounter>,
+    success: Family<Count>,
     /// Attempts that failed, or broke off.
-    failure: Family<IntCounter>,
+    failure: Family<Count>,
     /// Attempts that failed, by client labels.
-    api_failed: Family<IntCounter>,
+    api_failed: Family<Count>,
     /// Times it was taken out of rotation.
-    cooled_down: Family<IntCounter>,
+    cooled_down: Family<Count>,
     /// Requests left of the upstream's quota, as it last said.
-    remaining_requests: Family<Gauge>,
+    remaining_requests: Family<Level>,
     /// Tokens left of the upstream's quota, as it last said.
-    remaining_tokens: Family<Gauge>,
+    remaining_tokens: Family<Level>,
     /// Configured tokens a minute.
-    tpm_limit: Family<Gauge>,
+    tpm_limit: Family<Level>,
     /// Configured requests a minute.
-    rpm_limit: Family<Gauge>,
+    rpm_limit: Family<Level>,
 }
 
 /// One attempt's series.
 pub(super) struct AttemptHandles {
-    total: IntCounter,
-    success: Option<IntCounter>,
-    failure: Option<[IntCounter; 2]>,
+    total: Count,
+    success: Option<Count>,
+    failure: Option<[Count; 2]>,
 }
 
 impl Deployments {
@@ -194,7 +194,7 @@ impl Deployments {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a limit is far below 2^52")]
-fn set_limit(family: &Family<Gauge>, labels: &LabelSet<'_>, limit: Option<u64>) {
+fn set_limit(family: &Family<Level>, labels: &LabelSet<'_>, limit: Option<u64>) {
     if let Some(limit) = limit
         && let Some(gauge) = family.own(labels)
     {
@@ -203,9 +203,13 @@ fn set_limit(family: &Family<Gauge>, labels: &LabelSet<'_>, limit: Option<u64>) 
 }
 
 impl AttemptHandles {
-    pub(super) fn tally(&self) -> Ones {
-        let [failure, api_failed] =
-            self.failure.as_ref().map_or([None, None], |both| both.each_ref().map(Some));
-        Ones::of([Some(&self.total), self.success.as_ref(), failure, api_failed])
+    pub(super) fn count(&self) {
+        self.total.inc();
+        if let Some(success) = &self.success {
+            success.inc();
+        }
+        for failed in self.failure.iter().flatten() {
+            failed.inc();
+        }
     }
 }

@@ -4,8 +4,9 @@ use super::call::{CallShape, Key, exception_class, whose};
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet, NONE};
 use super::names::Names;
+use super::series::Count;
 use crate::domain::{ErrorKind, Outcome, UpstreamClass, UsageRecord};
-use prometheus::{Error, IntCounter};
+use prometheus::Error;
 
 const FALLBACK: &[L] = &[
     L::RequestedModel,
@@ -24,11 +25,11 @@ const HEDGED: &[L] = &[L::ModelGroup, L::Result];
 /// Families about fallbacks.
 pub(super) struct Fallbacks {
     /// The other group answered.
-    successful: Family<IntCounter>,
+    successful: Family<Count>,
     /// It did not.
-    failed: Family<IntCounter>,
+    failed: Family<Count>,
     /// Calls that were made twice, by which attempt answered first.
-    hedged: Family<IntCounter>,
+    hedged: Family<Count>,
 }
 
 /// What a group of a call was tried for: the attempts that follow each other in it.

@@ -1,41 +1,35 @@
 //! A metric family: one name, and a series for each label set seen, up to a bound shared by all families.
 //!
 //! The prometheus crate's own vectors hash label values without a separator (two label sets can fall
-//! into one series) and know no bound, so the series are kept here; only their children are the crate's.
+//! into one series) and know no bound, so the series are kept here; the crate gathers them.
 
 use super::label::{Label, LabelSet, OTHER};
 use super::select::Selection;
-use prometheus::core::{Atomic, Collector, Desc, GenericCounter, GenericGauge, Metric};
-use prometheus::proto::{MetricFamily, MetricType};
-use prometheus::{Error, Histogram, HistogramOpts, IntCounter, Opts, Registry};
+use super::series::{MOST_BOUNDS, Series};
+use prometheus::core::{Atomic, Collector, Desc, GenericCounter, GenericGauge};
+use prometheus::proto::{LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::{Error, IntCounter, Registry};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// A kind of series that a family can hold.
-pub(super) trait Series: Metric + 'static {
+/// A series without labels, of the prometheus crate.
+pub(super) trait Single: Collector + Clone + 'static {
     const KIND: MetricType;
-    fn make(opts: Opts, buckets: &[f64]) -> Result<Self, Error>;
+    fn make(name: &str, help: &str) -> Result<Self, Error>;
 }
 
-impl<P: Atomic + 'static> Series for GenericCounter<P> {
+impl<P: Atomic + 'static> Single for GenericCounter<P> {
     const KIND: MetricType = MetricType::COUNTER;
-    fn make(opts: Opts, _: &[f64]) -> Result<Self, Error> {
-        Self::with_opts(opts)
+    fn make(name: &str, help: &str) -> Result<Self, Error> {
+        Self::new(name, help)
     }
 }
 
-impl<P: Atomic + 'static> Series for GenericGauge<P> {
+impl<P: Atomic + 'static> Single for GenericGauge<P> {
     const KIND: MetricType = MetricType::GAUGE;
-    fn make(opts: Opts, _: &[f64]) -> Result<Self, Error> {
-        Self::with_opts(opts)
-    }
-}
-
-impl Series for Histogram {
-    const KIND: MetricType = MetricType::HISTOGRAM;
-    fn make(opts: Opts, buckets: &[f64]) -> Result<Self, Error> {
-        Self::with_opts(HistogramOpts { common_opts: opts, buckets: buckets.to_vec() })
+    fn make(name: &str, help: &str) -> Result<Self, Error> {
+        Self::new(name, help)
     }
 }
 
@@ -71,13 +65,14 @@ impl Budget {
     }
 }
 
-type Values = Vec<Box<str>>;
+/// The values of a family's labels.
+type Values = Arc<[Box<str>]>;
 
 struct Core<S> {
     desc: Desc,
-    opts: Opts,
+    /// In the order of their names, in which they are exposed.
     labels: Vec<Label>,
-    buckets: &'static [f64],
+    bounds: &'static [f64],
     children: RwLock<HashMap<Values, S>>,
     /// Takes what the budget refuses; exposed once it was needed.
     overflow: S,
@@ -101,26 +96,19 @@ impl<S: Series> Family<S> {
         name: &str,
         help: &str,
         chosen: Option<Vec<Label>>,
-        buckets: &'static [f64],
+        bounds: &'static [f64],
         budget: Arc<Budget>,
     ) -> Result<Self, Error> {
-        let (exposed, labels) = (chosen.is_some(), chosen.unwrap_or_default());
+        if bounds.len() > MOST_BOUNDS {
+            return Err(Error::Msg(format!("{name} has more than {MOST_BOUNDS} bounds")));
+        }
+        let (exposed, mut labels) = (chosen.is_some(), chosen.unwrap_or_default());
+        labels.sort_unstable_by_key(|label| label.name());
         let names = labels.iter().map(|label| label.name().to_owned()).collect();
         let desc = Desc::new(name.to_owned(), help.to_owned(), names, HashMap::new())?;
-        let opts = Opts::new(name, help);
-        let overflow = S::make(labelled(&opts, &labels, labels.iter().map(|_| OTHER)), buckets)?;
-        let (children, overflowed) = (RwLock::new(HashMap::new()), AtomicBool::new(false));
-        Ok(Self(Arc::new(Core {
-            desc,
-            opts,
-            labels,
-            buckets,
-            children,
-            overflow,
-            overflowed,
-            budget,
-            exposed,
-        })))
+        let (children, overflow) = (RwLock::new(HashMap::new()), S::make(bounds));
+        let overflowed = AtomicBool::new(false);
+        Ok(Self(Arc::new(Core { desc, labels, bounds, children, overflow, overflowed, budget, exposed })))
     }
 
     /// The series of these labels, made if the budget allows, else the one that all others share.
@@ -136,7 +124,7 @@ impl<S: Series> Family<S> {
         let core = &*self.0;
         if !core.exposed {
             // One of its own: threads that count into one place get in each other's way.
-            return S::make(core.opts.clone(), core.buckets).ok();
+            return Some(S::make(core.bounds));
         }
         let values: Values = core.labels.iter().map(|label| set.get(*label).into()).collect();
         if let Some(series) = core.children.read().unwrap_or_else(PoisonError::into_inner).get(&values) {
@@ -149,11 +137,7 @@ impl<S: Series> Family<S> {
         if !core.budget.take() {
             return None;
         }
-        let opts = labelled(&core.opts, &core.labels, values.iter().map(AsRef::as_ref));
-        let Ok(series) = S::make(opts, core.buckets) else {
-            core.budget.give_back(1);
-            return None;
-        };
+        let series = S::make(core.bounds);
         children.insert(values, series.clone());
         Some(series)
     }
@@ -169,9 +153,18 @@ impl<S: Series> Family<S> {
     }
 }
 
-fn labelled<'a>(opts: &Opts, labels: &[Label], values: impl Iterator<Item = &'a str>) -> Opts {
-    let pairs = labels.iter().map(|label| label.name().to_owned()).zip(values.map(str::to_owned));
-    opts.clone().const_labels(pairs.collect())
+impl<S: Series> Core<S> {
+    fn metric<'a>(&self, values: impl Iterator<Item = &'a str>, series: &S) -> Metric {
+        let pair = |(label, value): (&Label, &str)| {
+            let mut pair = LabelPair::default();
+            pair.set_name(label.name().to_owned());
+            pair.set_value(value.to_owned());
+            pair
+        };
+        let mut metric = Metric::from_label(self.labels.iter().zip(values).map(pair).collect());
+        series.tell(&mut metric);
+        metric
+    }
 }
 
 impl<S: Series> Collector for Family<S> {
@@ -182,16 +175,20 @@ impl<S: Series> Collector for Family<S> {
     fn collect(&self) -> Vec<MetricFamily> {
         let core = &*self.0;
         // The lock is held for cheap clones only: a scrape must not hold up a call that needs a new series.
-        let mut series: Vec<S> =
-            core.children.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        let series: Vec<(Values, S)> = {
+            let children = core.children.read().unwrap_or_else(PoisonError::into_inner);
+            children.iter().map(|(values, series)| (Arc::clone(values), series.clone())).collect()
+        };
+        let mut metrics: Vec<Metric> =
+            series.iter().map(|(values, one)| core.metric(values.iter().map(AsRef::as_ref), one)).collect();
         if core.overflowed.load(Ordering::Relaxed) {
-            series.push(core.overflow.clone());
+            metrics.push(core.metric(std::iter::repeat(OTHER), &core.overflow));
         }
         let mut family = MetricFamily::default();
-        family.set_name(core.opts.name.clone());
-        family.set_help(core.opts.help.clone());
+        family.set_name(core.desc.fq_name.clone());
+        family.set_help(core.desc.help.clone());
         family.set_field_type(S::KIND);
-        family.set_metric(series.iter().map(Metric::metric).collect());
+        family.set_metric(metrics);
         vec![family]
     }
 }
@@ -241,16 +238,16 @@ impl Builder {
         self.histogram(name, help, labels, &[])
     }
 
-    /// A family of histograms (`buckets` mean nothing to other kinds).
+    /// A family of histograms (`bounds` mean nothing to other kinds).
     pub(super) fn histogram<S: Series>(
         &mut self,
         name: &'static str,
         help: &'static str,
         labels: &'static [Label],
-        buckets: &'static [f64],
+        bounds: &'static [f64],
     ) -> Result<Family<S>, Error> {
         let chosen = self.selection.labels(name, labels);
-        let family = Family::new(name, help, chosen, buckets, Arc::clone(&self.budget))?;
+        let family = Family::new(name, help, chosen, bounds, Arc::clone(&self.budget))?;
         if family.0.exposed {
             self.registry.register(Box::new(family.clone()))?;
             self.headers.push(Header { name, help, kind: S::KIND, labels });
@@ -260,12 +257,8 @@ impl Builder {
     }
 
     /// A single series without labels.
-    pub(super) fn single<S: Series + Collector>(
-        &mut self,
-        name: &'static str,
-        help: &'static str,
-    ) -> Result<S, Error> {
-        let series = S::make(Opts::new(name, help), &[])?;
+    pub(super) fn single<S: Single>(&mut self, name: &'static str, help: &'static str) -> Result<S, Error> {
+        let series = S::make(name, help)?;
         if self.selection.labels(name, &[]).is_some() {
             self.registry.register(Box::new(series.clone()))?;
             self.headers.push(Header { name, help, kind: S::KIND, labels: &[] });

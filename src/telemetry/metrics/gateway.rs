@@ -2,6 +2,7 @@
 
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
+use super::series::{Count, Level};
 use crate::domain::{Outcome, Scope, UsageRecord, UsageSource};
 use prometheus::{Error, Gauge, IntCounter, IntGauge};
 use std::time::{Duration, SystemTime};
@@ -9,7 +10,7 @@ use std::time::{Duration, SystemTime};
 /// Families about the gateway.
 pub(super) struct Gateway {
     /// Calls that a deployment answered, by where their token counts come from.
-    usage_source: [IntCounter; 3],
+    usage_source: [Count; 3],
     /// Access log lines dropped because the writer could not keep up.
     pub(super) log_dropped: IntCounter,
     /// Access log lines lost to write errors.
@@ -19,19 +20,19 @@ pub(super) struct Gateway {
     /// Answers that broke off after they had begun.
     interrupted_streams: IntCounter,
     /// Whether an origin can be reached.
-    endpoint_up: Family<IntGauge>,
+    endpoint_up: Family<Level>,
     /// Counts configurations taken into use.
     pub(super) config_generation: IntGauge,
     /// Whether the file that was read last is in use.
     reload_successful: IntGauge,
     /// Configurations read again, by whether they are in use.
-    reloads: [IntCounter; 2],
+    reloads: [Count; 2],
     /// How long the last one took to be read and made ready.
     reload_seconds: Gauge,
     /// When one was last taken into use.
     reload_success: Gauge,
     /// Soft budgets reached, by whose they are.
-    soft_budgets: Family<IntCounter>,
+    soft_budgets: Family<Count>,
     /// Answered calls whose price nobody knows.
     unpriced: IntCounter,
     /// Users in the database.
@@ -42,22 +43,22 @@ pub(super) struct Gateway {
 
 impl Gateway {
     pub(super) fn register(to: &mut Builder) -> Result<Self, Error> {
-        let build: Family<IntGauge> =
+        let build: Family<Level> =
             to.family("tollgate_build_info", "The version that runs", &[L::Version])?;
-        build.get(&LabelSet::new().with(L::Version, env!("CARGO_PKG_VERSION"))).set(1);
-        let sources: Family<IntCounter> = to.family(
+        build.get(&LabelSet::new().with(L::Version, env!("CARGO_PKG_VERSION"))).set(1.0);
+        let sources: Family<Count> = to.family(
             "tollgate_usage_source_total",
             "Answered calls by where their token counts come from",
             &[L::Source],
         )?;
         let source = |source: UsageSource| sources.get(&LabelSet::new().with(L::Source, source.as_str()));
-        let reloads: Family<IntCounter> =
+        let reloads: Family<Count> =
             to.family("tollgate_config_reloads_total", "Configurations read again", &[L::Result])?;
         let reload = |result| reloads.get(&LabelSet::new().with(L::Result, result));
         let reload_successful: IntGauge =
             to.single("tollgate_config_reload_successful", "Whether the file that was read last is in use")?;
         reload_successful.set(1);
-        let soft_budgets: Family<IntCounter> =
+        let soft_budgets: Family<Count> =
             to.family("tollgate_soft_budgets_crossed_total", "Soft budgets reached", &[L::Scope])?;
         // A counter that begins at one hides its first event from Prometheus.
         for scope in Scope::ALL {
@@ -139,7 +140,7 @@ impl Gateway {
 
     pub(super) fn set_endpoint(&self, endpoint: &str, up: bool) {
         if let Some(gauge) = self.endpoint_up.own(&LabelSet::new().with(L::Endpoint, endpoint)) {
-            gauge.set(i64::from(up));
+            gauge.set(f64::from(u8::from(up)));
         }
     }
 

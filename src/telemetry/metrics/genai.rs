@@ -7,8 +7,9 @@ use super::family::{Budget, Builder, Family};
 use super::label::{Label as L, LabelSet, NONE};
 use super::names::Names;
 use super::select::Selection;
+use super::series::Histogram;
 use crate::domain::{EndpointKind, UsageRecord};
-use prometheus::{Error, Histogram, IntCounter, Registry};
+use prometheus::{Error, IntCounter, Registry};
 use std::time::SystemTime;
 
 /// Label sets that both may have together.

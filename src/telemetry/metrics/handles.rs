@@ -4,13 +4,13 @@ use super::Areas;
 use super::call::{AttemptShape, CallShape, Ending, Key, exception_class, whose};
 use super::deployments::AttemptHandles;
 use super::label::{Label, LabelSet, NONE};
-use super::latency::{LatencyHandles, LatencyTally};
+use super::latency::LatencyHandles;
 use super::names::Names;
 use super::requests::RequestHandles;
-use super::tally::{Ones, Tally};
-use super::tokens::{TokenHandles, TokenTally};
+use super::tokens::TokenHandles;
 use crate::domain::{Outcome, TargetId, UsageRecord};
 use crate::telemetry::spans::Spans;
+use std::sync::OnceLock;
 
 /// A finished call's series.
 pub(super) struct CallHandles {
@@ -19,46 +19,34 @@ pub(super) struct CallHandles {
     tokens: Option<TokenHandles>,
     /// For calls that were answered in full.
     latency: Option<LatencyHandles>,
+    /// Of a call that was answered at once, its one attempt.
+    answered: OnceLock<AttemptHandles>,
 }
 
 impl CallHandles {
-    pub(super) fn tally(&self) -> CallTally {
-        CallTally {
-            requests: self.requests.tally(),
-            tokens: self.tokens.as_ref().map(TokenHandles::tally),
-            latency: self.latency.as_ref().map(LatencyHandles::tally),
-        }
+    /// Where the series of the one attempt of a call are that was answered at once and in full.
+    pub(super) fn answered(&self, record: &UsageRecord) -> Option<&OnceLock<AttemptHandles>> {
+        let [only] = record.attempts.as_slice() else { return None };
+        let at_once =
+            only.failure.is_none() && only.status == 200 && record.target.as_ref() == Some(&only.target);
+        (at_once && record.outcome == Outcome::Completed).then_some(&self.answered)
     }
-}
 
-/// What one thread counted of such calls since it last told.
-pub(super) struct CallTally {
-    requests: Ones,
-    tokens: Option<TokenTally>,
-    latency: Option<LatencyTally>,
-}
-
-impl CallTally {
-    /// Counts a call; one that another one has outrun only by what it cost.
-    pub(super) fn record(&self, record: &UsageRecord) {
+    /// Counts what a call cost besides: tokens and money, but no call.
+    pub(super) fn record_cost(&self, record: &UsageRecord) {
         if let Some(tokens) = &self.tokens {
             tokens.count(record);
         }
-        if record.outcome == Outcome::Superseded {
-            return;
-        }
+    }
+
+    pub(super) fn record(&self, record: &UsageRecord) {
         self.requests.count();
+        if let Some(tokens) = &self.tokens {
+            tokens.count(record);
+        }
         if let Some(latency) = &self.latency {
             latency.observe(&Spans::of(record));
         }
-    }
-}
-
-impl Tally for CallTally {
-    fn tell(&self) {
-        self.requests.tell();
-        self.tokens.iter().for_each(TokenTally::tell);
-        self.latency.iter().for_each(LatencyTally::tell);
     }
 }
 
@@ -81,6 +69,7 @@ impl Areas {
             requests: self.requests.resolve(&labels, key.shape),
             tokens: answered.then(|| self.tokens.resolve(&labels, key.shape.details)),
             latency: in_full.then(|| self.latency.resolve(&labels, key.shape.stream)),
+            answered: OnceLock::new(),
         }
     }
 

@@ -2,9 +2,9 @@
 
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
+use super::series::Histogram;
 use crate::telemetry::spans::Spans;
-use prometheus::local::LocalHistogram;
-use prometheus::{Error, Histogram};
+use prometheus::Error;
 
 /// LiteLLM's latency buckets.
 const LATENCY: &[f64] =
@@ -171,41 +171,6 @@ impl Latency {
 }
 
 impl LatencyHandles {
-    pub(super) fn tally(&self) -> LatencyTally {
-        LatencyTally {
-            request: self.request.local(),
-            upstream: self.upstream.local(),
-            queue: self.queue.local(),
-            overhead: self.overhead.local(),
-            per_output_token: self.per_output_token.local(),
-            custom_tpot: self.custom_tpot.local(),
-            stream: self.stream.as_ref().map(|stream| StreamTally {
-                first_token: stream.first_token.local(),
-                custom_ttft: stream.custom_ttft.local(),
-                custom_itl: stream.custom_itl.local(),
-            }),
-        }
-    }
-}
-
-/// What one thread observed since it last told.
-pub(super) struct LatencyTally {
-    request: LocalHistogram,
-    upstream: LocalHistogram,
-    queue: LocalHistogram,
-    overhead: LocalHistogram,
-    per_output_token: LocalHistogram,
-    custom_tpot: LocalHistogram,
-    stream: Option<StreamTally>,
-}
-
-struct StreamTally {
-    first_token: LocalHistogram,
-    custom_ttft: LocalHistogram,
-    custom_itl: LocalHistogram,
-}
-
-impl LatencyTally {
     pub(super) fn observe(&self, spans: &Spans) {
         self.request.observe(spans.total);
         observe(&self.upstream, spans.upstream);
@@ -219,18 +184,9 @@ impl LatencyTally {
             observe(&stream.custom_itl, spans.itl);
         }
     }
-
-    pub(super) fn tell(&self) {
-        let Self { request, upstream, queue, overhead, per_output_token, custom_tpot, stream } = self;
-        let all = [request, upstream, queue, overhead, per_output_token, custom_tpot];
-        all.into_iter().for_each(LocalHistogram::flush);
-        if let Some(StreamTally { first_token, custom_ttft, custom_itl }) = stream {
-            [first_token, custom_ttft, custom_itl].into_iter().for_each(LocalHistogram::flush);
-        }
-    }
 }
 
-fn observe(series: &LocalHistogram, span: Option<f64>) {
+fn observe(series: &Histogram, span: Option<f64>) {
     if let Some(span) = span {
         series.observe(span);
     }

@@ -2,7 +2,7 @@
 //!
 //! Label values come from the configuration or from tables in code, never from a client, and all
 //! families together may have only so many label sets; what comes after shares one series a family.
-//! A finished call costs one look-up of its thread's own counts, which are collected when metrics are read.
+//! A finished call costs one look-up of its resolved series and some twenty atomic updates.
 //!
 //! Adding a metric is a documented field, its labels and its registration in one area's file.
 
@@ -24,9 +24,9 @@ mod queue;
 mod render;
 mod requests;
 mod select;
+mod series;
 mod shared;
 mod sinks;
-mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -46,7 +46,7 @@ pub use under_way::InFlightGuard;
 use crate::domain::{Outcome, Scope, TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
 use arc_swap::ArcSwap;
-use call::{CallShape, Key};
+use call::Key;
 use family::{Budget, Builder, Header, Prune};
 use label::{Label, NONE, OTHER};
 use names::Names;
@@ -67,7 +67,6 @@ pub struct Metrics {
     budget: Arc<Budget>,
     areas: Areas,
     names: ArcSwap<Names>,
-    tallies: tally::Tallies,
     under_way: under_way::UnderWay,
     limit: usize,
     selection: Selection,
@@ -129,7 +128,6 @@ impl Metrics {
             budget,
             areas,
             names,
-            tallies: tally::Tallies::new(),
             under_way: under_way::UnderWay::new(),
             limit,
             selection,
@@ -167,8 +165,6 @@ impl Metrics {
     /// Takes over the names of a configuration. Gauges of deployments that are gone go at once; their
     /// counters stay until room gets tight.
     pub fn set_names(&self, configured: Configured) {
-        // What goes takes its counts with it.
-        self.tallies.collect();
         let names = Arc::new(Names::new(configured, self.limit));
         let old = self.names.swap(Arc::clone(&names));
         self.areas.deployments.reconcile(&names, &old);
@@ -187,9 +183,18 @@ impl Metrics {
     pub fn record(&self, record: &UsageRecord) {
         let names = self.names.load();
         let key = Key::call(record, &names);
-        self.count(record, &key, &names);
         if record.outcome == Outcome::Superseded {
-            return;
+            return names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record_cost(record);
+        }
+        let call = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
+        call.record(record);
+        for attempt in &record.attempts {
+            let own = Key::attempt(attempt, &key);
+            // Of most calls all is found at once.
+            match call.answered(record) {
+                Some(answered) => answered.get_or_init(|| self.areas.resolve_attempt(&own, &names)).count(),
+                None => names.attempts.get(&own, || self.areas.resolve_attempt(&own, &names)).count(),
+            }
         }
         if record.attempts.len() > 1 {
             self.areas.fallbacks.count(record, &key, &names);
@@ -197,22 +202,6 @@ impl Metrics {
         self.areas.gateway.count(record);
         if let Some(genai) = &self.genai {
             genai.observe(record, &names);
-        }
-    }
-
-    fn count(&self, record: &UsageRecord, key: &Key<'_, CallShape>, names: &Names) {
-        let Some(mut own) = self.tallies.own() else { return };
-        let own = own.of(names.generation);
-        let call = || names.calls.get(key, || self.areas.resolve_call(key, names)).tally();
-        own.call(key, call, |tally| tally.record(record));
-        if record.outcome == Outcome::Superseded {
-            return;
-        }
-        for attempt in &record.attempts {
-            let key = Key::attempt(attempt, key);
-            own.attempt(&key, || {
-                names.attempts.get(&key, || self.areas.resolve_attempt(&key, names)).tally()
-            });
         }
     }
 
@@ -327,7 +316,6 @@ impl Metrics {
     /// Everything in the text format 0.0.4, with how budgets and limits stand at this moment.
     #[must_use]
     pub fn render(&self, balances: &[Balance]) -> String {
-        self.tallies.collect();
         self.areas.requests.in_flight.set(self.under_way.count());
         let mut text = render::render(&self.registry.gather(), &self.headers);
         balances::render(&mut text, balances, &self.selection);

@@ -8,10 +8,9 @@ use super::call::{AttemptShape, CallShape};
 use super::deployments::AttemptHandles;
 use super::handles::CallHandles;
 use super::label::{Label, LabelSet, OTHER};
+use super::series::Level;
 use crate::domain::TargetId;
-use prometheus::Gauge;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What metrics say about a deployment. Built once for each deployment of a configuration.
@@ -55,8 +54,8 @@ impl TargetLabels {
 /// A deployment and its gauges that are set on every answer (`None` if there was no room for one).
 pub(super) struct Deployment {
     pub(super) labels: TargetLabels,
-    pub(super) remaining_requests: OnceLock<Option<Gauge>>,
-    pub(super) remaining_tokens: OnceLock<Option<Gauge>>,
+    pub(super) remaining_requests: OnceLock<Option<Level>>,
+    pub(super) remaining_tokens: OnceLock<Option<Level>>,
 }
 
 /// The end users that get labels of their own, if any do; the others are one.
@@ -75,13 +74,8 @@ pub struct Configured {
     pub end_users: bool,
 }
 
-/// Zero is nobody's.
-static GENERATIONS: AtomicU64 = AtomicU64::new(1);
-
 /// The names of one configuration.
 pub(super) struct Names {
-    /// A number of their own.
-    pub(super) generation: u64,
     pub(super) targets: HashMap<TargetId, Deployment>,
     aliases: HashSet<Arc<str>>,
     master: Option<Arc<str>>,
@@ -100,7 +94,6 @@ impl Names {
             (id, Deployment { labels, remaining_requests, remaining_tokens })
         };
         Self {
-            generation: GENERATIONS.fetch_add(1, Ordering::Relaxed),
             targets: targets.into_iter().map(deployment).collect(),
             aliases: aliases.into_iter().collect(),
             master,

@@ -2,7 +2,8 @@
 
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
-use prometheus::{Error, Histogram, IntCounter, IntGauge};
+use super::series::{Count, Histogram, Level};
+use prometheus::Error;
 use std::time::Duration;
 
 const GROUP: &[L] = &[L::ModelGroup];
@@ -12,16 +13,16 @@ const WAITS: &[f64] = &[0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 45.0, 6
 /// Families about waiting.
 pub(super) struct Queue {
     /// Calls that wait now.
-    depth: Family<IntGauge>,
+    depth: Family<Level>,
     /// How long those waited that got their turn.
     wait: Family<Histogram>,
     /// Calls that got none.
-    refused: Family<IntCounter>,
+    refused: Family<Count>,
 }
 
 /// A call that waits.
 #[derive(Debug)]
-pub struct WaitGuard(IntGauge);
+pub struct WaitGuard(Level);
 
 impl Drop for WaitGuard {
     fn drop(&mut self) {

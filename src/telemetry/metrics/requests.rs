@@ -3,8 +3,8 @@
 use super::call::{CallShape, Ending};
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
-use super::tally::Ones;
-use prometheus::{Error, IntCounter, IntGauge};
+use super::series::Count;
+use prometheus::{Error, IntGauge};
 
 const TOTAL: &[L] = &[
     L::EndUser,
@@ -64,20 +64,20 @@ pub(super) const SERVED: &[L] = &[
 /// Families about calls.
 pub(super) struct Requests {
     /// Every call, however it ended.
-    total: Family<IntCounter>,
+    total: Family<Count>,
     /// Calls that ended in an error for the client, in the head or mid-stream.
-    failed: Family<IntCounter>,
+    failed: Family<Count>,
     /// Calls whose whole answer the client has.
-    served: Family<IntCounter>,
+    served: Family<Count>,
     /// Calls that are under way.
     pub(super) in_flight: IntGauge,
 }
 
 /// One call's series.
 pub(super) struct RequestHandles {
-    total: IntCounter,
-    failed: Option<IntCounter>,
-    served: Option<IntCounter>,
+    total: Count,
+    failed: Option<Count>,
+    served: Option<Count>,
 }
 
 impl Requests {
@@ -108,7 +108,13 @@ impl Requests {
 }
 
 impl RequestHandles {
-    pub(super) fn tally(&self) -> Ones {
-        Ones::of([Some(&self.total), self.failed.as_ref(), self.served.as_ref()])
+    pub(super) fn count(&self) {
+        self.total.inc();
+        if let Some(failed) = &self.failed {
+            failed.inc();
+        }
+        if let Some(served) = &self.served {
+            served.inc();
+        }
     }
 }

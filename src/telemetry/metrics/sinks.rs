@@ -2,26 +2,27 @@
 
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
-use prometheus::{Error, IntCounter};
+use super::series::Count;
+use prometheus::Error;
 
 const SINK: &[L] = &[L::CallbackName];
 
 /// Families about sinks.
 pub(super) struct Sinks {
     /// Batches that a sink did not take, LiteLLM's family.
-    failures: Family<IntCounter>,
+    failures: Family<Count>,
     /// Calls that a sink took.
-    sent: Family<IntCounter>,
+    sent: Family<Count>,
     /// Calls that no room was left for, or that a sink did not take.
-    dropped: Family<IntCounter>,
+    dropped: Family<Count>,
 }
 
 /// The counters of one sink.
 #[derive(Clone, Debug)]
 pub struct SinkCounters {
-    failures: IntCounter,
-    sent: IntCounter,
-    dropped: IntCounter,
+    failures: Count,
+    sent: Count,
+    dropped: Count,
 }
 
 impl Sinks {

@@ -3,12 +3,9 @@
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::requests::SERVED;
+use super::series::{Count, Sum};
 use crate::domain::{Usage, UsageRecord};
-use prometheus::core::{AtomicF64, AtomicU64, GenericLocalCounter};
-use prometheus::{Counter, Error, IntCounter};
-
-type LocalCounter = GenericLocalCounter<AtomicF64>;
-type LocalIntCounter = GenericLocalCounter<AtomicU64>;
+use prometheus::Error;
 use smallvec::SmallVec;
 
 const TOKENS: &[L] = &[
@@ -30,22 +27,22 @@ const TOKENS: &[L] = &[
 /// answers that broke off: it is paid for.
 pub(super) struct Tokens {
     /// US dollars.
-    spend: Family<Counter>,
+    spend: Family<Sum>,
     /// Prompt and completion tokens together.
-    total: Family<IntCounter>,
+    total: Family<Count>,
     /// Prompt tokens.
-    input: Family<IntCounter>,
+    input: Family<Count>,
     /// Completion tokens.
-    output: Family<IntCounter>,
+    output: Family<Count>,
     /// In the order of [`DETAILS`].
-    details: Vec<Family<IntCounter>>,
+    details: Vec<Family<Count>>,
 }
 
 /// Counts one kind of a call's tokens.
-type Count = fn(&Usage) -> u64;
+type Amount = fn(&Usage) -> u64;
 
 /// The kinds of tokens that few calls have: a series is made when a call has some.
-pub(super) const DETAILS: [(&str, &str, Count); 5] = [
+pub(super) const DETAILS: [(&str, &str, Amount); 5] = [
     (
         "litellm_input_cached_tokens_metric_total",
         "Prompt tokens that the provider had in its cache",
@@ -72,11 +69,11 @@ pub(super) fn details(usage: &Usage) -> u8 {
 
 /// One call's series.
 pub(super) struct TokenHandles {
-    details: SmallVec<[(Count, IntCounter); 2]>,
-    spend: Counter,
-    total: IntCounter,
-    input: IntCounter,
-    output: IntCounter,
+    details: SmallVec<[(Amount, Count); 2]>,
+    spend: Sum,
+    total: Count,
+    input: Count,
+    output: Count,
 }
 
 impl Tokens {
@@ -106,27 +103,6 @@ impl Tokens {
 }
 
 impl TokenHandles {
-    pub(super) fn tally(&self) -> TokenTally {
-        TokenTally {
-            details: self.details.iter().map(|(count, series)| (*count, series.local())).collect(),
-            spend: self.spend.local(),
-            total: self.total.local(),
-            input: self.input.local(),
-            output: self.output.local(),
-        }
-    }
-}
-
-/// What one thread counted since it last told.
-pub(super) struct TokenTally {
-    details: SmallVec<[(Count, LocalIntCounter); 2]>,
-    spend: LocalCounter,
-    total: LocalIntCounter,
-    input: LocalIntCounter,
-    output: LocalIntCounter,
-}
-
-impl TokenTally {
     pub(super) fn count(&self, record: &UsageRecord) {
         // A counter must not go down, whatever a price table says.
         self.spend.inc_by(record.cost.dollars().max(0.0));
@@ -136,14 +112,5 @@ impl TokenTally {
         for (count, series) in &self.details {
             series.inc_by(count(&record.usage));
         }
-    }
-
-    pub(super) fn tell(&self) {
-        self.spend.flush();
-        let tokens = [&self.total, &self.input, &self.output];
-        tokens
-            .into_iter()
-            .chain(self.details.iter().map(|(_, series)| series))
-            .for_each(LocalIntCounter::flush);
     }
 }

@@ -23,6 +23,9 @@ use waiter::Waiter;
 /// A driver that has nothing to wait for looks again after so long.
 const LONGEST_SLEEP: Duration = Duration::from_hours(1);
 
+/// A call that waits looks so often whether all that it waits for went out of rotation for longer than it may wait.
+const LOOKS_EVERY: Duration = Duration::from_millis(500);
+
 /// Calls that wait for quota, across all threads.
 #[derive(Debug)]
 pub struct Queue {
@@ -128,16 +131,21 @@ impl Queue {
             return stay.give_up(told, NoTurn::Full(after));
         }
         self.drive();
-        match tokio::time::timeout(patience, &mut told).await {
-            Ok(Ok(granted)) => {
-                stay.place = None;
-                Ok(granted)
+        let deadline = now.saturating_add(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+        let why: fn(Option<Duration>) -> NoTurn = loop {
+            let left = Duration::from_millis(deadline.saturating_sub(self.now()));
+            match tokio::time::timeout(left.min(LOOKS_EVERY), &mut told).await {
+                Ok(Ok(granted)) => {
+                    stay.place = None;
+                    return Ok(granted);
+                }
+                Ok(Err(_)) => break NoTurn::TimedOut,
+                _ if self.now() >= deadline => break NoTurn::TimedOut,
+                _ if again.back_at(self.now()).is_none_or(|until| until > deadline) => break NoTurn::TooLate,
+                _ => {}
             }
-            _ => {
-                let granted = stay.give_up(told, NoTurn::TimedOut(None));
-                granted.map_err(|_| NoTurn::TimedOut(self.estimate(&again)))
-            }
-        }
+        };
+        stay.give_up(told, why(None)).map_err(|_| why(self.estimate(&again)))
     }
 
     /// When a call would get its turn, on the queue's clock.

@@ -2,8 +2,10 @@
 
 use super::*;
 use crate::config::{Env, Overrides, parse_and_compile};
+use crate::domain::UpstreamClass;
 use crate::routing::queue::{Limits, Rank, Told};
-use crate::upstream::{Deployment, Probe, Upstreams};
+use crate::routing::{BreakerRules, ByClass};
+use crate::upstream::{Deployment, Fault, Probe, Upstreams};
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
@@ -92,6 +94,29 @@ async fn a_turn_that_comes_too_late_is_refused_at_once_or_when_its_time_is_over(
     let next = queue.wait(ask(&candidates, 1), PATIENCE, 10);
     let (next, ()) = tokio::join!(next, async { drop(held) });
     assert!(next.is_ok());
+}
+
+#[tokio::test]
+async fn who_waits_for_what_went_away_for_longer_is_told_before_its_time_is_over() {
+    let (upstreams, candidates) = deployments(2, 1).await;
+    let queue = upstreams.queue("m");
+    let held: Vec<Ticket> =
+        candidates.iter().map(|deployment| queue.take(&deployment.quota, 10).unwrap()).collect();
+    let cooldown = Duration::from_hours(1);
+    let rules = BreakerRules { allowed_fails: 1, policy: ByClass::default(), cooldown };
+    let fault = Fault { class: UpstreamClass::Authentication, retry_after: None, others: true };
+    let benched = async {
+        tokio::time::sleep(WINDOW / 4).await;
+        candidates.iter().for_each(|deployment| {
+            deployment.state.failed(fault, rules);
+        });
+    };
+    let began = Instant::now();
+    let (told, ()) = tokio::join!(queue.wait(ask(&candidates, 1), Duration::from_mins(30), 10), benched);
+    let NoTurn::TooLate(Some(after)) = told.unwrap_err() else { panic!("it was not told why") };
+    assert!(after > cooldown / 2 && began.elapsed() < cooldown / 4, "{after:?}");
+    assert_eq!(queue.depth(), 0);
+    drop(held);
 }
 
 #[tokio::test]

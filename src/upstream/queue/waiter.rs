@@ -56,6 +56,13 @@ impl Ask {
     }
 }
 
+impl Ask {
+    /// From when on a deployment is in rotation that it may use; `None` if there is none.
+    pub(super) fn back_at(&self, now: u64) -> Option<u64> {
+        self.usable().map(|(_, deployment)| in_rotation_at(deployment, now)).min()
+    }
+}
+
 impl Waiter {
     pub(super) fn new(ask: Ask, tell: oneshot::Sender<Granted>, queue: Weak<Queue>) -> Self {
         Self { ask, tell, queue }

@@ -1,10 +1,10 @@
 //! One call over one connection.
 
 use super::framing::{Fault, Framing, Head};
+use crate::upstream::Patience;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode};
 use pingora::http::ResponseHeader;
-use pingora::prelude::HttpPeer;
 use pingora::protocols::Stream;
 use pingora::{Error, ErrorType, OrErr, Result};
 use std::time::Duration;
@@ -30,10 +30,9 @@ impl Outgoing {
     ///
     /// # Errors
     /// When the connection breaks or is silent for too long, and when what comes is no HTTP.
-    pub async fn send(self, mut stream: Stream, peer: &HttpPeer) -> Result<Answer> {
-        let sent = self.write(&mut stream, peer.options.write_timeout).await;
-        let mut line =
-            Line { stream, buffer: BytesMut::with_capacity(FIRST_READ), patience: peer.options.read_timeout };
+    pub async fn send(self, mut stream: Stream, patience: Patience) -> Result<Answer> {
+        let sent = self.write(&mut stream, patience.write).await;
+        let mut line = Line { stream, buffer: BytesMut::with_capacity(FIRST_READ), patience: patience.read };
         match (sent, line.head().await) {
             (Err(fault), Err(_)) => Err(fault),
             (sent, head) => Answer::new(line, head?, sent.is_ok()),
@@ -64,7 +63,7 @@ struct Line {
     stream: Stream,
     buffer: BytesMut,
     /// The longest silence.
-    patience: Option<Duration>,
+    patience: Duration,
 }
 
 impl Line {
@@ -72,12 +71,8 @@ impl Line {
     async fn fill(&mut self, expected: usize) -> Result<bool> {
         self.buffer.reserve(expected.clamp(1, LARGEST_READ));
         let reading = self.stream.read_buf(&mut self.buffer);
-        let read = match self.patience {
-            None => reading.await,
-            Some(patience) => match tokio::time::timeout(patience, reading).await {
-                Ok(read) => read,
-                Err(_) => return Error::e_explain(ErrorType::ReadTimedout, "while the answer was read"),
-            },
+        let Ok(read) = tokio::time::timeout(self.patience, reading).await else {
+            return Error::e_explain(ErrorType::ReadTimedout, "while the answer was read");
         };
         Ok(read.or_err(ErrorType::ReadError, "while the answer was read")? > 0)
     }

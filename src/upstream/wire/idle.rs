@@ -1,9 +1,8 @@
 //! Idle connections of one thread.
 
-use pingora::prelude::HttpPeer;
+use crate::upstream::Route;
+use crate::upstream::endpoint::IDLE;
 use pingora::protocols::Stream;
-use pingora::protocols::l4::socket::SocketAddr;
-use pingora::upstreams::peer::Peer;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,16 +15,13 @@ const SWEEP: Duration = Duration::from_secs(5);
 
 struct Kept {
     stream: Stream,
-    /// The hash by which it is found covers it; two peers may still have the same.
-    address: SocketAddr,
     since: Instant,
-    lasts: Option<Duration>,
 }
 
 #[derive(Default)]
 struct Shelf {
-    /// By what makes two peers the same, the latest last.
-    kept: HashMap<u64, Vec<Kept>, foldhash::fast::FixedState>,
+    /// The latest last.
+    kept: HashMap<Route, Vec<Kept>, foldhash::fast::FixedState>,
     count: usize,
     /// Whether somebody sweeps.
     is_swept: bool,
@@ -44,13 +40,13 @@ impl Idle {
     }
 
     /// The latest that is still open.
-    pub(super) fn take(&self, peer: &HttpPeer) -> Option<Stream> {
+    pub(super) fn take(&self, route: &Route) -> Option<Stream> {
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         let shelf = &mut *shelf;
-        let same = shelf.kept.get_mut(&peer.reuse_hash())?;
+        let same = shelf.kept.get_mut(route)?;
         while let Some(mut kept) = same.pop() {
             shelf.count -= 1;
-            if kept.address == peer._address && kept.is_open() {
+            if kept.is_open() {
                 return Some(kept.stream);
             }
         }
@@ -58,19 +54,14 @@ impl Idle {
     }
 
     /// Keeps one more; where there are too many already, it is closed.
-    pub(super) fn keep(self: &Arc<Self>, peer: &HttpPeer, stream: Stream) {
-        let kept = Kept {
-            stream,
-            address: peer._address.clone(),
-            since: Instant::now(),
-            lasts: peer.options.idle_timeout,
-        };
+    pub(super) fn keep(self: &Arc<Self>, route: Route, stream: Stream) {
+        let kept = Kept { stream, since: Instant::now() };
         let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
         if shelf.count >= self.most {
             return;
         }
         shelf.count += 1;
-        shelf.kept.entry(peer.reuse_hash()).or_default().push(kept);
+        shelf.kept.entry(route).or_default().push(kept);
         if !std::mem::replace(&mut shelf.is_swept, true) {
             drop(tokio::spawn(sweep(Arc::downgrade(self))));
         }
@@ -102,7 +93,7 @@ impl Kept {
     /// Whether it has rested no longer than it may, and nothing came: an upstream that speaks unasked has closed, or
     /// answers a call that is over.
     fn is_open(&mut self) -> bool {
-        if self.lasts.is_some_and(|lasts| self.since.elapsed() > lasts) {
+        if self.since.elapsed() > IDLE {
             return false;
         }
         let mut byte = [0; 1];

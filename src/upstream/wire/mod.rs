@@ -11,6 +11,7 @@ mod idle;
 pub use answer::{Answer, Outgoing};
 pub use framing::{Fault, Framing, Head};
 
+use super::Route;
 use idle::Idle;
 use once_cell::sync::OnceCell;
 use pingora::Result;
@@ -32,10 +33,10 @@ impl Wire {
         Self { connector: OnceCell::new(), idle: Arc::new(Idle::new(most)) }
     }
 
-    /// An idle connection to this peer that its upstream has not closed, as far as is known here.
+    /// An idle connection that its upstream has not closed, as far as is known here.
     #[must_use]
-    pub fn kept(&self, peer: &HttpPeer) -> Option<Stream> {
-        self.idle.take(peer)
+    pub fn kept(&self, route: &Route) -> Option<Stream> {
+        self.idle.take(route)
     }
 
     /// A new connection.
@@ -51,9 +52,9 @@ impl Wire {
     }
 
     /// Keeps the connection of a call that is over, if it can be used again.
-    pub fn release(&self, peer: &HttpPeer, answer: Answer) {
+    pub fn release(&self, route: Route, answer: Answer) {
         if let Some(stream) = answer.into_stream() {
-            self.idle.keep(peer, stream);
+            self.idle.keep(route, stream);
         }
     }
 }

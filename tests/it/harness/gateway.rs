@@ -19,9 +19,9 @@ pub(crate) const MASTER_KEY: &str = "sk-master-0f9a1c77e2";
 /// Where [`Config`] has the access log written, in the gateway's folder.
 pub(crate) const ACCESS_LOG: &str = "access.log";
 
-/// The program: what was built with the tests, or another build that `TOLLGATE_TEST_BIN` names.
+/// The program that is tested: the one that was built with the tests, or that of `TOLLGATE_TEST_BIN`.
 pub(crate) fn program() -> PathBuf {
-    std::env::var_os("TOLLGATE_TEST_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_tollgate").into()).into()
+    std::env::var_os("TOLLGATE_TEST_BIN").map_or_else(|| env!("CARGO_BIN_EXE_tollgate").into(), PathBuf::from)
 }
 
 /// How to start it.
