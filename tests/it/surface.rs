@@ -264,7 +264,7 @@ async fn what_is_the_gateways_is_kept_back_and_the_rest_goes_on() {
     let kept = json!({
         "user": "u", "metadata": {"a": 1}, "store": true, "tags": ["t"], "litellm_metadata": {}, "num_retries": 0,
         "fallbacks": ["x"], "timeout": 30, "request_timeout": 30, "stream_timeout": 30, "cache": {"no-cache": true},
-        "mock_response": "no", "mock_testing_fallbacks": false, "guardrails": ["g"], "disable_fallbacks": true,
+        "mock_response": null, "mock_testing_fallbacks": false, "guardrails": ["g"], "disable_fallbacks": true,
         "extra_headers": {"x-evil": "1"}, "headers": {"x-evil": "1"}, "stream_options": {"include_usage": true},
         "drop_params": true, "allowed_openai_params": [], "additional_drop_params": [], "secret_fields": {}, "prompt_id": "p",
     });
