@@ -107,9 +107,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         Meter::Tail { of_events: streams, tail: BytesMut::new(), size: 0 }
     };
     let has_won = attempt.admitted.resolution.group.hedge.is_none();
-    if !attempt.admitted.snapshot.config.spending.ledger.keeps_content {
-        attempt.admitted.request.forget_body();
-    }
+    attempt.admitted.forget_body();
     Stage::Relaying(Box::new(Relay {
         attempt,
         passed,
