@@ -103,9 +103,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     attempt.leave = Leave::default();
     let (meter, kept) = (meter(&attempt, streams), kept(&attempt, streams));
     let has_won = attempt.admitted.resolution.group.hedge.is_none();
-    if !attempt.admitted.snapshot.config.spending.ledger.keeps_content {
-        attempt.admitted.request.forget_body();
-    }
+    attempt.admitted.forget_body();
     Stage::Relaying(Box::new(Relay {
         attempt,
         passed,

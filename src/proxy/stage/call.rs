@@ -115,6 +115,13 @@ impl Admitted {
         Some(&self.requested).filter(|name| self.called == **name && ***name != *upstream)
     }
 
+    /// Lets go of the request's body, unless it is to be kept: nobody is asked any more.
+    pub(in crate::proxy) fn forget_body(&mut self) {
+        if !self.snapshot.config.spending.ledger.keeps_content {
+            self.request.forget_body();
+        }
+    }
+
     /// The same call for a second attempt, which nothing is reserved for yet.
     pub(in crate::proxy) fn twin(&self, racer: Racer) -> Self {
         let Caller { arrived, arrived_at, route, kind, lists, .. } = self.caller;
