@@ -102,12 +102,21 @@ fn write_line(f: &mut fmt::Formatter<'_>, place: &Place, message: &str) -> fmt::
     write!(f, "{place}: {message}")
 }
 
+/// A longer word is no misspelling of a key, in characters.
+const LONGEST_WORD: usize = 100;
+
 /// The word of `known` that `word` is probably a misspelling of.
 pub(crate) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = word.to_ascii_lowercase();
-    let limit = (word.chars().count() / 3).clamp(1, 3);
+    let length = word.chars().count();
+    if length > LONGEST_WORD {
+        return None;
+    }
+    let limit = (length / 3).clamp(1, 3);
     known
         .into_iter()
+        // Nothing is nearer than its length is: most need not be compared, which takes a multiple of their lengths.
+        .filter(|candidate| candidate.chars().count().abs_diff(length) <= limit)
         .map(|candidate| (strsim::damerau_levenshtein(&word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)
