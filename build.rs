@@ -15,8 +15,9 @@ fn main() {
     println!("cargo::rerun-if-changed={ORDER}");
     println!("cargo::rerun-if-env-changed={UNORDERED}");
     let is = |name: &str, wanted: &str| env::var(name).is_ok_and(|found| found == wanted);
-    // The linkers of Rust and of GNU understand it; who names another one does without it.
-    let is_unwanted = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.contains("link"))
+    // The linkers of Rust and of GNU understand it; who names another one does without it. A folder may have any name.
+    let names = |flag: &str| flag.contains("link") && !flag.starts_with("--remap-path-prefix");
+    let is_unwanted = env::var("CARGO_ENCODED_RUSTFLAGS").is_ok_and(|flags| flags.split('\x1f').any(names))
         || env::var_os("RUSTC_LINKER").is_some()
         || env::var_os(UNORDERED).is_some();
     let folder = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();

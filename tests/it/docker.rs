@@ -309,6 +309,9 @@ fn the_build_is_sent_what_it_needs() {
     // Files that the program is built from beside its own.
     let named = [("src", "migrations"), ("docker", "conf/tollgate.yaml")];
     assert!(named.iter().all(|(_, path)| folder.path().join(path).exists()));
+    for path in ["build.rs", "bench/order/order.ld"] {
+        assert!(folder.path().join(path).is_file(), "{path}: without it the program is another one");
+    }
     // Scripts that are run there, and what is copied besides.
     let run = instructions("RUN").join(" ");
     let scripts: Vec<&str> = run.split_whitespace().filter(|word| word.starts_with("docker/")).collect();
