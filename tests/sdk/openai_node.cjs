@@ -2,6 +2,8 @@
 'use strict';
 
 const assert = require('node:assert/strict');
+// What the client uploads with; global since Node 20, and Debian 12 has 18.
+globalThis.File ??= require('node:buffer').File;
 const OpenAI = require('openai');
 
 const { TOLLGATE_URL: url, TOLLGATE_KEY: apiKey } = process.env;
