@@ -182,10 +182,10 @@ impl Gateway {
         .await;
     }
 
-    /// Resident memory, in bytes.
+    /// Resident memory, in bytes, without the pages of files: which of the program's own are there is the kernel's business.
     pub(crate) fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
     }
 
