@@ -143,8 +143,13 @@ impl Heads {
         Some(head.into())
     }
 
-    /// The same head as it goes over the wire, with room for the body behind it.
-    pub(super) fn wire(&self, kind: EndpointKind, length: usize) -> Option<BytesMut> {
+    /// The same head as it goes over the wire, with some lines more that it does not have, and room for the body behind it.
+    pub(super) fn wire(
+        &self,
+        kind: EndpointKind,
+        length: usize,
+        more: impl Iterator<Item = (HeaderName, HeaderValue)>,
+    ) -> Option<BytesMut> {
         let own = self.common.relayed.iter().find(|own| own.kind == kind)?;
         let digits = Decimal::new(length as u64, 0);
         let (name, value) = self
@@ -156,6 +161,11 @@ impl Heads {
         wire.extend_from_slice(&own.wire);
         if !name.is_empty() {
             [name, b": ", value, END].into_iter().for_each(|part| wire.extend_from_slice(part));
+        }
+        for (name, value) in more {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), END] {
+                wire.extend_from_slice(part);
+            }
         }
         for part in [LENGTH, digits.as_str().as_bytes(), END, END] {
             wire.extend_from_slice(part);
@@ -282,8 +292,11 @@ mod tests {
         ]) {
             for length in [0, 7, 123_456] {
                 let kind = EndpointKind::ChatCompletions;
-                let written = http_req_header_to_wire(&heads.of(kind, length).unwrap()).unwrap();
-                let wire = heads.wire(kind, length).unwrap();
+                let more = (HeaderName::from_static("traceparent"), HeaderValue::from_static("00-1-2-01"));
+                let mut head = heads.of(kind, length).unwrap();
+                head.insert_header(more.0.clone(), more.1.clone()).unwrap();
+                let written = http_req_header_to_wire(&head).unwrap();
+                let wire = heads.wire(kind, length, std::iter::once(more)).unwrap();
                 assert!(wire.ends_with(b"\r\n\r\n"));
                 assert_eq!(lines(&wire), lines(&written));
             }

@@ -42,9 +42,12 @@ pub(in crate::proxy) fn outgoing(client: &RequestHeader, ctx: &Ctx) -> Result<Re
 pub(in crate::proxy) fn written(client: &RequestHeader, ctx: &Ctx, room: usize) -> Result<BytesMut> {
     if let Stage::Attempting(attempt) = &ctx.stage
         && is_plain(attempt, client)
-        && let Some(head) = attempt.deployment.wire_head(attempt.admitted.caller.kind, attempt.body.len())
     {
-        return Ok(head);
+        let Admitted { caller, progress, .. } = &*attempt.admitted;
+        let told = caller.trace.iter().flat_map(|trace| trace.headers(progress.attempts.len()));
+        if let Some(head) = attempt.deployment.wire_head(caller.kind, attempt.body.len(), told) {
+            return Ok(head);
+        }
     }
     let head = outgoing(client, ctx)?;
     let mut head = http_req_header_to_wire(&head)
@@ -53,12 +56,15 @@ pub(in crate::proxy) fn written(client: &RequestHeader, ctx: &Ctx, room: usize) 
     Ok(head)
 }
 
-/// Whether the deployment's head is sent as it is.
+/// What is told of a trace.
+const TRACED: [&str; 2] = ["traceparent", "tracestate"];
+
+/// Whether the deployment's head is sent as it is, but for what is told of a trace.
 fn is_plain(attempt: &Attempt, client: &RequestHeader) -> bool {
     let Admitted { caller, errand, request, .. } = &*attempt.admitted;
     let has = |name: &&str| client.headers.contains_key(*name);
     matches!(attempt.form, Form::Client)
-        && caller.trace.is_none()
+        && (caller.trace.is_none() || !TRACED.iter().any(|name| attempt.deployment.sets_header(name)))
         && errand.is_none()
         && !caller.kind.is_media()
         && request.form().is_none()
