@@ -18,13 +18,13 @@ mod quota;
 mod race;
 mod realtime;
 mod respond;
+mod route_report;
 mod searching;
 mod settle;
 mod shape;
 mod stage;
 mod subrequest;
 mod tooling;
-mod trace;
 mod upload;
 
 use crate::ledger::Ledger;
@@ -34,7 +34,6 @@ use crate::telemetry::Telemetry;
 use crate::upstream::wire::Wire;
 use async_trait::async_trait;
 use bytes::Bytes;
-
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;

@@ -211,8 +211,8 @@ fn booked(gateway: &Gateway, mut hold: Box<Hold>) -> (Box<Admitted>, Money) {
     let attribution = hold.attempt.admitted.attribution.clone();
     settle::book_held(gateway, &mut hold);
     let mut admitted = hold.attempt.close(None, 200);
-    let trace = admitted.progress.trace.take();
-    admitted.progress = Progress { trace, ..Progress::default() };
+    let report = admitted.progress.report.take();
+    admitted.progress = Progress { report, ..Progress::default() };
     admitted.attribution = attribution;
     let cost = match std::mem::replace(&mut admitted.books, Books::Closed) {
         Books::Written(mut record) => {

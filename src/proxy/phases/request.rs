@@ -8,7 +8,7 @@ use crate::proxy::body::{self, Body, Clock};
 use crate::proxy::exchange;
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
-use crate::proxy::trace::Trace;
+use crate::proxy::route_report::RouteReport;
 use crate::proxy::upload::{self, Form, Way};
 use crate::proxy::{
     Gateway, deposit, detour, passing, race, realtime, respond, searching, subrequest, tooling,
@@ -268,7 +268,7 @@ pub(in crate::proxy) async fn admit(
         wishes,
         leanings: Leanings { tags, affinity },
         racer: None,
-        progress: Progress { trace: Trace::asked(headers), ..Progress::default() },
+        progress: Progress { report: RouteReport::asked(headers), ..Progress::default() },
         upload: None,
         errand: None,
     });

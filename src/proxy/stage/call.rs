@@ -7,10 +7,10 @@ use crate::domain::{ApiError, Attribution, CallId, EndpointKind, UpstreamClass, 
 use crate::limits::Permit;
 use crate::proxy::deposit::Errand;
 use crate::proxy::race::Racer;
-use crate::proxy::trace::ROUTE;
+use crate::proxy::route_report::ROUTE;
 use crate::proxy::upload::Upload;
 use crate::runtime::{Present, Resolution, Standing, Turn, TurnWish, Wish};
-use crate::telemetry::{InFlightGuard, Trace};
+use crate::telemetry::{InFlightGuard, TraceContext};
 use crate::upstream::Deployment;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,7 +25,7 @@ pub(in crate::proxy) struct Caller {
     /// Whether what is streamed is to be one JSON array.
     pub(in crate::proxy) lists: bool,
     /// Where it stands in a trace, if anybody is to hear of one.
-    pub(in crate::proxy) trace: Option<Arc<Trace>>,
+    pub(in crate::proxy) trace: Option<Arc<TraceContext>>,
     /// Counts the call as under way; a second attempt of it counts nothing.
     pub(in crate::proxy) _in_flight: Option<InFlightGuard>,
 }
@@ -174,7 +174,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
+            headers: self.progress.report.iter().map(|report| (ROUTE, report.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),

@@ -7,7 +7,7 @@ use crate::domain::{AttemptRecord, Outcome, TargetId, UsageRecord};
 use crate::telemetry::metrics::Point;
 use crate::telemetry::metrics::genai::operation;
 use crate::telemetry::spans::Spans;
-use crate::telemetry::{TargetLabels, Trace};
+use crate::telemetry::{TargetLabels, TraceContext};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -126,7 +126,7 @@ fn upstream_model(record: &UsageRecord) -> Option<&str> {
     Some(whole.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')).unwrap_or(whole))
 }
 
-fn call_span(record: &UsageRecord, trace: &Trace) -> Value {
+fn call_span(record: &UsageRecord, trace: &TraceContext) -> Value {
     let (usage, operation) = (&record.usage, operation(record.endpoint));
     let (outcome, error) = record.outcome.words();
     let model = shortened(&record.requested_model);
@@ -190,7 +190,7 @@ fn attribute(about: &mut Attributes, record: &UsageRecord) {
 
 fn attempt_span(
     record: &UsageRecord,
-    trace: &Trace,
+    trace: &TraceContext,
     number: usize,
     attempt: &AttemptRecord,
     target: &dyn Fn(&TargetId) -> Option<TargetLabels>,

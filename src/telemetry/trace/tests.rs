@@ -12,7 +12,7 @@ fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
     headers
 }
 
-fn sent(trace: &Trace, attempt: usize) -> Vec<String> {
+fn sent(trace: &TraceContext, attempt: usize) -> Vec<String> {
     trace.headers(attempt).map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
 }
 
