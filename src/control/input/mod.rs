@@ -1,4 +1,4 @@
-//! What a management call brings along, read the way FastAPI reads it: wrong types are a 422 that names them,
+//! What an admin call brings along, read the way FastAPI reads it: wrong types are a 422 that names them,
 //! unknown members are ignored.
 
 mod body;
@@ -7,10 +7,10 @@ mod field;
 mod params;
 mod refusal;
 
-pub(super) use body::Input;
+pub(super) use body::{Input, MaybeInput};
 pub(super) use caller::Caller;
 pub(super) use field::{Field, Kind, need, read, want};
-pub(super) use params::Params;
+pub(super) use params::{Asked, Params};
 pub(super) use refusal::{Answer, Refusal};
 
 /// Longest id or alias, in bytes: what an index of every database takes.
@@ -20,7 +20,7 @@ const LONGEST_ID: usize = 512;
 pub(super) fn check_id(name: &str, id: &str) -> Result<(), Refusal> {
     if id.len() > LONGEST_ID || id.chars().any(char::is_control) {
         let words = format!("{name} wants at most {LONGEST_ID} bytes and no control characters");
-        return Err(Refusal::bad(&words).of(name));
+        return Err(Refusal::bad(words).of(name));
     }
     Ok(())
 }
