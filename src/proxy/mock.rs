@@ -1,5 +1,5 @@
 //! Calls that are answered by a text of the configuration or of their client, `mock_response`: they pass all that other
-//! calls pass, and nobody is asked.
+//! calls pass, and nobody is asked. They say nothing of how their deployments do.
 
 use super::Gateway;
 use super::phases::{response_body, upstream_response};

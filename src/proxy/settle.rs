@@ -198,7 +198,7 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
     }
-    if !is_batch {
+    if !is_batch && attempt.mock.is_none() {
         note(admitted, &attempt.deployment, &usage, &ending);
     }
     let provider = &attempt.deployment.labels.provider;

@@ -89,7 +89,7 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
                 Err(Error::new_up(ErrorType::Custom("outrun")))
             }
             Ok(answer) => {
-                hold.attempt.deployment.state.succeeded();
+                hold.attempt.succeeded();
                 hold.answer = Some(answer);
                 ctx.stage = Stage::Holding(hold);
                 Ok(())
@@ -332,7 +332,7 @@ impl Relay {
             },
         };
         self.complete = true;
-        self.attempt.deployment.state.succeeded();
+        self.attempt.succeeded();
         join(out, tail)
     }
 

@@ -8,7 +8,9 @@ use crate::proxy::stage::{Admitted, Attempt, Books, Meter, Relay, Stage, Superse
 /// Whether a call's answer is the one that its client gets.
 pub(in crate::proxy) fn wins(attempt: &Attempt) -> bool {
     let wins = attempt.admitted.racer.as_ref().is_none_or(Racer::wins);
-    if let Some(hedge) = attempt.admitted.resolution.group.hedge.as_ref().filter(|_| wins) {
+    if let Some(hedge) =
+        attempt.admitted.resolution.group.hedge.as_ref().filter(|_| wins && attempt.is_telling())
+    {
         hedge.note(attempt.admitted.request.stream(), attempt.started.elapsed());
     }
     wins
