@@ -6,12 +6,14 @@ mod caller;
 mod field;
 mod params;
 mod refusal;
+mod value;
 
 pub(super) use body::{Input, MaybeInput};
 pub(super) use caller::Caller;
-pub(super) use field::{Field, Kind, need, read, want};
+pub(super) use field::{Field, need, read, want};
 pub(super) use params::{Asked, Params};
 pub(super) use refusal::{Answer, Refusal};
+pub(super) use value::Kind;
 
 /// Longest id or alias, in bytes: what an index of every database takes.
 const LONGEST_ID: usize = 512;
