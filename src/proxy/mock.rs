@@ -86,7 +86,7 @@ pub(super) async fn play(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx
 fn written(attempt: &Attempt) -> (&'static str, Bytes) {
     let admitted = &attempt.admitted;
     let text = attempt.mock.as_deref().unwrap_or_default();
-    let (inbound, given) = (admitted.caller.inbound(), response_body::given(admitted));
+    let (inbound, given) = (admitted.caller.inbound(), admitted.given());
     let stream = admitted.request.stream();
     let kind = if stream { "text/event-stream" } else { "application/json" };
     let body = match admitted.caller.kind {

@@ -8,6 +8,7 @@ mod admission;
 mod body;
 mod deposit;
 mod detour;
+mod entry;
 mod exchange;
 mod head;
 mod media;

@@ -6,9 +6,9 @@ use super::{
     is_cross_origin, milliseconds, money, text,
 };
 use crate::domain::{LITELLM_VERSION, Money};
+use crate::proxy::route_report::ROUTE;
 use crate::proxy::shape;
 use crate::proxy::stage::{Attempt, Hold, PassedHeaders, Relay};
-use crate::proxy::route_report::ROUTE;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;

@@ -130,7 +130,7 @@ fn flow(attempt: &Attempt) -> Flow {
     let caller = &attempt.admitted.caller;
     if let Form::Own(_) = attempt.form {
         let decoder = attempt.deployment.target.dialect.decoder();
-        let encoder = caller.inbound().encoder(super::response_body::given(&attempt.admitted));
+        let encoder = caller.inbound().encoder(attempt.admitted.given());
         return Flow::Translated(Box::new(Translation::new(decoder, encoder)));
     }
     match caller.kind {

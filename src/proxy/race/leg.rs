@@ -1,8 +1,8 @@
 //! What a leg asks of its race on its way. A call that is in no race wins, and leaves nothing to anybody.
 
 use super::Racer;
+use crate::domain::usage::estimated;
 use crate::domain::{Usage, UsageSource};
-use crate::proxy::phases::response_body::estimated;
 use crate::proxy::stage::{Admitted, Attempt, Books, Meter, Relay, Stage, Superseded};
 
 /// Whether a call's answer is the one that its client gets.

@@ -1,6 +1,7 @@
 //! A call that came in, and what is known of it once it may be served.
 
 use super::{PassedHeaders, Progress, Refused};
+use crate::dialects::Given;
 use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Inbound};
 use crate::domain::{ApiError, Attribution, CallId, EndpointKind, UpstreamClass, UsageRecord, unix_ms};
@@ -113,6 +114,17 @@ impl Admitted {
     /// answered, or when it is the same.
     pub(in crate::proxy) fn shown_model(&self, upstream: &str) -> Option<&Arc<str>> {
         Some(&self.requested).filter(|name| self.called == **name && ***name != *upstream)
+    }
+
+    /// What a translated answer says that the upstream does not know.
+    pub(in crate::proxy) fn given(&self) -> Given {
+        Given {
+            model: Arc::clone(&self.called),
+            id: Arc::from(self.caller.call_id.as_str()),
+            created: unix_ms(self.caller.arrived_at) / 1000,
+            usage: self.request.asks_usage(),
+            echo: self.caller.inbound().echo(&self.request),
+        }
     }
 
     /// Lets go of the request's body, unless it is to be kept: nobody is asked any more.

@@ -55,7 +55,15 @@ impl Tracer {
             let Parent { id, span, is_sampled } = parent?;
             let state = state(headers);
             let (is_own, is_passed_on) = (false, true);
-            return Some(Arc::new(TraceContext { id, span, parent: None, is_sampled, is_own, is_passed_on, state }));
+            return Some(Arc::new(TraceContext {
+                id,
+                span,
+                parent: None,
+                is_sampled,
+                is_own,
+                is_passed_on,
+                state,
+            }));
         };
         let id = parent.map_or_else(|| fastrand::u128(1..), |parent| parent.id);
         let is_sampled = sampler.keeps(id, parent.map(|parent| parent.is_sampled));
