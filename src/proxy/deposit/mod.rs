@@ -170,7 +170,7 @@ fn list(
     errand: Errand,
 ) -> Planned {
     let standing = &visitor.standing;
-    if standing.key.is_some() {
+    if standing.key().is_some() {
         let words = "A list shows what other keys have at the same upstream: only the master key may ask for one. Ask \
                      for what you made by its id.";
         return Err(ApiError::new(ErrorKind::Forbidden, words));

@@ -10,7 +10,7 @@ const DEPLOYMENT: &str = "deployment";
 
 /// Whose what is made by this caller will be: its team's, else its key's.
 pub(super) fn of(standing: &Standing) -> Name {
-    let team = standing.key.as_ref().and_then(|key| key.team_id.as_deref());
+    let team = standing.key().and_then(|key| key.team_id.as_deref());
     team.map_or_else(|| of_key(standing), |team| receipt::name("team", team))
 }
 
@@ -20,7 +20,7 @@ fn of_key(standing: &Standing) -> Name {
 
 /// The master key may see what anybody has.
 fn may_use(standing: &Standing, owner: Name) -> bool {
-    standing.key.is_none() || owner == of(standing) || owner == of_key(standing)
+    standing.key().is_none() || owner == of(standing) || owner == of_key(standing)
 }
 
 /// The stand-in for a deployment.

@@ -11,7 +11,7 @@ use super::Gateway;
 use super::admission::{self, Visitor};
 use super::stage::{Caller, Ctx, Refused};
 use crate::domain::{CallId, EndpointKind};
-use crate::runtime::Snapshot;
+use crate::runtime::Present;
 use http::{HeaderMap, HeaderName};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -46,7 +46,7 @@ fn wants_events(query: Option<&str>) -> bool {
 /// key into the query.
 pub(super) async fn visitor(
     gateway: &Gateway,
-    snapshot: &Snapshot,
+    snapshot: &Present,
     session: &mut Session,
     ctx: &mut Ctx,
     (caller, is_googles): (Caller, bool),
