@@ -13,6 +13,7 @@ mod exchange;
 mod head;
 mod media;
 mod mock;
+mod outlook;
 mod passing;
 mod phases;
 mod quota;
