@@ -84,6 +84,14 @@ pub struct Weights {
     pub tpm: Option<u64>,
 }
 
+impl Weights {
+    /// Whether one of them can be a limit.
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        self.rpm.is_some() || self.tpm.is_some()
+    }
+}
+
 /// How a deployment is asked.
 #[derive(Clone, Debug, Default)]
 pub struct Params {

@@ -3,13 +3,12 @@
 use super::Gateway;
 use super::media;
 use super::passing;
-use super::phases::response_body::{estimated, given};
 use super::race;
 use super::stage::{
     Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage, Superseded,
 };
 use crate::dialects::{gemini, openai};
-use crate::domain::usage::estimate_tokens;
+use crate::domain::usage::{estimate_tokens, estimated};
 use crate::domain::{
     Charge, Content, EndpointKind, Money, Outcome, RecordId, Timings, Units, UpstreamClass, Usage,
     UsageRecord, UsageSource, unix_ms,
@@ -123,7 +122,7 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
     };
     let (usage, source, units) = relay_usage(relay);
     let admitted = &relay.attempt.admitted;
-    let said = relay.kept.take().map(|kept| kept.text(admitted.caller.inbound(), || given(admitted)));
+    let said = relay.kept.take().map(|kept| kept.text(admitted.caller.inbound(), || admitted.given()));
     let ending = Ending {
         timings: relay.timings(Instant::now()),
         usage: (usage, source),
@@ -198,7 +197,7 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
     }
-    if !is_batch {
+    if !is_batch && attempt.mock.is_none() {
         note(admitted, &attempt.deployment, &usage, &ending);
     }
     let provider = &attempt.deployment.labels.provider;

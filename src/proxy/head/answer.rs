@@ -6,9 +6,9 @@ use super::{
     is_cross_origin, milliseconds, money, text,
 };
 use crate::domain::{LITELLM_VERSION, Money};
+use crate::proxy::route_report::ROUTE;
 use crate::proxy::shape;
 use crate::proxy::stage::{Attempt, Hold, PassedHeaders, Relay};
-use crate::proxy::trace::ROUTE;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;
@@ -110,8 +110,8 @@ fn answer(mut head: HeaderMap, session: &Session, attempt: &Attempt) -> Response
     if admitted.progress.retries > 0 {
         head.insert(MAX_RETRIES, HeaderValue::from(admitted.progress.max_retries));
     }
-    if let Some(trace) = &admitted.progress.trace {
-        head.insert(ROUTE, trace.value());
+    if let Some(report) = &admitted.progress.report {
+        head.insert(ROUTE, report.value());
     }
     if is_cross_origin(session) {
         head.insert(ALLOW_ORIGIN, HeaderValue::from_static("*"));

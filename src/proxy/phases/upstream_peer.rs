@@ -234,9 +234,9 @@ pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &mut Admitted) -> Op
             group.no_turn(why, &admitted.called)
         }
     };
-    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
-    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
-        trace.note(&group, &seen, None);
+    let seen = admitted.progress.report.is_some().then(|| group.considered(&wish));
+    if let (Some(report), Some(seen)) = (&mut admitted.progress.report, seen) {
+        report.note(&group, &seen, None);
     }
     Some(error)
 }
@@ -257,7 +257,7 @@ pub(super) fn pick(admitted: &mut Admitted) -> Pick {
     {
         return Pick::Deployment(index);
     }
-    if admitted.progress.trace.is_none() {
+    if admitted.progress.report.is_none() {
         return admitted.resolution.group.pick(&admitted.wish());
     }
     let group = Arc::clone(&admitted.resolution.group);
@@ -267,8 +267,8 @@ pub(super) fn pick(admitted: &mut Admitted) -> Pick {
         Pick::Deployment(index) => Some(index),
         Pick::None(_) => None,
     };
-    if let Some(trace) = &mut admitted.progress.trace {
-        trace.note(&group, &seen, chosen);
+    if let Some(report) = &mut admitted.progress.report {
+        report.note(&group, &seen, chosen);
     }
     pick
 }

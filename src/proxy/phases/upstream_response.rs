@@ -8,7 +8,6 @@ use crate::proxy::head;
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Kept, Meter, Relay, Stage};
 use crate::proxy::{Gateway, media, passing, quota, respond};
-use crate::upstream::Leave;
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -37,14 +36,8 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
             return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
         }
     };
-    respond::note_quota(gateway, &attempt, &response.headers);
-    attempt.deployment.endpoint.answered();
-    if attempt.quota.is_some() {
-        let after = retry_after(response);
-        queue::hear(&mut attempt, response.status.as_u16(), &response.headers, after);
-    }
-    if response.status == StatusCode::UNAUTHORIZED {
-        attempt.deployment.doubt();
+    if attempt.is_telling() {
+        hear(gateway, &mut attempt, response);
     }
     let length = content_length(&response.headers);
     ctx.stage = next(attempt, response, length);
@@ -55,6 +48,19 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
         return super::response_body::complete(gateway, ctx);
     }
     Ok(())
+}
+
+/// Takes note of what the head says of the upstream, whatever the answer is.
+fn hear(gateway: &Gateway, attempt: &mut Attempt, response: &ResponseHeader) {
+    respond::note_quota(gateway, attempt, &response.headers);
+    attempt.deployment.endpoint.answered();
+    if attempt.quota.is_some() {
+        let after = retry_after(response);
+        queue::hear(attempt, response.status.as_u16(), &response.headers, after);
+    }
+    if response.status == StatusCode::UNAUTHORIZED {
+        attempt.deployment.doubt();
+    }
 }
 
 fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>) -> Stage {
@@ -98,9 +104,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         let (pieces, size, answer) = (SmallVec::new(), 0, None);
         return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));
     }
-    // What was to be found out is found out; the rest of the stream may take long.
-    attempt.deployment.state.answered();
-    attempt.leave = Leave::default();
+    attempt.begun();
     let (meter, kept) = (meter(&attempt, streams), kept(&attempt, streams));
     let has_won = attempt.admitted.resolution.group.hedge.is_none();
     attempt.admitted.forget_body();
@@ -126,7 +130,7 @@ fn flow(attempt: &Attempt) -> Flow {
     let caller = &attempt.admitted.caller;
     if let Form::Own(_) = attempt.form {
         let decoder = attempt.deployment.target.dialect.decoder();
-        let encoder = caller.inbound().encoder(super::response_body::given(&attempt.admitted));
+        let encoder = caller.inbound().encoder(attempt.admitted.given());
         return Flow::Translated(Box::new(Translation::new(decoder, encoder)));
     }
     match caller.kind {

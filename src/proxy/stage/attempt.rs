@@ -77,6 +77,26 @@ pub(in crate::proxy) struct HeldAnswer {
 }
 
 impl Attempt {
+    /// Whether its end says how the deployment does: not where nobody was asked.
+    pub(in crate::proxy) const fn is_telling(&self) -> bool {
+        self.mock.is_none()
+    }
+
+    /// The answer has begun: what was to be found out of the deployment is found out, for the rest may take long.
+    pub(in crate::proxy) fn begun(&mut self) {
+        if self.is_telling() {
+            self.deployment.state.answered();
+        }
+        self.leave = Leave::default();
+    }
+
+    /// The whole answer is there.
+    pub(in crate::proxy) fn succeeded(&self) {
+        if self.is_telling() {
+            self.deployment.state.succeeded();
+        }
+    }
+
     /// Notes how the attempt ended and gives its slot back.
     pub(in crate::proxy) fn close(self, failure: Option<UpstreamClass>, status: u16) -> Box<Admitted> {
         let note = self.note(failure, status);

@@ -1,16 +1,17 @@
 //! A call that came in, and what is known of it once it may be served.
 
 use super::{PassedHeaders, Progress, Refused};
+use crate::dialects::Given;
 use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Inbound};
 use crate::domain::{ApiError, Attribution, CallId, EndpointKind, UpstreamClass, UsageRecord, unix_ms};
 use crate::limits::Permit;
 use crate::proxy::deposit::Errand;
 use crate::proxy::race::Racer;
-use crate::proxy::trace::ROUTE;
+use crate::proxy::route_report::ROUTE;
 use crate::proxy::upload::Upload;
 use crate::runtime::{Present, Resolution, Standing, Turn, TurnWish, Wish};
-use crate::telemetry::{InFlightGuard, Trace};
+use crate::telemetry::{InFlightGuard, TraceContext};
 use crate::upstream::Deployment;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,7 +26,7 @@ pub(in crate::proxy) struct Caller {
     /// Whether what is streamed is to be one JSON array.
     pub(in crate::proxy) lists: bool,
     /// Where it stands in a trace, if anybody is to hear of one.
-    pub(in crate::proxy) trace: Option<Arc<Trace>>,
+    pub(in crate::proxy) trace: Option<Arc<TraceContext>>,
     /// Counts the call as under way; a second attempt of it counts nothing.
     pub(in crate::proxy) _in_flight: Option<InFlightGuard>,
 }
@@ -114,6 +115,17 @@ impl Admitted {
         Some(&self.requested).filter(|name| self.called == **name && ***name != *upstream)
     }
 
+    /// What a translated answer says that the upstream does not know.
+    pub(in crate::proxy) fn given(&self) -> Given {
+        Given {
+            model: Arc::clone(&self.called),
+            id: Arc::from(self.caller.call_id.as_str()),
+            created: unix_ms(self.caller.arrived_at) / 1000,
+            usage: self.request.asks_usage(),
+            echo: self.caller.inbound().echo(&self.request),
+        }
+    }
+
     /// Lets go of the request's body, unless it is to be kept: nobody is asked any more.
     pub(in crate::proxy) fn forget_body(&mut self) {
         if !self.snapshot.config.spending.ledger.keeps_content {
@@ -173,7 +185,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
+            headers: self.progress.report.iter().map(|report| (ROUTE, report.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),

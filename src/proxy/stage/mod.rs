@@ -17,7 +17,7 @@ pub(super) use relay::{Meter, Relay};
 pub(super) use served::Served;
 
 use super::passing::Passing;
-use crate::telemetry::Trace;
+use crate::telemetry::TraceContext;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -96,7 +96,7 @@ impl Stage {
     }
 
     /// Where the call stands in a trace.
-    pub(super) fn trace(&self) -> Option<Arc<Trace>> {
+    pub(super) fn trace(&self) -> Option<Arc<TraceContext>> {
         let caller = match self {
             Self::Arrived | Self::Delegated => return None,
             Self::Admitted(admitted) => &admitted.caller,
