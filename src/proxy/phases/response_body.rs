@@ -89,7 +89,7 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
                 Err(Error::new_up(ErrorType::Custom("outrun")))
             }
             Ok(answer) => {
-                hold.attempt.deployment.state.succeeded();
+                hold.attempt.deployment.state.succeeded(answer.upstream_end);
                 hold.answer = Some(answer);
                 ctx.stage = Stage::Holding(hold);
                 Ok(())
@@ -129,7 +129,7 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
     let fault = if (200..300).contains(&capture.status) {
         not_json()
     } else {
-        let dialect = capture.attempt.deployment.target.dialect;
+        let dialect = capture.attempt.deployment.traits.dialect;
         dialect.classify(capture.status, &capture.body, capture.retry_after)
     };
     give_up(gateway, ctx, capture.attempt, fault)
@@ -189,7 +189,7 @@ impl Hold {
             |usage| (usage, UsageSource::Upstream),
         );
         let id = facts.id(&whole);
-        let body = match admitted.shown_model(&self.attempt.deployment.target.model) {
+        let body = match admitted.shown_model(&self.attempt.deployment.traits.model) {
             Some(name) => openai::rename_model(whole, name),
             None => whole,
         };
@@ -212,7 +212,7 @@ impl Hold {
         let weight = media::of_whole(&self.attempt, &whole).ok_or_else(not_json)?;
         let Weight { usage, source, units } = weight;
         let id = openai::answer::read(&whole).id(&whole);
-        let body = match self.attempt.admitted.shown_model(&self.attempt.deployment.target.model) {
+        let body = match self.attempt.admitted.shown_model(&self.attempt.deployment.traits.model) {
             Some(name) => openai::rename_model(whole, name),
             None => whole,
         };
@@ -222,7 +222,7 @@ impl Hold {
     /// The answer in the client's dialect.
     fn translate(&self, whole: &[u8], upstream_end: Instant) -> std::result::Result<HeldAnswer, Failure> {
         let admitted = &self.attempt.admitted;
-        let answer = self.attempt.deployment.target.dialect.decode(whole)?;
+        let answer = self.attempt.deployment.traits.dialect.decode(whole)?;
         let (usage, source) = answer.usage.map_or_else(
             || estimated(admitted.request.prompt_estimate(), estimate_tokens(answer.said_bytes())),
             |usage| (usage, UsageSource::Upstream),
@@ -332,7 +332,7 @@ impl Relay {
             },
         };
         self.complete = true;
-        self.attempt.deployment.state.succeeded();
+        self.attempt.deployment.state.succeeded(Instant::now());
         join(out, tail)
     }
 

@@ -90,6 +90,6 @@ impl Attempt {
     pub(in crate::proxy) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
         let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.own_labels().id.clone(), failure, status, started, duration }
+        AttemptRecord { target: self.deployment.own_id(), failure, status, started, duration }
     }
 }
