@@ -2,7 +2,7 @@
 //! are, and kept with them, so that a request finds its counters without a look-up.
 
 use super::{Account, Refuses, Window, Zone, period_end};
-use crate::domain::{BudgetTerms, RateTerms};
+use crate::domain::{BudgetTerms, CounterId, RateTerms};
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
@@ -72,6 +72,7 @@ impl fmt::Display for Descriptor {
 #[derive(Debug)]
 pub struct Purse {
     account: Arc<Account>,
+    counter: CounterId,
     terms: BudgetTerms,
     refuses: Refuses,
     zone: Zone,
@@ -82,8 +83,15 @@ pub struct Purse {
 impl Purse {
     /// Compares an account with a budget whose periods follow the calendar of `zone`.
     #[must_use]
-    pub const fn new(account: Arc<Account>, terms: BudgetTerms, refuses: Refuses, zone: Zone) -> Self {
-        Self { account, terms, refuses, zone, ends: AtomicI64::new(i64::MIN) }
+    pub fn new(account: Arc<Account>, terms: BudgetTerms, refuses: Refuses, zone: Zone) -> Self {
+        let counter = account.counter().clone();
+        Self { account, counter, terms, refuses, zone, ends: AtomicI64::new(i64::MIN) }
+    }
+
+    /// The account's name, as charges are to have it.
+    #[must_use]
+    pub const fn counter(&self) -> &CounterId {
+        &self.counter
     }
 
     /// The account.
@@ -116,6 +124,16 @@ impl Purse {
         self.ends.store(ends, Ordering::Relaxed);
         ends
     }
+
+    /// The same with a name of its own, whose id is `id` if they are alike.
+    fn apart(&self, id: &Arc<str>) -> Self {
+        let CounterId { scope, id: own, slot } = &self.counter;
+        let own = if own == id { Arc::clone(id) } else { Arc::from(&**own) };
+        let counter = CounterId { scope: *scope, id: own, slot: Arc::from(&**slot) };
+        let ends = AtomicI64::new(self.ends.load(Ordering::Relaxed));
+        let (account, zone) = (Arc::clone(&self.account), self.zone.clone());
+        Self { account, counter, terms: self.terms, refuses: self.refuses, zone, ends }
+    }
 }
 
 /// One thing that has limits.
@@ -146,6 +164,14 @@ impl Gate {
     pub fn charged(mut self, purse: Purse) -> Self {
         self.purses.push(purse);
         self
+    }
+
+    /// The same with texts of its own: threads that have one each share its counters and nothing else.
+    #[must_use]
+    pub fn apart(&self) -> Self {
+        let id = Arc::from(&*self.id);
+        let purses = self.purses.iter().map(|purse| purse.apart(&id)).collect();
+        Self { descriptor: self.descriptor, rates: self.rates.clone(), purses, id }
     }
 
     /// What kind of thing it is.

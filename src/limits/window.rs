@@ -18,12 +18,14 @@ pub struct RateHold {
     tokens: u64,
 }
 
-/// One caller's window and slots.
+/// One caller's window and slots. What changes with each call is one line of a processor's cache and no more: threads
+/// that count here at the same time wait for each other once.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Window {
+    state: Mutex<State>,
     length: i64,
     shared: Option<Box<Shared>>,
-    state: Mutex<State>,
 }
 
 /// What a window has that is shared with other processes.

@@ -6,7 +6,7 @@ use crate::auth::{self, Claim, Origin, Presented};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, EndpointKind, ErrorKind, Money, unix_ms};
 use crate::limits::{self, Ask, Manner, Permit, Refusal, Share};
-use crate::runtime::{GateList, Group, Snapshot, Standing, Tags};
+use crate::runtime::{GateList, Group, Present, Snapshot, Standing, Tags};
 use crate::shared::Shared;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;
@@ -29,7 +29,7 @@ pub(super) struct Visitor {
 /// Says who is calling, and whether they may at all. The key may stand in `query`, if it is given.
 pub(super) async fn visitor(
     gateway: &Gateway,
-    snapshot: &Snapshot,
+    snapshot: &Present,
     session: &Session,
     query: Option<&str>,
     arrived_at: SystemTime,
@@ -44,7 +44,7 @@ pub(super) async fn visitor(
         found => found,
     };
     let standing = match snapshot.verifier.check(presented).map_err(nobody)? {
-        Claim::Known(principal) => Standing::of(principal, Some(Arc::clone(&snapshot.house.bare))),
+        Claim::Known(_) => snapshot.bare(),
         Claim::Virtual(candidate) => gateway.directory.standing(&candidate).await.map_err(nobody)?,
     };
     let now = unix_ms(arrived_at);

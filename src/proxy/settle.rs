@@ -299,7 +299,7 @@ pub(super) fn close(gateway: &Gateway, permit: Permit, tokens: u64, cost: Money)
             crossed.soft
         );
     });
-    settled.charges.into_vec()
+    settled.charges
 }
 
 /// What was said, if it is to be kept.

@@ -9,7 +9,7 @@ use crate::domain::{EndpointKind, Money, Secret, TargetId};
 use crate::providers::{self, Target, realtime};
 use bytes::BytesMut;
 use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -263,12 +263,7 @@ impl Deployment {
     /// The same as it goes over the wire, with these lines more (which the configuration must not set) and room for the
     /// body; `None` where it changes from call to call.
     #[must_use]
-    pub fn wire_head(
-        &self,
-        kind: EndpointKind,
-        length: usize,
-        more: impl Iterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Option<BytesMut> {
+    pub fn wire_head(&self, kind: EndpointKind, length: usize, more: &[u8]) -> Option<BytesMut> {
         if self.lender.is_some() { None } else { self.heads.wire(kind, length, more) }
     }
 

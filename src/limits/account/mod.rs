@@ -49,12 +49,14 @@ impl MoneyHold {
     }
 }
 
-/// One counter of spent money.
+/// One counter of spent money. What changes with each call is one line of a processor's cache and no more: threads that
+/// count here at the same time wait for each other once.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub struct Account {
+    state: Mutex<State>,
     counter: CounterId,
     sharing: Option<Arc<Sharing>>,
-    state: Mutex<State>,
 }
 
 impl Account {
@@ -215,7 +217,9 @@ impl Account {
         let spent = state.balance().spent();
         let reaches = |soft: Money| spent >= soft && !state.warned && state.at_first < soft.pico();
         let crossed = soft.is_some_and(reaches);
-        state.warned |= crossed;
+        if crossed {
+            state.warned = true;
+        }
         crossed.then_some(spent)
     }
 

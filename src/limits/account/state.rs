@@ -37,23 +37,24 @@ impl Balance {
     }
 }
 
-/// Amounts are in pico-dollars, times in unix milliseconds.
+/// Amounts are in pico-dollars, times in unix milliseconds. What every call changes stands first.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(super) struct State {
-    pub(super) base: i64,
     pub(super) pending: i64,
     pub(super) reserved: i64,
+    pub(super) used_at: i64,
+    pub(super) base: i64,
     /// 0 without a period.
     pub(super) period_end: i64,
     /// Grows whenever the counter begins anew, so that late settlements find out that their period is over.
     pub(super) epoch: u64,
     /// What the database had at first: a soft budget below it was reported then.
     pub(super) at_first: i64,
-    pub(super) loaded: bool,
-    pub(super) warned: bool,
-    pub(super) used_at: i64,
     /// Only where it is shared.
     pub(super) lease: Option<Box<MoneyLease>>,
+    pub(super) loaded: bool,
+    pub(super) warned: bool,
 }
 
 impl State {

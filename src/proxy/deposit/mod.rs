@@ -65,7 +65,7 @@ impl Errand {
 
 /// Whose what is made by this caller will be: its team's, else its key's.
 fn owner(standing: &Standing) -> Name {
-    let team = standing.key.as_ref().and_then(|key| key.team_id.as_deref());
+    let team = standing.key().and_then(|key| key.team_id.as_deref());
     team.map_or_else(|| of_key(standing), |team| receipt::name("team", team))
 }
 
@@ -75,7 +75,7 @@ fn of_key(standing: &Standing) -> Name {
 
 /// The master key may see what anybody has.
 fn may_use(standing: &Standing, owner: Name) -> bool {
-    standing.key.is_none() || owner == self::owner(standing) || owner == of_key(standing)
+    standing.key().is_none() || owner == self::owner(standing) || owner == of_key(standing)
 }
 
 fn deployment(target: &Deployment) -> Name {
@@ -188,7 +188,7 @@ fn list(
     errand: Errand,
 ) -> Planned {
     let standing = &visitor.standing;
-    if standing.key.is_some() {
+    if standing.key().is_some() {
         let words = "A list shows what other keys have at the same upstream: only the master key may ask for one. Ask \
                      for what you made by its id.";
         return Err(ApiError::new(ErrorKind::Forbidden, words));

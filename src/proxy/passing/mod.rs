@@ -143,7 +143,7 @@ type Refusal = (Option<Arc<str>>, Denied);
 
 async fn admit(
     gateway: &Gateway,
-    snapshot: &Snapshot,
+    snapshot: &Present,
     session: &Session,
     passage: &Passage,
     arrived_at: SystemTime,

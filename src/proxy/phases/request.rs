@@ -114,7 +114,7 @@ async fn model_call(
 /// key into the query.
 pub(in crate::proxy) async fn visitor(
     gateway: &Gateway,
-    snapshot: &Snapshot,
+    snapshot: &Present,
     session: &mut Session,
     ctx: &mut Ctx,
     (caller, is_googles): (Caller, bool),

@@ -44,7 +44,8 @@ pub(in crate::proxy) fn written(client: &RequestHeader, ctx: &Ctx, room: usize) 
         && is_plain(attempt, client)
     {
         let Admitted { caller, progress, .. } = &*attempt.admitted;
-        let told = caller.trace.iter().flat_map(|trace| trace.headers(progress.attempts.len()));
+        let told = caller.trace.as_ref().map(|trace| trace.lines(progress.attempts.len()));
+        let told = told.as_deref().unwrap_or_default();
         if let Some(head) = attempt.deployment.wire_head(caller.kind, attempt.body.len(), told) {
             return Ok(head);
         }

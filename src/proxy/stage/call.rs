@@ -72,7 +72,6 @@ pub(in crate::proxy) struct Leanings {
 }
 
 /// How far a call is accounted for.
-#[expect(clippy::large_enum_variant, reason = "it lives in the box of its call")]
 pub(in crate::proxy) enum Books {
     /// What it may take is reserved.
     Open(Permit),

@@ -9,12 +9,16 @@ pub use sampler::Sampler;
 
 use context::Parent;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Longest `tracestate` that is passed on, in bytes: what the standard wants passed on at least.
 const LONGEST_STATE: usize = 512;
+
+/// Lines of a head; `traceparent` alone needs no room on the heap.
+pub(crate) type Lines = SmallVec<[u8; 72]>;
 
 /// Where one call stands in its trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,11 +131,34 @@ impl Trace {
 
     /// The headers that tell the upstream of an attempt, if it is to be told.
     pub fn headers(&self, attempt: usize) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let span = if self.is_own { self.attempt_span(attempt) } else { self.span };
-        let text = context::write(self.id, span, self.is_sampled);
-        let parent = HeaderValue::from_bytes(&text).ok().map(|value| (TRACEPARENT, value));
+        let parent =
+            HeaderValue::from_bytes(&self.traceparent(attempt)).ok().map(|value| (TRACEPARENT, value));
         let state = self.state.clone().map(|value| (TRACESTATE, value));
         parent.into_iter().chain(state).filter(|_| self.is_passed_on)
+    }
+
+    /// The same as they go over the wire, each with its line's end.
+    #[must_use]
+    pub fn lines(&self, attempt: usize) -> Lines {
+        let mut lines = Lines::new();
+        if !self.is_passed_on {
+            return lines;
+        }
+        let mut line = |name: &HeaderName, value: &[u8]| {
+            for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+                lines.extend_from_slice(part);
+            }
+        };
+        line(&TRACEPARENT, &self.traceparent(attempt));
+        if let Some(state) = &self.state {
+            line(&TRACESTATE, state.as_bytes());
+        }
+        lines
+    }
+
+    fn traceparent(&self, attempt: usize) -> [u8; context::LENGTH] {
+        let span = if self.is_own { self.attempt_span(attempt) } else { self.span };
+        context::write(self.id, span, self.is_sampled)
     }
 
     /// Made from the call's own, so that nobody has to keep it.
