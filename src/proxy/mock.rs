@@ -27,7 +27,7 @@ pub(super) fn of(
     admitted: &Admitted,
     deployment: &Deployment,
 ) -> std::result::Result<Option<Arc<str>>, ApiError> {
-    let own = deployment.target.params.mock_response.as_ref();
+    let own = deployment.traits.params.mock_response.as_ref();
     let Some(text) = admitted.request.mock().or(own).filter(|_| is_answered(admitted.caller.kind)) else {
         return Ok(None);
     };

@@ -25,7 +25,7 @@ const CLIENT_LEFT: u16 = 499;
 
 /// What a call cost at this deployment's prices; zero if it has none.
 pub(super) fn cost(deployment: &Deployment, usage: &Usage, units: &Units) -> Money {
-    deployment.target.info.prices.as_ref().map_or(Money::ZERO, |prices| metering::bill(usage, units, prices))
+    deployment.traits.prices.as_ref().map_or(Money::ZERO, |prices| metering::bill(usage, units, prices))
 }
 
 /// The record of a call that ended in this stage, settled and written down; `None` if there is nothing to account
@@ -174,7 +174,7 @@ pub(super) fn book_session(
 fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     let (usage, usage_source) = ending.usage;
     let is_batch = attempt.admitted.caller.kind == EndpointKind::Batches;
-    let cost = match &attempt.deployment.target.info.prices {
+    let cost = match &attempt.deployment.traits.prices {
         Some(prices) if is_batch => metering::cost(&usage, &prices.in_batch()),
         _ => cost(&attempt.deployment, &usage, &ending.units),
     };
@@ -200,7 +200,7 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     if !is_batch && attempt.mock.is_none() {
         note(admitted, &attempt.deployment, &usage, &ending);
     }
-    let provider = &attempt.deployment.labels.provider;
+    let provider = &attempt.deployment.traits.words.provider;
     attribution.charges.extend(admitted.snapshot.house.charge(
         provider,
         cost,
@@ -264,7 +264,7 @@ fn superseded(gateway: &Gateway, lost: Superseded) -> UsageRecord {
         ticket.settle(usage.total());
     }
     let now = unix_ms(admitted.caller.arrived_at);
-    attribution.charges.extend(admitted.snapshot.house.charge(&deployment.labels.provider, cost, now));
+    attribution.charges.extend(admitted.snapshot.house.charge(&deployment.traits.words.provider, cost, now));
     let since = |at: Instant| at.saturating_duration_since(admitted.caller.arrived);
     let end = since(Instant::now());
     let timings = Timings { upstream_start: Some(since(started)), end, ..Timings::default() };
@@ -402,13 +402,13 @@ impl UsageRecord {
     /// The record of a call that this deployment had the last word on.
     fn of(self, deployment: Option<&Deployment>) -> Self {
         let Some(deployment) = deployment else { return self };
-        let labels = deployment.own_labels();
+        let words = deployment.traits.own_words();
         Self {
-            target: Some(labels.id.clone()),
-            upstream_model: Some(Arc::clone(&labels.upstream_model)),
-            provider: Some(Arc::clone(&labels.provider)),
-            price_version: labels.price_version,
-            priced: deployment.target.info.prices.is_some(),
+            target: Some(deployment.own_id()),
+            upstream_model: Some(Arc::clone(&words.upstream_model)),
+            provider: Some(Arc::clone(&words.provider)),
+            price_version: words.price_version,
+            priced: words.price_version.is_some(),
             ..self
         }
     }

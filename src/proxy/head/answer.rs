@@ -91,14 +91,15 @@ fn more(attempt: &mut Attempt, passed: PassedHeaders) -> PassedHeaders {
 }
 
 fn common(attempt: &Attempt, content_type: Option<HeaderValue>) -> [HeaderValue; 8] {
-    let (admitted, labels) = (&attempt.admitted, attempt.deployment.own_labels());
+    let (admitted, deployment) = (&attempt.admitted, &attempt.deployment);
+    let words = deployment.traits.own_words();
     [
         content_type.unwrap_or(JSON),
         text(admitted.caller.call_id.as_str()),
-        labels.model_id.clone(),
-        labels.api_base.clone(),
+        deployment.own_model_id(),
+        words.api_base.clone(),
         HeaderValue::from_static(LITELLM_VERSION),
-        labels.group.clone(),
+        words.group.clone(),
         count(admitted.progress.retries),
         count(admitted.progress.fallbacks()),
     ]

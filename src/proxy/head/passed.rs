@@ -1,8 +1,8 @@
 //! What is passed on of an upstream's head.
 
 use crate::domain::Secret;
-use crate::providers::Target;
 use crate::proxy::stage::PassedHeaders;
+use crate::upstream::Deployment;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use once_cell::sync::Lazy;
 
@@ -13,11 +13,13 @@ const PREFIX: &str = "llm_provider-";
 
 /// Of the upstream's head: its rate limits as they are, everything else under LiteLLM's prefix.
 /// Cookies, what belongs to the connection, and what repeats our credentials stay behind.
-pub(in crate::proxy) fn passed(headers: &HeaderMap, target: &Target) -> PassedHeaders {
+pub(in crate::proxy) fn passed(headers: &HeaderMap, deployment: &Deployment) -> PassedHeaders {
     let mut passed = Vec::with_capacity(headers.len() + 4);
     for (name, value) in headers.iter().take(PASSED_AT_MOST) {
         let usual = PREFIXED.get(name);
-        if (usual.is_none() && is_private(name)) || value.len() > PASSED_BYTES || names_secret(value, target)
+        if (usual.is_none() && is_private(name))
+            || value.len() > PASSED_BYTES
+            || names_secret(value, deployment)
         {
             continue;
         }
@@ -81,8 +83,8 @@ const USUAL: [(&str, &str); 32] = usual! {
     "x-request-id"
 };
 
-fn names_secret(value: &HeaderValue, target: &Target) -> bool {
-    repeats(value, target.secrets().map(Secret::expose))
+fn names_secret(value: &HeaderValue, deployment: &Deployment) -> bool {
+    repeats(value, deployment.secrets().map(Secret::expose))
 }
 
 /// Whether a header repeats one of these secrets.

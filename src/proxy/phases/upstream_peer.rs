@@ -266,7 +266,7 @@ pub(in crate::proxy) fn told(admitted: &mut Admitted, error: ApiError) -> ApiErr
 /// first when one is asked for.
 fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
     let (client, own, router) =
-        (&admitted.controls, &deployment.target.params, &admitted.snapshot.config.router);
+        (&admitted.controls, &deployment.traits.params, &admitted.snapshot.config.router);
     let stream = client.stream_timeout.or(own.stream_timeout).or(router.stream_timeout);
     stream.filter(|_| admitted.request.stream()).or(client.timeout).or(own.timeout).unwrap_or(router.timeout)
 }

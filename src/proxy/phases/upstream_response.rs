@@ -69,7 +69,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     let is = |prefix: &[u8]| content_type.as_ref().is_some_and(|v| starts_with(v.as_bytes(), prefix));
     let translated = matches!(attempt.form, Form::Own(_));
     let streams = match translated {
-        true => is(attempt.deployment.target.dialect.stream_type().as_bytes()),
+        true => is(attempt.deployment.traits.dialect.stream_type().as_bytes()),
         false => is(b"text/event-stream"),
     };
     // An answer that names no type is read as JSON; HTML from a proxy in between is none.
@@ -83,7 +83,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         let retry_after = retry_after(response);
         return Stage::Capturing(Box::new(Capture { attempt, status, retry_after, body: BytesMut::new() }));
     }
-    let passed = head::passed(headers, &attempt.deployment.target);
+    let passed = head::passed(headers, &attempt.deployment);
     // The type is that of the client's dialect; a translation needs all of an answer.
     let lists = streams && attempt.admitted.caller.lists;
     let content_type = match (translated, streams) {
@@ -129,7 +129,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
 fn flow(attempt: &Attempt) -> Flow {
     let caller = &attempt.admitted.caller;
     if let Form::Own(_) = attempt.form {
-        let decoder = attempt.deployment.target.dialect.decoder();
+        let decoder = attempt.deployment.traits.dialect.decoder();
         let encoder = caller.inbound().encoder(attempt.admitted.given());
         return Flow::Translated(Box::new(Translation::new(decoder, encoder)));
     }
@@ -158,13 +158,13 @@ fn kept(attempt: &Attempt, streams: bool) -> Option<Kept> {
     }
     let is_read = matches!(attempt.form, Form::Own(_))
         || !matches!(kind, EndpointKind::Responses | EndpointKind::Completions);
-    Some(Kept::new(is_read.then(|| attempt.deployment.target.dialect.decoder())))
+    Some(Kept::new(is_read.then(|| attempt.deployment.traits.dialect.decoder())))
 }
 
 fn stream_options(attempt: &Attempt) -> StreamOptions {
     let admitted = &attempt.admitted;
     StreamOptions {
-        rename_to: admitted.shown_model(&attempt.deployment.target.model).cloned(),
+        rename_to: admitted.shown_model(&attempt.deployment.traits.model).cloned(),
         strip_usage: !admitted.request.asks_usage(),
     }
 }

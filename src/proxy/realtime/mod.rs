@@ -111,7 +111,7 @@ async fn join(
         };
         let fault = match upgrade(&attempt.deployment.endpoint, head, HANDSHAKE).await {
             Ok(Handshake::Agreed(upgraded)) => {
-                attempt.deployment.state.succeeded();
+                attempt.deployment.state.succeeded(Instant::now());
                 attempt.deployment.endpoint.answered();
                 return Ok(Joined { attempt, upgraded });
             }

@@ -90,10 +90,10 @@ impl Attempt {
         self.leave = Leave::default();
     }
 
-    /// The whole answer is there.
-    pub(in crate::proxy) fn succeeded(&self) {
+    /// The whole answer is there, since `at`.
+    pub(in crate::proxy) fn succeeded(&self, at: Instant) {
         if self.is_telling() {
-            self.deployment.state.succeeded();
+            self.deployment.state.succeeded(at);
         }
     }
 
@@ -110,6 +110,6 @@ impl Attempt {
     pub(in crate::proxy) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
         let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.own_labels().id.clone(), failure, status, started, duration }
+        AttemptRecord { target: self.deployment.own_id(), failure, status, started, duration }
     }
 }

@@ -60,7 +60,7 @@ impl Hold {
             |usage| (usage, UsageSource::Upstream),
         );
         let id = facts.id(&whole);
-        let body = match admitted.shown_model(&self.attempt.deployment.target.model) {
+        let body = match admitted.shown_model(&self.attempt.deployment.traits.model) {
             Some(name) => openai::rename_model(whole, name),
             None => whole,
         };
@@ -83,7 +83,7 @@ impl Hold {
         let weight = media::of_whole(&self.attempt, &whole).ok_or_else(not_json)?;
         let Weight { usage, source, units } = weight;
         let id = openai::answer::read(&whole).id(&whole);
-        let body = match self.attempt.admitted.shown_model(&self.attempt.deployment.target.model) {
+        let body = match self.attempt.admitted.shown_model(&self.attempt.deployment.traits.model) {
             Some(name) => openai::rename_model(whole, name),
             None => whole,
         };
@@ -93,7 +93,7 @@ impl Hold {
     /// The answer in the client's dialect.
     fn translate(&self, whole: &[u8], upstream_end: Instant) -> std::result::Result<HeldAnswer, Failure> {
         let admitted = &self.attempt.admitted;
-        let answer = self.attempt.deployment.target.dialect.decode(whole)?;
+        let answer = self.attempt.deployment.traits.dialect.decode(whole)?;
         let (usage, source) = answer.usage.map_or_else(
             || estimated(admitted.request.prompt_estimate(), estimate_tokens(answer.said_bytes())),
             |usage| (usage, UsageSource::Upstream),

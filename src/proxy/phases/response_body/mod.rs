@@ -78,7 +78,7 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
                 Err(Error::new_up(ErrorType::Custom("outrun")))
             }
             Ok(answer) => {
-                hold.attempt.succeeded();
+                hold.attempt.succeeded(answer.upstream_end);
                 hold.answer = Some(answer);
                 ctx.stage = Stage::Holding(hold);
                 Ok(())
@@ -118,7 +118,7 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
     let fault = if (200..300).contains(&capture.status) {
         not_json()
     } else {
-        let dialect = capture.attempt.deployment.target.dialect;
+        let dialect = capture.attempt.deployment.traits.dialect;
         dialect.classify(capture.status, &capture.body, capture.retry_after)
     };
     give_up(gateway, ctx, capture.attempt, fault)

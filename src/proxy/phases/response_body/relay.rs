@@ -85,7 +85,7 @@ impl Relay {
             },
         };
         self.complete = true;
-        self.attempt.succeeded();
+        self.attempt.succeeded(Instant::now());
         join(out, tail)
     }
 
