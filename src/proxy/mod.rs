@@ -20,7 +20,7 @@ mod realtime;
 mod respond;
 mod searching;
 mod settle;
-mod shape;
+mod splice;
 mod stage;
 mod subrequest;
 mod tooling;
@@ -44,6 +44,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+pub use splice::Spliced;
 pub use stage::Ctx;
 
 /// Idle upstream connections that a data-plane thread keeps of each kind.

@@ -6,6 +6,7 @@ use crate::endpoints::{self, Match};
 use crate::proxy::admission::{self, Visitor};
 use crate::proxy::body::{self, Body, Clock};
 use crate::proxy::exchange;
+use crate::proxy::head::Lines;
 use crate::proxy::phases::upstream_peer;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Ctx, Leanings, Progress, Refused, Stage};
 use crate::proxy::trace::Trace;
@@ -256,7 +257,7 @@ pub(in crate::proxy) async fn admit(
         snapshot,
         standing: visitor.standing,
         attribution,
-        limits: Vec::new(),
+        limits: Lines::default(),
         books: Books::Closed,
         request,
         called: called.unwrap_or_else(|| Arc::clone(&requested)),
