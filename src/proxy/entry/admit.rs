@@ -4,6 +4,7 @@ use super::text;
 use crate::dialects::openai::{Wishes, request as openai};
 use crate::domain::{ApiError, EndpointKind};
 use crate::proxy::admission::{self, Visitor};
+use crate::proxy::head::Lines;
 use crate::proxy::outlook;
 use crate::proxy::route_report::RouteReport;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Leanings, Progress, Refused};
@@ -58,7 +59,7 @@ pub(in crate::proxy) async fn admit(
         snapshot,
         standing: visitor.standing,
         attribution,
-        limits: Vec::new(),
+        limits: Lines::default(),
         books: Books::Closed,
         request,
         called: called.unwrap_or_else(|| Arc::clone(&requested)),
