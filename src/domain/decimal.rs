@@ -3,6 +3,21 @@
 /// Room for the longest number and its point.
 const LONGEST: usize = 24;
 
+/// 00 to 99: two digits cost one division.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[b'0'; 2]; 100];
+    let mut n = 0;
+    while n < 100 {
+        pairs[n as usize] = [b'0' + n / 10, b'0' + n % 10];
+        n += 1;
+    }
+    pairs
+};
+
+fn last_two(number: u64) -> &'static [u8] {
+    &PAIRS[(number % 100) as usize]
+}
+
 /// A number in decimal digits.
 #[derive(Clone, Copy, Debug)]
 pub struct Decimal {
@@ -16,16 +31,27 @@ impl Decimal {
     pub fn new(number: u64, decimals: usize) -> Self {
         let decimals = decimals.min(20);
         let (mut text, mut from) = ([b'0'; LONGEST], LONGEST);
-        let (mut rest, mut written) = (number, 0);
-        while rest > 0 || written <= decimals {
-            if written == decimals && decimals > 0 {
-                from -= 1;
-                text[from] = b'.';
-            }
+        let mut rest = number;
+        let mut put = |digits: &[u8]| {
+            from -= digits.len();
+            text[from..from + digits.len()].copy_from_slice(digits);
+        };
+        while rest >= 100 {
+            put(last_two(rest));
+            rest /= 100;
+        }
+        if rest >= 10 {
+            put(last_two(rest));
+        } else {
+            put(&[b'0' + (rest % 10) as u8]);
+        }
+        if decimals > 0 {
+            // What stands before a short number are zeros already.
+            let point = LONGEST - decimals;
+            from = from.min(point - 1);
+            text.copy_within(from..point, from - 1);
+            text[point - 1] = b'.';
             from -= 1;
-            text[from] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            written += 1;
         }
         Self { text, from }
     }

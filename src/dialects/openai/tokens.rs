@@ -7,7 +7,7 @@ use crate::domain::Usage;
 pub(in crate::dialects) fn read(body: &[u8], span: Span) -> Option<Usage> {
     let mut usage = Usage::default();
     let (mut prompt, mut completion, mut total) = (None, None, None);
-    for member in Members::within(body, span).ok()?.flatten() {
+    for member in Members::within(body, span).ok()?.map_while(Result::ok) {
         let value = member.value.of(body);
         match &*member.name_bytes(body) {
             b"prompt_tokens" | b"input_tokens" => prompt = count(value).or(prompt),
@@ -48,8 +48,8 @@ pub(in crate::dialects) fn read(body: &[u8], span: Span) -> Option<Usage> {
 }
 
 fn details<const N: usize>(body: &[u8], span: Span, mut into: [(&[u8], &mut u64); N]) {
-    let members = Members::within(body, span).ok();
-    for member in members.into_iter().flatten().flatten() {
+    let Ok(members) = Members::within(body, span) else { return };
+    for member in members.map_while(Result::ok) {
         let name = member.name_bytes(body);
         if let Some((_, into)) = into.iter_mut().find(|(wanted, _)| *name == **wanted) {
             **into = (**into).max(count(member.value.of(body)).unwrap_or_default());

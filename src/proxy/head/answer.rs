@@ -4,9 +4,9 @@ use super::lines::Lines;
 use super::{
     ACCEL, ALLOW_ORIGIN, API_BASE, CALL_ID, COST, COST_ORIGINAL, DISCOUNT, DURATION, FALLBACKS, GROUP, JSON,
     KEY_SPEND, MARGIN, MARGIN_PERCENT, MAX_RETRIES, MODEL_ID, OVERHEAD, RETRIES, VERSION, is_cross_origin,
-    milliseconds,
+    milliseconds, text,
 };
-use crate::domain::{LITELLM_VERSION, Money};
+use crate::domain::{Decimal, LITELLM_VERSION, Money};
 use crate::proxy::route_report::ROUTE;
 use crate::proxy::splice;
 use crate::proxy::stage::{Attempt, Hold, Relay};
@@ -49,7 +49,8 @@ pub(in crate::proxy) fn held(session: &Session, hold: &mut Hold, weighed: &Weigh
         }
     }
     lines.add(&std::mem::take(&mut hold.passed));
-    head(session, (CONTENT_LENGTH, HeaderValue::from(weighed.length)), lines)
+    let length = Decimal::new(weighed.length as u64, 0);
+    head(session, (CONTENT_LENGTH, text(length.as_str())), lines)
 }
 
 /// What is said of the caller's limits, and what every answer says.

@@ -28,26 +28,27 @@ impl Lines {
     }
 
     pub(super) fn value(&mut self, name: &str, value: &HeaderValue) {
-        self.line("", name, value.as_bytes());
+        self.line(name, value.as_bytes());
     }
 
     /// The same of a name behind a prefix.
     pub(super) fn prefixed(&mut self, prefix: &str, name: &HeaderName, value: &HeaderValue) {
-        self.line(prefix, name.as_str(), value.as_bytes());
+        self.0.extend_from_slice(prefix.as_bytes());
+        self.line(name.as_str(), value.as_bytes());
     }
 
     /// A text that no header can hold is left out, and its name stays.
     pub(super) fn text(&mut self, name: &str, text: &str) {
         let fits = text.bytes().all(|byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f));
-        self.line("", name, if fits { text.as_bytes() } else { b"" });
+        self.line(name, if fits { text.as_bytes() } else { b"" });
     }
 
     pub(in crate::proxy) fn number(&mut self, name: &str, number: u64) {
-        self.line("", name, Decimal::new(number, 0).as_bytes());
+        self.line(name, Decimal::new(number, 0).as_bytes());
     }
 
     pub(in crate::proxy) fn money(&mut self, name: &str, amount: Money) {
-        self.line("", name, amount.text().as_bytes());
+        self.line(name, amount.text().as_bytes());
     }
 
     /// What others have.
@@ -55,10 +56,9 @@ impl Lines {
         self.0.extend_from_slice(&others.0);
     }
 
-    fn line(&mut self, prefix: &str, name: &str, value: &[u8]) {
+    fn line(&mut self, name: &str, value: &[u8]) {
         let Self(all) = self;
-        all.reserve(prefix.len() + name.len() + value.len() + 4);
-        all.extend_from_slice(prefix.as_bytes());
+        all.reserve(name.len() + value.len() + 4);
         all.extend_from_slice(name.as_bytes());
         all.extend_from_slice(b": ");
         all.extend_from_slice(value);
