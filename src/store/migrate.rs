@@ -10,22 +10,31 @@ use sqlx::{Executor, Row, SqlitePool};
 struct Migration {
     minor: i64,
     name: &'static str,
+    /// Empty if there is nothing to do.
     postgres: &'static str,
     sqlite: &'static str,
 }
 
 macro_rules! migration {
-    ($minor:literal, $name:literal) => {
+    ($minor:expr, $name:literal) => {
+        Migration {
+            postgres: include_str!(concat!("../../migrations/postgres/1.", $name, ".sql")),
+            ..migration!($minor, $name, in a file)
+        }
+    };
+    ($minor:expr, $name:literal, in a file) => {
         Migration {
             minor: $minor,
             name: $name,
-            postgres: include_str!(concat!("../../migrations/postgres/1.", $name, ".sql")),
+            postgres: "",
             sqlite: include_str!(concat!("../../migrations/sqlite/1.", $name, ".sql")),
         }
     };
 }
 
 const MAJOR: i64 = 1;
+/// What makes a view anew, unless a table has its name.
+const LOGS: i64 = 8;
 static ALL: &[Migration] = &[
     migration!(1, "001_entities"),
     migration!(2, "002_usage"),
@@ -33,6 +42,8 @@ static ALL: &[Migration] = &[
     migration!(4, "004_lists"),
     migration!(5, "005_find"),
     migration!(6, "006_books"),
+    migration!(7, "007_alike", in a file),
+    migration!(LOGS, "008_logs", in a file),
 ];
 
 /// Any number that no other program is likely to lock.
@@ -43,14 +54,19 @@ const CREATE: &str = "CREATE TABLE IF NOT EXISTS tollgate_schema (major BIGINT N
 const FOUND: &str = "SELECT major, minor FROM tollgate_schema ORDER BY major, minor";
 const NOTE: &str = "INSERT INTO tollgate_schema (major, minor, name) VALUES ($1, $2, $3)";
 
-/// Applies in a transaction what its schema has not seen yet.
+const IS_TABLE: &str =
+    "SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'LiteLLM_SpendLogs')";
+
+/// Applies in a transaction what its schema has not seen yet, but for what is to be left out.
 macro_rules! apply {
-    ($transaction:ident, $dialect:ident) => {{
+    ($transaction:ident, $dialect:ident, $left_out:expr) => {{
         $transaction.execute(CREATE).await?;
         let found = sqlx::query(FOUND).fetch_all(&mut *$transaction).await?;
         let found: Vec<(i64, i64)> = found.iter().map(|row| (row.get(0), row.get(1))).collect();
         for migration in missing(&found)? {
-            $transaction.execute(migration.$dialect).await?;
+            if !migration.$dialect.is_empty() && $left_out != Some(migration.minor) {
+                $transaction.execute(migration.$dialect).await?;
+            }
             let noted = sqlx::query(NOTE).bind(MAJOR).bind(migration.minor).bind(migration.name);
             noted.execute(&mut *$transaction).await?;
         }
@@ -76,13 +92,14 @@ async fn on_server(server: &Server) -> Result<(), StoreError> {
             transaction.execute(format!("CREATE SCHEMA \"{schema}\"").as_str()).await?;
         }
     }
-    apply!(transaction, postgres);
+    apply!(transaction, postgres, None);
     Ok(())
 }
 
 async fn on_file(pool: &SqlitePool) -> Result<(), StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-    apply!(transaction, sqlite);
+    let is_table: bool = sqlx::query_scalar(IS_TABLE).fetch_one(&mut *transaction).await?;
+    apply!(transaction, sqlite, is_table.then_some(LOGS));
     Ok(())
 }
 

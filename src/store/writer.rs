@@ -5,6 +5,7 @@
 //! own, to which each value must be copied.
 
 use super::db::{BUSY, StoreError};
+use super::usage::Numbers;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,11 +26,14 @@ pub(super) struct Writer {
     connection: Mutex<Option<Connection>>,
     /// Rows that were booked since it was last seen that too few are in no index; all of them at the start.
     unseen: AtomicU64,
+    /// What stands in committed rows.
+    numbers: Mutex<Numbers>,
 }
 
 impl Writer {
-    pub(super) const fn new(file: PathBuf) -> Self {
-        Self { file, connection: Mutex::new(None), unseen: AtomicU64::new(u64::MAX) }
+    pub(super) fn new(file: PathBuf) -> Self {
+        let (connection, numbers) = (Mutex::default(), Mutex::default());
+        Self { file, connection, unseen: AtomicU64::new(u64::MAX), numbers }
     }
 
     fn held(&self) -> MutexGuard<'_, Option<Connection>> {
@@ -78,6 +82,21 @@ impl Writer {
     /// Notes that there are not.
     pub(super) fn span_is_open(&self) {
         self.unseen.store(0, Ordering::Relaxed);
+    }
+
+    fn numbers(&self) -> MutexGuard<'_, Numbers> {
+        self.numbers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The numbers of what calls share, for a transaction that may add to them: forgotten here unless they are given
+    /// back after its commit.
+    pub(super) fn take_numbers(&self) -> Numbers {
+        std::mem::take(&mut self.numbers())
+    }
+
+    /// Gives them back.
+    pub(super) fn keep_numbers(&self, numbers: Numbers) {
+        *self.numbers() = numbers;
     }
 
     fn open(&self) -> Result<Connection, rusqlite::Error> {

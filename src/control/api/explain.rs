@@ -212,7 +212,7 @@ fn considered(row: &Considered<'_>, expected: &Estimate, request: &Request) -> V
     let usage = Usage { prompt, completion: expected.tokens.saturating_sub(prompt), ..Usage::default() };
     let cost = target.info.prices.as_ref().map(|prices| metering::cost(&usage, prices).dollars());
     let mut told = row.told();
-    told["model"] = (*row.deployment.labels.upstream_model).into();
+    told["model"] = (*row.deployment.traits.words.upstream_model).into();
     told["api_base"] = target.api_base.as_str().into();
     told["order"] = (target.order != i64::MAX).then_some(target.order).into();
     told["in_flight"] = row.deployment.in_flight().into();

@@ -1,15 +1,17 @@
 //! Booking: everything that a batch of records changes, in one transaction.
 
+use super::alike::{Alikes, Numbers};
 use super::bulk::{Bulk, Cell, Cells, postgres, sqlite};
 use super::find;
 use super::limited::{LIMITED_DAYS, Limited};
 use super::rollup::{Rollups, Tables};
-use super::tables::{self, ATTEMPTS, COUNTERS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
+use super::tables::{self, ATTEMPTS, CALLS, COUNTERS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
 use crate::domain::{CounterId, Money, Scope, TargetId, UsageRecord};
 use crate::store::db::{Db, File, Store, StoreError};
 use crate::store::server::Server;
 use crate::store::writer::Writer;
 use ahash::RandomState;
+use rusqlite::Connection;
 use serde_json::Value;
 use sqlx::Row;
 use std::collections::{HashMap, HashSet};
@@ -107,7 +109,7 @@ struct Repeated;
 async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
     let mut transaction = pool.begin().await?;
     if prepared.booking.rows {
-        let added = postgres::execute(&USAGE, &prepared.rows(prepared.records), &mut transaction).await?;
+        let added = postgres::execute(&USAGE, &prepared.rows(), &mut transaction).await?;
         if added != prepared.records.len() as u64 {
             transaction.rollback().await?;
             return Ok(Err(Repeated));
@@ -125,10 +127,11 @@ async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Book
 }
 
 fn on_file(writer: &Writer, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
-    writer.transaction(|file| {
+    let mut alikes = Alikes::new(writer.take_numbers(), prepared.booking);
+    let booked = writer.transaction(|file| {
         if prepared.booking.rows {
             for some in prepared.records.chunks(ROWS) {
-                if sqlite::execute(&USAGE, &prepared.rows(some), file)? != some.len() {
+                if sqlite::execute(&CALLS, &prepared.calls(some, &mut alikes, file)?, file)? != some.len() {
                     return Ok(Err(Repeated));
                 }
             }
@@ -143,7 +146,11 @@ fn on_file(writer: &Writer, prepared: &Prepared<'_>) -> Result<Result<Booked, Re
         }
         writer.added(prepared.records.len());
         Ok(Ok(prepared.totals(counters)))
-    })
+    })?;
+    if booked.is_ok() {
+        writer.keep_numbers(alikes.numbers());
+    }
+    Ok(booked)
 }
 
 impl Store {
@@ -215,6 +222,17 @@ impl Store {
     }
 }
 
+/// Addresses as text. To write one out takes as long as to book a tenth of a call.
+#[derive(Default)]
+struct Ips(HashMap<IpAddr, Arc<str>, RandomState>);
+
+impl Ips {
+    fn text(&mut self, record: &UsageRecord) -> Option<Arc<str>> {
+        let ip = record.attribution.as_deref()?.ip?;
+        Some(Arc::clone(self.0.entry(ip).or_insert_with(|| Arc::from(ip.to_string()))))
+    }
+}
+
 impl<'a> Prepared<'a> {
     fn of(records: &'a [(&'a UsageRecord, &'a str)], booking: &'a Booking<'a>) -> Self {
         let (mut rollups, mut limited) = (Rollups::default(), Limited::default());
@@ -246,21 +264,31 @@ impl<'a> Prepared<'a> {
         prepared
     }
 
-    fn rows(&self, records: &[(&'a UsageRecord, &'a str)]) -> Cells<'a> {
-        let mut cells = Cells::with_capacity(records.len() * USAGE.width());
-        let mut known: HashMap<&TargetId, Option<Arc<str>>, RandomState> = HashMap::default();
-        let mut ips: HashMap<IpAddr, Arc<str>, RandomState> = HashMap::default();
-        for (record, id) in records {
-            let mut base = |target| {
-                known.entry(target).or_insert_with(|| Some((self.booking.deployed)(target)?.api_base)).clone()
-            };
-            let base = record.target.as_ref().and_then(&mut base);
-            // To write one out takes as long as to book a tenth of a call.
-            let ip = record.attribution.as_deref().and_then(|own| own.ip);
-            let ip = ip.map(|ip| Arc::clone(ips.entry(ip).or_insert_with(|| Arc::from(ip.to_string()))));
-            tables::usage(record, id, (base, ip), &mut cells);
+    /// Rows for a server.
+    fn rows(&self) -> Cells<'a> {
+        let mut cells = Cells::with_capacity(self.records.len() * USAGE.width());
+        let (mut ips, mut alikes) = (Ips::default(), Alikes::new(Numbers::default(), self.booking));
+        for (record, id) in self.records {
+            tables::own(record, id, ips.text(record), &mut cells);
+            tables::shared(record, alikes.base(record), &mut cells);
         }
         cells
+    }
+
+    /// Rows for a file.
+    fn calls(
+        &self,
+        records: &[(&'a UsageRecord, &'a str)],
+        alikes: &mut Alikes<'a>,
+        file: &Connection,
+    ) -> rusqlite::Result<Cells<'a>> {
+        let mut cells = Cells::with_capacity(records.len() * CALLS.width());
+        let mut ips = Ips::default();
+        for (record, id) in records {
+            tables::own(record, id, ips.text(record), &mut cells);
+            cells.push(Cell::Int(alikes.number(record, file)?));
+        }
+        Ok(cells)
     }
 
     /// What is written besides the rows of calls and the counters, in the order in which all writers do.

@@ -68,10 +68,17 @@ impl<'a> Cell<'a> {
 /// Rows of SQLite's statements: most, some, one; few enough statements to keep all of them prepared.
 pub(super) const STEPS: [usize; 3] = [64, 8, 1];
 
+/// A column's name, and what it holds.
+pub(super) type Column = (&'static str, Kind);
+
 /// An insert of many rows.
 pub(super) struct Bulk {
     table: &'static str,
-    columns: &'static [(&'static str, Kind)],
+    columns: &'static [Column],
+    /// The columns after those.
+    more: &'static [Column],
+    /// Columns that are the same in all rows, as SQL; for SQLite alone.
+    fixed: &'static [(&'static str, &'static str)],
     verb: &'static str,
     /// What follows the rows.
     ending: &'static str,
@@ -83,13 +90,22 @@ pub(super) struct Bulk {
 pub(super) type Cells<'a> = Vec<Cell<'a>>;
 
 impl Bulk {
-    pub(super) const fn new(
-        table: &'static str,
-        columns: &'static [(&'static str, Kind)],
-        ending: &'static str,
-    ) -> Self {
+    pub(super) const fn new(table: &'static str, columns: &'static [Column], ending: &'static str) -> Self {
         let lists = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
-        Self { table, columns, verb: "INSERT", ending, arrays: OnceLock::new(), lists }
+        let arrays = OnceLock::new();
+        Self { table, columns, more: &[], fixed: &[], verb: "INSERT", ending, arrays, lists }
+    }
+
+    /// Has these columns besides.
+    pub(super) const fn and(mut self, more: &'static [Column]) -> Self {
+        self.more = more;
+        self
+    }
+
+    /// Has these columns besides, whose values stand in the statement.
+    pub(super) const fn fixed(mut self, fixed: &'static [(&'static str, &'static str)]) -> Self {
+        self.fixed = fixed;
+        self
     }
 
     /// Writes over rows that are there already; for SQLite alone.
@@ -100,11 +116,16 @@ impl Bulk {
 
     /// Columns of a row.
     pub(super) const fn width(&self) -> usize {
-        self.columns.len()
+        self.columns.len() + self.more.len()
+    }
+
+    fn columns(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().chain(self.more)
     }
 
     fn head(&self) -> String {
-        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        let fixed = self.fixed.iter().map(|(name, _)| *name);
+        let names: Vec<&str> = self.columns().map(|(name, _)| *name).chain(fixed).collect();
         format!("{} INTO {} ({})", self.verb, self.table, names.join(", "))
     }
 
@@ -113,7 +134,7 @@ impl Bulk {
         self.arrays.get_or_init(|| {
             let mut sql = self.head();
             sql.push_str(" SELECT * FROM UNNEST(");
-            for (n, (_, kind)) in self.columns.iter().enumerate() {
+            for (n, (_, kind)) in self.columns().enumerate() {
                 let kind = if *kind == Kind::Text { "text" } else { "bigint" };
                 let glue = if n == 0 { "" } else { ", " };
                 // Writing to a String cannot fail.
@@ -126,16 +147,17 @@ impl Bulk {
     /// SQLite's statement for `STEPS[step]` rows.
     pub(super) fn list(&self, step: usize) -> &str {
         self.lists[step].get_or_init(|| {
-            let row = format!("({}?)", "?, ".repeat(self.columns.len() - 1));
+            let fixed: String = self.fixed.iter().map(|(_, value)| format!(", {value}")).collect();
+            let row = format!("({}?{fixed})", "?, ".repeat(self.width() - 1));
             let rows = vec![row; STEPS[step]].join(", ");
             format!("{} VALUES {rows} {}", self.head(), self.ending)
         })
     }
 
     fn pg<'q>(&'q self, cells: &'q Cells<'_>) -> Query<'q, Postgres, PgArguments> {
-        let width = self.columns.len();
+        let width = self.width();
         let mut query = sqlx::query(self.arrays());
-        for (n, (_, kind)) in self.columns.iter().enumerate() {
+        for (n, (_, kind)) in self.columns().enumerate() {
             let column = cells.iter().skip(n).step_by(width);
             query = match kind {
                 Kind::Text => query.bind(column.map(Cell::as_text).collect::<Vec<Option<&str>>>()),

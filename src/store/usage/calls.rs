@@ -69,10 +69,10 @@ pub enum CallOrder {
 impl CallOrder {
     pub(super) const fn expression(self) -> &'static str {
         match self {
-            Self::Time => "id",
-            Self::Cost => "cost",
-            Self::Tokens => "total_tokens",
-            Self::Duration => "ended_ms - started_ms",
+            Self::Time => "u.id",
+            Self::Cost => "u.cost",
+            Self::Tokens => "u.total_tokens",
+            Self::Duration => "u.ended_ms - u.started_ms",
         }
     }
 }

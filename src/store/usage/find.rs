@@ -40,10 +40,12 @@ const LAST: &str = "SELECT COALESCE(MAX(span), 0) FROM tollgate_seek_span";
 const END: &str = "SELECT id FROM tollgate_usage WHERE id >= ?1 ORDER BY id LIMIT 1 OFFSET ?2";
 const CLOSE: &str = "INSERT INTO tollgate_seek_span (span, next) VALUES (?1, ?2)";
 const SPAN_OF: &str = "SELECT MIN(span) FROM tollgate_seek_span WHERE next > ?1";
-const BETWEEN: &str = "SELECT id, request_id, session_id, customer, api_key, user_id, team_id FROM tollgate_usage \
-    WHERE id >= ?1 AND id < ?2";
-const ONE: &str = "SELECT id, request_id, session_id, customer, api_key, user_id, team_id FROM tollgate_usage \
-    WHERE id = ?1";
+const BETWEEN: &str = "SELECT u.id, u.request_id, u.session_id, u.customer, COALESCE(a.api_key, u.api_key), \
+    COALESCE(a.user_id, u.user_id), COALESCE(a.team_id, u.team_id) \
+    FROM tollgate_usage u LEFT JOIN tollgate_alike a ON a.n = u.alike WHERE u.id >= ?1 AND u.id < ?2";
+const ONE: &str = "SELECT u.id, u.request_id, u.session_id, u.customer, COALESCE(a.api_key, u.api_key), \
+    COALESCE(a.user_id, u.user_id), COALESCE(a.team_id, u.team_id) \
+    FROM tollgate_usage u LEFT JOIN tollgate_alike a ON a.n = u.alike WHERE u.id = ?1";
 
 #[cfg(test)]
 pub(super) const STATEMENTS: [&str; 7] = [OPEN, LAST, END, CLOSE, SPAN_OF, BETWEEN, ONE];

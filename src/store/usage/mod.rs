@@ -4,6 +4,7 @@
 //! question reads a whole table: each goes by an index, by what [`find`] keeps instead of one, or by the time that a row's
 //! id begins with, and has a bound on what it reads.
 
+mod alike;
 mod book;
 mod bulk;
 mod calls;
@@ -20,6 +21,7 @@ mod tables;
 pub(super) mod tests;
 mod verify;
 
+pub(super) use alike::Numbers;
 pub use book::{Booked, Booking, CounterTotal, Deployed, Progress};
 pub use calls::{CallColumn, CallOrder, CallQuery, CallRow, MOST_CALLS};
 pub use limited::LimitedDay;
@@ -39,7 +41,7 @@ pub(super) fn statements(is_file: bool) -> Vec<String> {
     let fixed =
         [book::KNOWN[usize::from(is_file)], book::PROGRESS_OF, book::FORGET, book::TOUCH, limited::LIMITED];
     let fixed = fixed.into_iter().chain(retention::statements(is_file)).chain(names::statements(is_file));
-    let fixed = fixed.chain(verify::STATEMENTS).map(str::to_owned);
+    let fixed = fixed.chain(verify::statements(is_file)).map(str::to_owned);
     let finding = if is_file { &find::STATEMENTS[..] } else { &[] };
     let finding = finding.iter().copied().chain(is_file.then(|| find::FIND.list(0)));
     let fixed = fixed.chain(finding.map(str::to_owned));

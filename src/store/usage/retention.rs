@@ -17,8 +17,18 @@ const DELETE: [&str; 2] = [
      (SELECT id FROM tollgate_usage WHERE id < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED) \
      RETURNING id, cost, charges, api_key, user_id, team_id, organization_id, customer, provider",
     "DELETE FROM tollgate_usage WHERE id IN (SELECT id FROM tollgate_usage WHERE id < $1 ORDER BY id LIMIT $2) \
-     RETURNING id, cost, charges, api_key, user_id, team_id, organization_id, customer, provider",
+     RETURNING id, cost, customer, \
+     CASE WHEN alike IS NULL THEN charges ELSE (SELECT a.charges FROM tollgate_alike a WHERE a.n = alike) END AS charges, \
+     CASE WHEN alike IS NULL THEN api_key ELSE (SELECT a.api_key FROM tollgate_alike a WHERE a.n = alike) END AS api_key, \
+     CASE WHEN alike IS NULL THEN user_id ELSE (SELECT a.user_id FROM tollgate_alike a WHERE a.n = alike) END AS user_id, \
+     CASE WHEN alike IS NULL THEN team_id ELSE (SELECT a.team_id FROM tollgate_alike a WHERE a.n = alike) END AS team_id, \
+     CASE WHEN alike IS NULL THEN provider ELSE (SELECT a.provider FROM tollgate_alike a WHERE a.n = alike) END AS provider, \
+     CASE WHEN alike IS NULL THEN organization_id \
+     ELSE (SELECT a.organization_id FROM tollgate_alike a WHERE a.n = alike) END AS organization_id",
 ];
+/// What no call names any more, by its day.
+const DELETE_ALIKE: &str = "DELETE FROM tollgate_alike WHERE n IN \
+    (SELECT n FROM tollgate_alike WHERE day < $1 ORDER BY day LIMIT $2)";
 const DELETE_ATTEMPTS: [&str; 2] = [
     "DELETE FROM tollgate_attempt WHERE usage_id = ANY($1)",
     "DELETE FROM tollgate_attempt WHERE usage_id IN (SELECT value FROM json_each($1))",
@@ -34,7 +44,7 @@ const UNBOOK: &str = "UPDATE tollgate_spend SET booked = booked - $5 \
 #[cfg(test)]
 pub(super) fn statements(is_file: bool) -> Vec<&'static str> {
     let which = usize::from(is_file);
-    let spans = [OLD_SPAN, DELETE_FOUND, DELETE_SPAN];
+    let spans = [OLD_SPAN, DELETE_FOUND, DELETE_SPAN, DELETE_ALIKE];
     let spans = if is_file { &spans[..] } else { &[] };
     [&[DELETE[which], DELETE_ATTEMPTS[which], UNBOOK], spans].concat()
 }
@@ -91,11 +101,16 @@ impl Store {
     /// [`StoreError`].
     pub async fn delete_old_usage(&self, age: Duration, most: u32) -> Result<usize, StoreError> {
         let cut = now_ms().saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
-        let day = u64::try_from(cut.div_euclid(DAY) * DAY).unwrap_or_default();
-        let before = RecordId::new(day, 0).to_string();
+        let day = cut.div_euclid(DAY).max(0);
+        let before = RecordId::new((day * DAY).unsigned_abs(), 0).to_string();
         match &self.db {
             Db::Postgres(pool) => on_server(pool, &before, most).await,
-            Db::Sqlite(File { pool, .. }) => on_file(pool, &before, most).await,
+            Db::Sqlite(File { pool, writer }) => {
+                let done = on_file(pool, &before, day, most).await;
+                // Some may be gone.
+                drop(writer.take_numbers());
+                done
+            }
         }
     }
 }
@@ -110,7 +125,7 @@ async fn on_server(pool: &Server, before: &str, most: u32) -> Result<usize, Stor
     Ok(ids.len())
 }
 
-async fn on_file(pool: &SqlitePool, before: &str, most: u32) -> Result<usize, StoreError> {
+async fn on_file(pool: &SqlitePool, before: &str, day: i64, most: u32) -> Result<usize, StoreError> {
     let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
     let rows = sqlx::query(DELETE[1]).bind(before).bind(i64::from(most)).fetch_all(&mut *transaction).await?;
     let (ids, taken) = taken!(rows);
@@ -126,6 +141,9 @@ async fn on_file(pool: &SqlitePool, before: &str, most: u32) -> Result<usize, St
             }
             done += 1;
         }
+        let alike =
+            sqlx::query(DELETE_ALIKE).bind(day).bind(i64::from(most)).execute(&mut *transaction).await?;
+        done += usize::from(alike.rows_affected() == u64::from(most));
     }
     transaction.commit().await?;
     Ok(done)

@@ -1,7 +1,7 @@
 //! The statements of searches for calls.
 
 use super::calls::{CallColumn, CallOrder, CallQuery, MOST_CALLS, SELECTED};
-use super::find;
+use super::{alike, find};
 use crate::domain::RecordId;
 
 /// A statement, and its values in the order they are bound: texts, then numbers.
@@ -32,6 +32,7 @@ struct Condition {
 
 /// The conditions of a search, with the values for their places.
 struct Conditions {
+    is_file: bool,
     all: Vec<Condition>,
     texts: Vec<String>,
     numbers: Vec<i64>,
@@ -69,22 +70,27 @@ impl Conditions {
                 |one: &&mut Condition| one.column == column.name() && texts.get(one.place - 1) == Some(value);
             all.iter_mut().filter(same).for_each(|one| one.told = told);
         }
-        Self { all, texts, numbers }
+        Self { is_file, all, texts, numbers }
     }
 
-    /// Those of `which`, on the rows `row`, each with ` AND` before it.
-    fn on(&self, row: &str, which: impl Fn(Told) -> bool) -> String {
+    /// Those of `which`, on the calls `u`, each with ` AND` before it.
+    fn on(&self, which: impl Fn(Told) -> bool) -> String {
         let chosen = self.all.iter().filter(|condition| which(condition.told));
         chosen
             .map(|Condition { column, comparison, place, .. }| {
-                format!(" AND {row}.{column} {comparison} ${place}")
+                format!(" AND {} {comparison} ${place}", alike::column(column, self.is_file))
             })
             .collect()
     }
 
-    /// All of them on the rows `u`.
+    /// All of them on the calls `u`.
     fn whole(&self) -> String {
-        self.on("u", |_| true)
+        self.on(|_| true)
+    }
+
+    /// The calls `u`.
+    const fn calls(&self) -> &'static str {
+        calls(self.is_file)
     }
 
     /// The places of hashes, in the order in which they are looked up.
@@ -113,16 +119,20 @@ impl Conditions {
             format!(" CROSS JOIN tollgate_seek f{n} ON f{n}.span = s.span AND f{n}.hash = ${place} AND f{n}.id = f.id")
         });
         let others: String = others.collect();
-        let rest = self.on("u", |told| told == Told::Row);
+        let rest = self.on(|told| told == Told::Row);
         let rest = if rest.is_empty() {
             String::new()
         } else {
-            format!(" CROSS JOIN tollgate_usage u ON u.id = f.id{rest}")
+            format!(" CROSS JOIN tollgate_usage u ON u.id = f.id{} WHERE 1 = 1{rest}", alike::JOIN)
         };
-        let time = self.on("f", |told| told == Told::Id);
+        let times = self.all.iter().filter(|condition| condition.told == Told::Id);
+        let time: String = times
+            .map(|Condition { comparison, place, .. }| format!(" AND f.id {comparison} ${place}"))
+            .collect();
+        let calls = self.calls();
         // Rows go oldest first, and their span when the last of them has gone.
         Some(format!(
-            "SELECT id FROM (SELECT u.id FROM tollgate_usage u WHERE u.id >= ({open}){all} \
+            "SELECT id FROM (SELECT u.id FROM {calls} WHERE u.id >= ({open}){all} \
              ORDER BY u.id{direction} LIMIT {most}) UNION ALL SELECT id FROM (SELECT f.id FROM tollgate_seek_span s \
              CROSS JOIN tollgate_seek f ON f.span = s.span AND f.hash = ${first}{time} \
              AND f.id >= (SELECT MIN(id) FROM tollgate_usage){since}{others}{rest} \
@@ -144,6 +154,24 @@ impl Conditions {
     }
 }
 
+/// The calls `u`, with what they share.
+const fn calls(is_file: bool) -> &'static str {
+    if is_file { CALLS } else { "tollgate_usage u" }
+}
+
+/// [`calls`] in a file: the table, and [`alike::JOIN`].
+const CALLS: &str = "tollgate_usage u LEFT JOIN tollgate_alike a ON a.n = u.alike";
+
+/// The columns of a call.
+fn selected(is_file: bool) -> String {
+    let names = SELECTED.split(", ").map(str::trim);
+    let column = |name| match is_file && alike::is_shared(name) {
+        true => format!("{} AS {name}", alike::column(name, true)),
+        false => format!("u.{name}"),
+    };
+    names.map(column).collect::<Vec<_>>().join(", ")
+}
+
 /// Only the ids of a page are found and sorted; what is skipped is not read.
 pub(super) fn page(query: &CallQuery, is_file: bool) -> Asked {
     let conditions = Conditions::of(query, is_file);
@@ -152,23 +180,23 @@ pub(super) fn page(query: &CallQuery, is_file: bool) -> Asked {
     let next = conditions.texts.len() + conditions.numbers.len();
     let part = format!("LIMIT ${} OFFSET ${}", next + 1, next + 2);
     let all = conditions.whole();
+    let (calls, selected) = (conditions.calls(), selected(is_file));
     let sql = match (query.order, conditions.ids(limit + offset, direction)) {
         (CallOrder::Time, Some(ids)) => format!(
-            "SELECT {SELECTED} FROM tollgate_usage u WHERE u.id IN \
+            "SELECT {selected} FROM {calls} WHERE u.id IN \
              (SELECT id FROM ({ids}) ORDER BY id{direction} {part}){all} ORDER BY u.id{direction}"
         ),
         (CallOrder::Time, None) => {
-            format!(
-                "SELECT {SELECTED} FROM tollgate_usage u WHERE 1 = 1{all} ORDER BY u.id{direction} {part}"
-            )
+            format!("SELECT {selected} FROM {calls} WHERE 1 = 1{all} ORDER BY u.id{direction} {part}")
         }
         (order, _) => {
             let (rows, weight) = (conditions.rows(MOST_CALLS), order.expression());
+            let join = if is_file { alike::JOIN } else { "" };
             format!(
-                "SELECT {SELECTED} FROM (SELECT chosen FROM (SELECT u.id AS chosen, {weight} AS weight \
-                 FROM tollgate_usage u{rows} ORDER BY u.id DESC LIMIT {MOST_CALLS}) newest \
+                "SELECT {selected} FROM (SELECT chosen FROM (SELECT u.id AS chosen, {weight} AS weight \
+                 FROM {calls}{rows} ORDER BY u.id DESC LIMIT {MOST_CALLS}) newest \
                  ORDER BY weight{direction}, chosen{direction} {part}) page \
-                 JOIN tollgate_usage u ON u.id = page.chosen ORDER BY {weight}{direction}, u.id{direction}"
+                 JOIN tollgate_usage u ON u.id = page.chosen{join} ORDER BY {weight}{direction}, u.id{direction}"
             )
         }
     };
@@ -181,7 +209,7 @@ pub(super) fn count(query: &CallQuery, is_file: bool) -> Asked {
     let conditions = Conditions::of(query, is_file);
     let found = match conditions.ids(MOST_CALLS, " DESC") {
         Some(ids) => ids,
-        None => format!("SELECT 1 FROM tollgate_usage u{}", conditions.rows(MOST_CALLS)),
+        None => format!("SELECT 1 FROM {}{}", conditions.calls(), conditions.rows(MOST_CALLS)),
     };
     let sql = format!("SELECT COUNT(*) FROM (SELECT 1 FROM ({found}) found LIMIT {MOST_CALLS}) newest");
     conditions.asked(sql)
@@ -190,7 +218,7 @@ pub(super) fn count(query: &CallQuery, is_file: bool) -> Asked {
 pub(super) fn content(request_id: &str, is_file: bool) -> Asked {
     let only = vec![(CallColumn::RequestId, request_id.to_owned())];
     let conditions = Conditions::of(&CallQuery { only, ..CallQuery::default() }, is_file);
-    let rows = conditions.rows(1);
-    conditions
-        .asked(format!("SELECT u.request, u.response FROM tollgate_usage u{rows} ORDER BY u.id DESC LIMIT 1"))
+    let (calls, rows) = (conditions.calls(), conditions.rows(1));
+    let sql = format!("SELECT u.request, u.response FROM {calls}{rows} ORDER BY u.id DESC LIMIT 1");
+    conditions.asked(sql)
 }

@@ -1,26 +1,45 @@
 //! The tables of the ledger, and how a record becomes their rows.
 
-use super::bulk::{Bulk, Cell, Cells, Kind};
+use super::bulk::{Bulk, Cell, Cells, Column, Kind};
 use super::charges;
-use crate::domain::{Outcome, TargetId, UpstreamClass, UsageRecord, unix_ms};
+use crate::domain::{Attribution, Outcome, TargetId, UpstreamClass, UsageRecord, unix_ms};
 use Kind::{Int, Text};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// What is a call's own.
 #[rustfmt::skip]
-pub(super) static USAGE: Bulk = Bulk::new("tollgate_usage", &[
-    ("id", Text), ("request_id", Text), ("call_id", Text), ("call_type", Text), ("route", Text), ("api_key", Text),
-    ("key_alias", Text), ("user_id", Text), ("team_id", Text), ("team_alias", Text), ("organization_id", Text),
-    ("customer", Text), ("tags", Text), ("session_id", Text), ("ip", Text), ("requested_model", Text),
-    ("model_group", Text), ("model", Text), ("model_id", Text), ("provider", Text), ("api_base", Text),
-    ("status", Text), ("http_status", Int), ("outcome", Text), ("error_class", Text), ("stream", Int),
-    ("attempts", Int), ("prompt_tokens", Int), ("completion_tokens", Int), ("total_tokens", Int),
-    ("cached_tokens", Int), ("cache_write_tokens", Int), ("reasoning_tokens", Int), ("audio_prompt_tokens", Int),
-    ("audio_completion_tokens", Int), ("usage_source", Text), ("cost", Int), ("price_version", Int),
-    ("priced", Int), ("started_ms", Int), ("first_token_ms", Int), ("ended_ms", Int), ("charges", Text),
+const OWN: &[Column] = &[
+    ("id", Text), ("request_id", Text), ("call_id", Text), ("customer", Text), ("tags", Text), ("session_id", Text),
+    ("ip", Text), ("prompt_tokens", Int), ("completion_tokens", Int), ("total_tokens", Int), ("cached_tokens", Int),
+    ("cache_write_tokens", Int), ("reasoning_tokens", Int), ("audio_prompt_tokens", Int),
+    ("audio_completion_tokens", Int), ("cost", Int), ("started_ms", Int), ("first_token_ms", Int), ("ended_ms", Int),
     ("request", Text), ("response", Text),
-], "ON CONFLICT (id) DO NOTHING");
+];
+
+/// What many calls have in common.
+#[rustfmt::skip]
+pub(super) const SHARED: &[Column] = &[
+    ("call_type", Text), ("route", Text), ("api_key", Text), ("key_alias", Text), ("user_id", Text), ("team_id", Text),
+    ("team_alias", Text), ("organization_id", Text), ("requested_model", Text), ("model_group", Text), ("model", Text),
+    ("model_id", Text), ("provider", Text), ("api_base", Text), ("status", Text), ("http_status", Int),
+    ("outcome", Text), ("error_class", Text), ("stream", Int), ("attempts", Int), ("usage_source", Text),
+    ("price_version", Int), ("priced", Int), ("charges", Text),
+];
+
+/// Calls on a server: whole rows.
+pub(super) static USAGE: Bulk = Bulk::new("tollgate_usage", OWN, "ON CONFLICT (id) DO NOTHING").and(SHARED);
+
+/// Calls in a file: what is shared stands elsewhere, and what must not be NULL is empty.
+#[rustfmt::skip]
+pub(super) static CALLS: Bulk = Bulk::new("tollgate_usage", OWN, "ON CONFLICT (id) DO NOTHING")
+    .and(&[("alike", Int)])
+    .fixed(&[
+        ("call_type", "''"), ("route", "''"), ("api_key", "''"), ("requested_model", "''"), ("status", "''"),
+        ("http_status", "0"), ("outcome", "''"), ("stream", "0"), ("attempts", "0"), ("usage_source", "''"),
+        ("priced", "0"),
+    ]);
 
 #[rustfmt::skip]
 pub(super) static ATTEMPTS: Bulk = Bulk::new("tollgate_attempt", &[
@@ -116,18 +135,12 @@ fn list(texts: &[Arc<str>]) -> Cell<'static> {
     serde_json::to_string(&texts).map_or(Cell::Null, |json| Cell::Text(Cow::Owned(json)))
 }
 
-/// The values of a row of [`USAGE`], in the order of its columns.
-pub(super) fn usage<'a>(
-    record: &'a UsageRecord,
-    id: &'a str,
-    (api_base, ip): (Option<Arc<str>>, Option<Arc<str>>),
-    to: &mut Cells<'a>,
-) {
+/// The values of [`OWN`], in their order.
+pub(super) fn own<'a>(record: &'a UsageRecord, id: &'a str, ip: Option<Arc<str>>, to: &mut Cells<'a>) {
     let own = record.attribution.as_deref();
-    let of = |field: fn(&crate::domain::Attribution) -> &Option<Arc<str>>| {
+    let of = |field: fn(&Attribution) -> &Option<Arc<str>>| {
         Cell::option(own.and_then(|own| field(own).as_deref()))
     };
-    let (outcome, error_class) = record.outcome.words();
     let (usage, timings) = (&record.usage, &record.timings);
     let after = |time: Duration| Cell::Int(unix_ms(record.arrived + time));
     let call_id = record.call_id.as_str();
@@ -136,6 +149,35 @@ pub(super) fn usage<'a>(
         Cell::text(id),
         Cell::text(record.response_id.as_deref().filter(|id| !id.is_empty()).unwrap_or(call_id)),
         Cell::text(call_id),
+        of(|own| &own.customer),
+        own.map_or(Cell::Null, |own| list(&own.tags)),
+        of(|own| &own.session_id),
+        ip.map_or(Cell::Null, Cell::Shared),
+        Cell::count(usage.prompt),
+        Cell::count(usage.completion),
+        Cell::count(usage.total()),
+        Cell::count(usage.cached),
+        Cell::count(usage.cache_write),
+        Cell::count(usage.reasoning),
+        Cell::count(usage.audio_prompt),
+        Cell::count(usage.audio_completion),
+        Cell::Int(record.cost.pico()),
+        Cell::Int(unix_ms(record.arrived)),
+        timings.first_token.map_or(Cell::Null, after),
+        after(timings.end),
+        Cell::option(content.map(|content| content.request.as_str())),
+        Cell::option(content.map(|content| content.response.as_str())),
+    ]);
+}
+
+/// The values of [`SHARED`], in their order. What they depend on is known to [`super::alike`].
+pub(super) fn shared<'a>(record: &'a UsageRecord, api_base: Option<Arc<str>>, to: &mut Cells<'a>) {
+    let own = record.attribution.as_deref();
+    let of = |field: fn(&Attribution) -> &Option<Arc<str>>| {
+        Cell::option(own.and_then(|own| field(own).as_deref()))
+    };
+    let (outcome, error_class) = record.outcome.words();
+    to.extend([
         Cell::text(record.endpoint.call_type()),
         Cell::text(path(record)),
         Cell::text(record.key_hash.as_deref().unwrap_or_default()),
@@ -144,10 +186,6 @@ pub(super) fn usage<'a>(
         of(|own| &own.team_id),
         of(|own| &own.team_alias),
         of(|own| &own.organization_id),
-        of(|own| &own.customer),
-        own.map_or(Cell::Null, |own| list(&own.tags)),
-        of(|own| &own.session_id),
-        ip.map_or(Cell::Null, Cell::Shared),
         Cell::text(&record.requested_model),
         Cell::option(record.group.as_deref()),
         Cell::option(record.upstream_model.as_deref()),
@@ -160,24 +198,10 @@ pub(super) fn usage<'a>(
         Cell::option(error_class),
         Cell::count(record.stream),
         Cell::count(record.attempts.len()),
-        Cell::count(usage.prompt),
-        Cell::count(usage.completion),
-        Cell::count(usage.total()),
-        Cell::count(usage.cached),
-        Cell::count(usage.cache_write),
-        Cell::count(usage.reasoning),
-        Cell::count(usage.audio_prompt),
-        Cell::count(usage.audio_completion),
         Cell::text(record.usage_source.as_str()),
-        Cell::Int(record.cost.pico()),
         record.price_version.map_or(Cell::Null, |version| Cell::Int(version.cast_signed())),
         Cell::count(record.priced),
-        Cell::Int(unix_ms(record.arrived)),
-        timings.first_token.map_or(Cell::Null, after),
-        after(timings.end),
         charges::write(record).map_or(Cell::Null, |text| Cell::Text(Cow::Owned(text))),
-        Cell::option(content.map(|content| content.request.as_str())),
-        Cell::option(content.map(|content| content.response.as_str())),
     ]);
 }
 

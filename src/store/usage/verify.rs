@@ -14,8 +14,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-const CALLS: &str = "SELECT cost, charges, api_key, user_id, team_id, organization_id, customer, provider, started_ms \
-    FROM tollgate_usage ORDER BY id";
+const CALLS: [&str; 2] = [
+    "SELECT cost, charges, api_key, user_id, team_id, organization_id, customer, provider, started_ms \
+     FROM tollgate_usage ORDER BY id",
+    "SELECT cost, charges, api_key, user_id, team_id, organization_id, customer, provider, started_ms \
+     FROM tollgate_calls ORDER BY id",
+];
 const COUNTERS: &str = "SELECT scope, id, slot, period_end, spent, booked_period, booked FROM tollgate_spend";
 /// Totals that were brought over from LiteLLM have an `i` before their digest, and neither rows nor hours.
 const DAYS: &str = "SELECT day, CAST(SUM(requests) AS BIGINT), CAST(SUM(cost) AS BIGINT) FROM tollgate_usage_day \
@@ -26,7 +30,9 @@ const HOURS: &str = "SELECT SUBSTR(hour, 1, 10), CAST(SUM(requests) AS BIGINT), 
 const ONE_MOMENT: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY";
 
 #[cfg(test)]
-pub(super) const STATEMENTS: [&str; 4] = [CALLS, COUNTERS, DAYS, HOURS];
+pub(super) fn statements(is_file: bool) -> [&'static str; 4] {
+    [CALLS[usize::from(is_file)], COUNTERS, DAYS, HOURS]
+}
 
 /// What was found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,8 +86,8 @@ fn add(sum: &mut Sum, requests: i64, cost: i64) {
 
 /// Reads everything in one transaction, row by row.
 macro_rules! read {
-    ($transaction:ident, $books:ident) => {{
-        let mut rows = sqlx::query(CALLS).fetch(&mut *$transaction);
+    ($transaction:ident, $books:ident, $calls:expr) => {{
+        let mut rows = sqlx::query($calls).fetch(&mut *$transaction);
         while let Some(row) = rows.try_next().await? {
             let text = |n: usize| row.try_get::<Option<&str>, _>(n).map(Option::unwrap_or_default);
             let whose = Whose {
@@ -122,14 +128,14 @@ async fn on_server(pool: &Server) -> Result<Books, StoreError> {
     let mut books = Books::default();
     let mut transaction = pool.begin().await?;
     transaction.execute(ONE_MOMENT).await?;
-    read!(transaction, books);
+    read!(transaction, books, CALLS[0]);
     Ok(books)
 }
 
 async fn on_file(pool: &SqlitePool) -> Result<Books, StoreError> {
     let mut books = Books::default();
     let mut transaction = pool.begin_with("BEGIN").await?;
-    read!(transaction, books);
+    read!(transaction, books, CALLS[1]);
     Ok(books)
 }
 

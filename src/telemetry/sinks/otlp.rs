@@ -7,7 +7,7 @@ use crate::domain::{AttemptRecord, Decimal, Outcome, TargetId, UsageRecord};
 use crate::telemetry::metrics::Point;
 use crate::telemetry::metrics::genai::operation;
 use crate::telemetry::spans::Spans;
-use crate::telemetry::{TargetLabels, Trace};
+use crate::telemetry::{TargetLabels, TraceContext};
 use serde::{Serialize, Serializer};
 use serde_json::json;
 use std::sync::Arc;
@@ -161,7 +161,7 @@ pub(super) fn traces(
 /// A call that spans are made of, and who was asked in its attempts.
 struct Told<'a> {
     record: &'a UsageRecord,
-    trace: &'a Trace,
+    trace: &'a TraceContext,
     asked: Vec<Option<TargetLabels>>,
 }
 

@@ -22,7 +22,7 @@ pub(crate) type Lines = SmallVec<[u8; 72]>;
 
 /// Where one call stands in its trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
+pub struct TraceContext {
     id: u128,
     /// The call's own span; the client's where none is made.
     span: u64,
@@ -50,7 +50,7 @@ impl Tracer {
 
     /// The trace of a call with these headers; `None` if nobody is to hear of one.
     #[must_use]
-    pub fn begin(&self, headers: &HeaderMap) -> Option<Arc<Trace>> {
+    pub fn begin(&self, headers: &HeaderMap) -> Option<Arc<TraceContext>> {
         if self.sampler.is_none() && !self.passes_on {
             return None;
         }
@@ -59,14 +59,22 @@ impl Tracer {
             let Parent { id, span, is_sampled } = parent?;
             let state = state(headers);
             let (is_own, is_passed_on) = (false, true);
-            return Some(Arc::new(Trace { id, span, parent: None, is_sampled, is_own, is_passed_on, state }));
+            return Some(Arc::new(TraceContext {
+                id,
+                span,
+                parent: None,
+                is_sampled,
+                is_own,
+                is_passed_on,
+                state,
+            }));
         };
         let id = parent.map_or_else(|| fastrand::u128(1..), |parent| parent.id);
         let is_sampled = sampler.keeps(id, parent.map(|parent| parent.is_sampled));
         if !is_sampled && !self.passes_on {
             return None;
         }
-        Some(Arc::new(Trace {
+        Some(Arc::new(TraceContext {
             id,
             span: fastrand::u64(1..),
             parent: parent.map(|parent| parent.span),
@@ -92,7 +100,7 @@ fn state(headers: &HeaderMap) -> Option<HeaderValue> {
     (plain && first.len() <= LONGEST_STATE).then(|| first.clone())
 }
 
-impl Trace {
+impl TraceContext {
     /// The trace's id, 32 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> String {

@@ -13,7 +13,7 @@ fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
 }
 
 /// What an upstream is told, which must be the same in both forms.
-fn sent(trace: &Trace, attempt: usize) -> Vec<String> {
+fn sent(trace: &TraceContext, attempt: usize) -> Vec<String> {
     let sent: Vec<String> =
         trace.headers(attempt).map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
     let lines: String = sent.iter().map(|line| format!("{line}\r\n")).collect();
