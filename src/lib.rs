@@ -43,7 +43,7 @@
 //! # Where do I add…
 //! | what | where |
 //! |---|---|
-//! | an OpenAI-compatible vendor | a row in `providers/compatible.rs` |
+//! | an OpenAI-compatible vendor | a row in `providers/compatible/table.rs` |
 //! | a dialect that upstreams speak | a folder in `dialects/` and a line in [`dialects::ALL`] |
 //! | a dialect that clients speak | an [`dialects::Inbound`] and a line in [`dialects::inbound()`] |
 //! | an endpoint | a file in `endpoints/` and a line in its `ALL` |

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
 
 /// So many are remembered; a new one takes the place of an old one.
-const PLACES: usize = 256;
+const PLACES: usize = 2048;
 /// A longer key is none of ours.
 const LONGEST: usize = 256;
 

@@ -74,9 +74,9 @@ pub const ADMIN_USER: &str = "default_user_id";
 
 /// What a presented key turned out to be.
 #[derive(Clone, Debug)]
-pub enum Claim {
+pub enum Claim<'a> {
     /// Somebody who is known without looking further.
-    Known(Principal),
+    Known(&'a Principal),
     /// A virtual key, if there is one with that digest.
     Virtual(Candidate),
 }
@@ -153,8 +153,8 @@ impl Verifier {
     ///
     /// # Errors
     /// LiteLLM's refusals: no key, a malformed one, one without `sk-`.
-    pub fn check(&self, presented: Presented<'_>) -> Result<Claim, ApiError> {
-        let Some((master, principal)) = &self.master else { return Ok(Claim::Known(self.anonymous.clone())) };
+    pub fn check(&self, presented: Presented<'_>) -> Result<Claim<'_>, ApiError> {
+        let Some((master, principal)) = &self.master else { return Ok(Claim::Known(&self.anonymous)) };
         let key = match presented {
             Presented::Nothing => return Err(refuse(ErrorKind::NoKey, "No api key passed in.")),
             Presented::Malformed => {
@@ -164,7 +164,7 @@ impl Verifier {
             Presented::Key(key) => key,
         };
         if bool::from(master.expose().as_bytes().ct_eq(key.as_bytes())) {
-            return Ok(Claim::Known(principal.clone()));
+            return Ok(Claim::Known(principal));
         }
         if !key.starts_with("sk-") {
             let words = "LiteLLM Virtual Key expected. Received=****, expected to start with 'sk-'.";
@@ -192,7 +192,7 @@ mod tests {
         Verifier::new(Secret::new("sk-master"))
     }
 
-    fn known(claim: Claim) -> Principal {
+    fn known(claim: Claim<'_>) -> &Principal {
         match claim {
             Claim::Known(principal) => principal,
             Claim::Virtual(_) => panic!("it would be looked up"),
@@ -201,10 +201,11 @@ mod tests {
 
     #[test]
     fn the_master_key_is_admin_and_its_hash_is_not_a_key() {
-        let principal = known(verifier().check(Presented::Key("sk-master")).unwrap());
+        let verifier = verifier();
+        let principal = known(verifier.check(Presented::Key("sk-master")).unwrap());
         assert_eq!(principal.role, Role::ProxyAdmin);
         let digest = principal.key_hash.to_string();
-        assert_eq!(verifier().check(Presented::Key(&digest)).unwrap_err().kind, ErrorKind::NotAVirtualKey);
+        assert_eq!(verifier.check(Presented::Key(&digest)).unwrap_err().kind, ErrorKind::NotAVirtualKey);
     }
 
     #[test]

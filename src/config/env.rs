@@ -18,6 +18,22 @@ pub struct Env {
 const DEFAULTS: [(&str, &str); 1] =
     [("HUAWEI_MAAS_API_BASE", "https://api-ap-southeast-1.modelarts-maas.com/openai/v1")];
 
+/// Variables that are the system's, whatever a configuration says.
+const RESERVED: [&str; 12] = [
+    "PATH",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "PYTHONPATH",
+    "PYTHONSTARTUP",
+    "PYTHONHOME",
+    "HOME",
+    "USER",
+    "SHELL",
+    "LOGNAME",
+    "NO_PROXY",
+    "no_proxy",
+];
+
 impl Env {
     /// The process's environment, completed by `.env` in the working directory.
     #[must_use]
@@ -129,6 +145,11 @@ impl fmt::Debug for Env {
 
 fn default_of(name: &str) -> Option<&'static str> {
     DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+}
+
+/// Whether a configuration may set this variable.
+pub(crate) fn may_be_set(name: &str) -> bool {
+    !RESERVED.contains(&name) && !name.starts_with("DYLD_")
 }
 
 #[cfg(test)]

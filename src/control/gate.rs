@@ -38,7 +38,7 @@ async fn admit(control: &Control, route: &Route, parts: &Parts) -> Result<Princi
     snapshot.house.lets_in(ip)?;
     let presented = auth::presented(&parts.headers, snapshot.config.server.key_header.as_deref());
     let principal = match snapshot.verifier.check(presented)? {
-        Claim::Known(principal) => principal,
+        Claim::Known(principal) => principal.clone(),
         Claim::Virtual(candidate) => control.directory.principal(&candidate).await?,
     };
     if let Some(key) = &principal.key {

@@ -6,12 +6,10 @@
 
 mod api;
 mod calendar;
-mod fields;
 mod gate;
 mod input;
 mod preflight;
 mod records;
-mod refusal;
 mod respond;
 pub mod routes;
 #[cfg(test)]

@@ -13,6 +13,12 @@ impl KeyDigest {
         Self(bytes)
     }
 
+    /// The bytes.
+    #[must_use]
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Reads the 64 lower-case hex digits that are stored; `None` if the text is anything else.
     #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {

@@ -34,6 +34,10 @@ impl fmt::Display for TargetId {
 }
 
 /// The id of one client call: a UUID of ours, or the client's own `x-litellm-call-id`.
+///
+/// It is a name and opens nothing: whoever asks for a call by it is asked who he is, and is shown what is his. So it
+/// comes from a fast generator, and may be guessed. What clients may fetch by its id alone is sealed
+/// (`auth::receipt`); keys are made of the system's random numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CallId(Arc<str>);
 
@@ -61,7 +65,8 @@ impl CallId {
     }
 }
 
-/// The id of one usage record: 128 bits that begin with the time, so that records sort by it.
+/// The id of one usage record: 128 bits that begin with the time, so that records sort by it. It makes a record that is
+/// booked again the same one, and opens nothing, as a [`CallId`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordId(u128);
 

@@ -1,6 +1,7 @@
 //! What a model costs: its tokens, and what is not counted in tokens.
 
 use super::{Money, TokenPrice};
+use std::borrow::Cow;
 
 /// Prices a token, and a unit of what is counted otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,9 +112,10 @@ impl Prices {
 
     /// The prices of a call whose prompt has so many tokens.
     #[must_use]
-    pub fn at(&self, prompt: u64) -> Self {
-        let mut prices = *self;
+    pub fn at(&self, prompt: u64) -> Cow<'_, Self> {
+        let mut prices = Cow::Borrowed(self);
         for tier in self.tiers.iter().flatten().filter(|tier| prompt > tier.above) {
+            let prices = prices.to_mut();
             prices.input = tier.input.unwrap_or(prices.input);
             prices.output = tier.output.unwrap_or(prices.output);
             prices.cache_read = tier.cache_read.or(prices.cache_read);

@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use super::{
-    Expected, Gate, Left, Manner, MoneyHold, Purse, RateHold, Settled, Share, SoftCrossing, Standing, Window,
+    Expected, Gate, Left, Manner, MoneyHold, Purse, RateHold, Settled, Share, SoftCrossing, Standing,
 };
 use crate::domain::{Charge, Money, RateTerms};
 use smallvec::SmallVec;
@@ -23,9 +23,13 @@ pub struct Ask {
 /// The leave to make one call. Dropped, it gives back slots, tokens and money; the request stays counted.
 #[derive(Debug)]
 #[must_use = "dropping a permit ends its request"]
-pub struct Permit {
+pub struct Permit(Box<Held>);
+
+/// What is held, where. On the heap, because a permit is passed on from hand to hand.
+#[derive(Debug, Default)]
+struct Held {
     gates: SmallVec<[Arc<Gate>; 6]>,
-    rates: SmallVec<[HeldRate; 4]>,
+    rates: SmallVec<[HeldRate; 6]>,
     money: SmallVec<[HeldMoney; 6]>,
 }
 
@@ -99,30 +103,30 @@ pub fn check(now: i64, gates: &[&Arc<Gate>], ask: Ask) -> Result<(), Refusal> {
 impl Permit {
     /// Nothing is taken yet.
     fn empty<'a>(gates: impl IntoIterator<Item = &'a Arc<Gate>>) -> Self {
-        Self { gates: gates.into_iter().cloned().collect(), rates: SmallVec::new(), money: SmallVec::new() }
+        let mut held = Box::<Held>::default();
+        held.gates.extend(gates.into_iter().cloned());
+        Self(held)
     }
 
     fn take(&mut self, now: i64, ask: Ask) -> Result<(), Refusal> {
         self.take_money(now, ask)?;
-        for (at, gate) in self.gates.iter().enumerate() {
-            let Some((window, terms)) = gate.rates() else { continue };
-            let (hold, left) = window
-                .admit(now, terms, ask.tokens, ask.manner)
-                .map_err(|why| Refusal::rate(gate, why, now))?;
-            self.rates.push(HeldRate { gate: at, hold, left });
+        let Held { gates, rates, .. } = &mut *self.0;
+        for (at, gate) in gates.iter().enumerate() {
+            let Some(admitted) = gate.admit(now, ask.tokens, ask.manner) else { continue };
+            let (hold, left) = admitted.map_err(|why| Refusal::rate(gate, why, now))?;
+            rates.push(HeldRate { gate: at, hold, left });
         }
         Ok(())
     }
 
     fn take_money(&mut self, now: i64, ask: Ask) -> Result<(), Refusal> {
-        for (at, gate) in self.gates.iter().enumerate() {
+        let Held { gates, money, .. } = &mut *self.0;
+        for (at, gate) in gates.iter().enumerate() {
             for (which, purse) in gate.purses().iter().enumerate() {
-                let ends = purse.period_end(now);
                 let hold = purse
-                    .account()
-                    .reserve(now, ends, purse.terms(), purse.refuses(), (ask.cost, ask.manner))
+                    .reserve(now, (ask.cost, ask.manner))
                     .map_err(|why| Refusal::money(gate, purse, why))?;
-                self.money.push(HeldMoney { gate: at, purse: which, hold });
+                money.push(HeldMoney { gate: at, purse: which, hold });
             }
         }
         Ok(())
@@ -130,13 +134,14 @@ impl Permit {
 
     /// Parts with what it holds of its callers' speed, which another permit for the same call is to end.
     pub fn split_rates(&mut self) -> Self {
-        Self { gates: self.gates.clone(), rates: mem::take(&mut self.rates), money: SmallVec::new() }
+        let (gates, rates) = (self.0.gates.clone(), mem::take(&mut self.0.rates));
+        Self(Box::new(Held { gates, rates, money: SmallVec::new() }))
     }
 
     /// How its callers stand after it was given; only those whose requests or tokens are limited.
     pub fn standing(&self) -> impl Iterator<Item = Standing> {
-        self.rates.iter().filter_map(|held| {
-            let gate = self.gates.get(held.gate)?;
+        self.0.rates.iter().filter_map(|held| {
+            let gate = self.0.gates.get(held.gate)?;
             let (_, RateTerms { rpm, tpm, .. }) = gate.rates()?;
             let requests = rpm.map(|limit| Share { limit, remaining: held.left.requests });
             let tokens = tpm.map(|limit| Share { limit, remaining: held.left.tokens });
@@ -150,27 +155,28 @@ impl Permit {
 
     /// Raises what is reserved to what the call cost so far, while it streams.
     pub fn top_up(&mut self, so_far: Money) {
-        for held in &mut self.money {
-            if let Some(purse) = purse(&self.gates, held) {
-                purse.account().top_up(&mut held.hold, so_far);
+        let Held { gates, money, .. } = &mut *self.0;
+        for held in money {
+            if let Some(purse) = purse(gates, held) {
+                purse.top_up(&mut held.hold, so_far);
             }
         }
     }
 
     /// Ends the call, which took `tokens` and cost `cost`.
     pub fn settle(mut self, tokens: u64, cost: Money) -> Settled {
-        for held in mem::take(&mut self.rates) {
-            if let Some(window) = window(&self.gates, &held) {
-                window.settle(held.hold, tokens);
+        let Held { gates, rates, money } = &mut *self.0;
+        for held in rates.drain(..) {
+            if let Some(gate) = gates.get(held.gate) {
+                gate.settle(held.hold, tokens);
             }
         }
-        let mut settled = Settled::default();
-        for held in mem::take(&mut self.money) {
-            let Some(purse) = purse(&self.gates, &held) else { continue };
-            let (account, soft) = (purse.account(), purse.terms().soft);
-            let counter = account.counter();
+        let mut settled = Settled { charges: Vec::with_capacity(money.len() + 1), ..Settled::default() };
+        for held in money.drain(..) {
+            let Some(purse) = purse(gates, &held) else { continue };
+            let (counter, soft) = (purse.counter(), purse.terms().soft);
             settled.charges.push(Charge { counter: counter.clone(), period_end: held.hold.period_end() });
-            let spent = account.settle(held.hold, cost, soft);
+            let spent = purse.settle(held.hold, cost);
             if let Some((spent, soft)) = spent.zip(soft) {
                 settled.crossed.push(SoftCrossing { counter: counter.clone(), soft, spent });
             }
@@ -192,16 +198,16 @@ impl Permit {
     ) -> Result<(), Refusal> {
         let wanted: SmallVec<[&Arc<Gate>; 8]> = gates.into_iter().collect();
         let among = |gate: &Arc<Gate>, all: &[&Arc<Gate>]| all.iter().any(|other| Arc::ptr_eq(other, gate));
-        for held in &mut self.money {
-            let Some(gate) = self.gates.get(held.gate).filter(|gate| among(gate, &wanted)) else { continue };
+        let Held { gates, money, .. } = &mut *self.0;
+        for held in money {
+            let Some(gate) = gates.get(held.gate).filter(|gate| among(gate, &wanted)) else { continue };
             let Some(purse) = gate.purses().get(held.purse) else { continue };
             purse
                 .account()
                 .raise(now, &mut held.hold, purse.terms(), purse.refuses(), ask.cost)
                 .map_err(|why| Refusal::money(gate, purse, why))?;
         }
-        let new =
-            wanted.iter().copied().filter(|gate| !self.gates.iter().any(|held| Arc::ptr_eq(held, gate)));
+        let new = wanted.iter().copied().filter(|gate| !gates.iter().any(|held| Arc::ptr_eq(held, gate)));
         let new = admit(now, new, ask)?;
         let old = mem::replace(self, new);
         self.take_over(old, |gate| among(gate, &wanted));
@@ -210,30 +216,32 @@ impl Permit {
 
     /// Takes what another permit holds at the gates that `stays` is true of; the rest goes with it.
     fn take_over(&mut self, mut other: Self, stays: impl Fn(&Arc<Gate>) -> bool) {
+        let (own, other) = (&mut *self.0, &mut *other.0);
         let mut places: SmallVec<[Option<usize>; 8]> = SmallVec::new();
         for gate in &other.gates {
-            places.push(stays(gate).then_some(self.gates.len()));
-            self.gates.extend(stays(gate).then(|| Arc::clone(gate)));
+            places.push(stays(gate).then_some(own.gates.len()));
+            own.gates.extend(stays(gate).then(|| Arc::clone(gate)));
         }
         let place = |at: usize| places.get(at).copied().flatten();
         for held in mem::take(&mut other.rates) {
             match place(held.gate) {
-                Some(gate) => self.rates.push(HeldRate { gate, ..held }),
+                Some(gate) => own.rates.push(HeldRate { gate, ..held }),
                 None => other.rates.push(held),
             }
         }
         for held in mem::take(&mut other.money) {
             match place(held.gate) {
-                Some(gate) => self.money.push(HeldMoney { gate, ..held }),
+                Some(gate) => own.money.push(HeldMoney { gate, ..held }),
                 None => other.money.push(held),
             }
         }
     }
 
     fn undo(mut self) {
-        for held in mem::take(&mut self.rates) {
-            if let Some(window) = window(&self.gates, &held) {
-                window.undo(held.hold);
+        let Held { gates, rates, .. } = &mut *self.0;
+        for held in rates.drain(..) {
+            if let Some(gate) = gates.get(held.gate) {
+                gate.undo(held.hold);
             }
         }
     }
@@ -241,22 +249,18 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        for held in mem::take(&mut self.rates) {
-            if let Some(window) = window(&self.gates, &held) {
-                window.release(held.hold);
+        let Held { gates, rates, money } = &mut *self.0;
+        for held in rates.drain(..) {
+            if let Some(gate) = gates.get(held.gate) {
+                gate.settle(held.hold, 0);
             }
         }
-        for held in mem::take(&mut self.money) {
-            if let Some(purse) = purse(&self.gates, &held) {
-                purse.account().release(held.hold);
+        for held in money.drain(..) {
+            if let Some(purse) = purse(gates, &held) {
+                purse.release(held.hold);
             }
         }
     }
-}
-
-fn window<'a>(gates: &'a [Arc<Gate>], held: &HeldRate) -> Option<&'a Window> {
-    let (window, _) = gates.get(held.gate)?.rates()?;
-    Some(window)
 }
 
 fn purse<'a>(gates: &'a [Arc<Gate>], held: &HeldMoney) -> Option<&'a Purse> {

@@ -39,8 +39,8 @@ pub struct SoftCrossing {
 #[derive(Debug, Default)]
 #[must_use = "the charges are to be written"]
 pub struct Settled {
-    /// The counters it is charged to.
-    pub charges: SmallVec<[Charge; 6]>,
+    /// The counters it is charged to, and room for one more.
+    pub charges: Vec<Charge>,
     /// The soft budgets it reached.
     pub crossed: SmallVec<[SoftCrossing; 1]>,
 }

@@ -16,8 +16,8 @@ pub fn bill(usage: &Usage, units: &Units, prices: &Prices) -> Money {
     if let Some(price) = by.query.filter(|_| units.queries > 0) {
         return price.times(units.queries);
     }
-    let counted = usage.total() > 0 && prices.has_tokens();
-    if let Some(price) = units.image_price.or(by.image).filter(|_| units.images > 0 && !counted) {
+    let counted = || usage.total() > 0 && prices.has_tokens();
+    if let Some(price) = units.image_price.or(by.image).filter(|_| units.images > 0 && !counted()) {
         return price.times(units.images);
     }
     // Tokens of speech are rarely told: its length stands in for those that were produced.
@@ -34,7 +34,7 @@ pub fn cost(usage: &Usage, prices: &Prices) -> Money {
 }
 
 fn tokens(usage: &Usage, units: &Units, prices: &Prices) -> Money {
-    let prices = &prices.at(usage.prompt);
+    let prices = prices.at(usage.prompt);
     let prompt = [
         (usage.cached, prices.cache_read),
         (usage.cache_write, prices.cache_write),
@@ -56,7 +56,7 @@ fn tokens(usage: &Usage, units: &Units, prices: &Prices) -> Money {
 fn share(whole: u64, plain: TokenPrice, parts: &[(u64, Option<TokenPrice>)]) -> Money {
     let mut rest = whole;
     let mut sum = Money::ZERO;
-    for (tokens, price) in parts {
+    for (tokens, price) in parts.iter().filter(|(tokens, _)| *tokens > 0) {
         let tokens = (*tokens).min(rest);
         rest -= tokens;
         sum = sum.saturating_add(price.unwrap_or(plain).times(tokens));

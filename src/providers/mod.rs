@@ -20,4 +20,4 @@ pub use base::Base;
 pub use catalog::Catalog;
 pub use local::LocalServer;
 pub use passage::{Passage, Vendor};
-pub use target::{ModelInfo, Params, Target, Weights};
+pub use target::{ModelInfo, Params, Target, Weights, secrets};

@@ -65,9 +65,14 @@ impl Target {
 
     /// What only this upstream may see: its key, and configured header values that may be one.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let headers = self.params.extra_headers.iter().map(|(_, value)| value);
-        self.api_key.iter().chain(headers).filter(|secret| secret.expose().len() >= SHORTEST_SECRET)
+        secrets(self.api_key.as_ref(), &self.params)
     }
+}
+
+/// A key and configured header values that may be one, as far as they are long enough to be found in other words.
+pub fn secrets<'a>(api_key: Option<&'a Secret>, params: &'a Params) -> impl Iterator<Item = &'a Secret> {
+    let headers = params.extra_headers.iter().map(|(_, value)| value);
+    api_key.into_iter().chain(headers).filter(|secret| secret.expose().len() >= SHORTEST_SECRET)
 }
 
 /// Shorter words are also found where they give nothing away.
@@ -84,8 +89,16 @@ pub struct Weights {
     pub tpm: Option<u64>,
 }
 
+impl Weights {
+    /// Whether one of them can be a limit.
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        self.rpm.is_some() || self.tpm.is_some()
+    }
+}
+
 /// How a deployment is asked.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Params {
     /// Overrides the router's `timeout`.
     pub timeout: Option<Duration>,

@@ -1,9 +1,8 @@
 //! What an answer used that is not counted in tokens, or not in the way of chats.
 
-use super::phases::response_body::estimated;
 use super::stage::{Admitted, Attempt};
 use crate::dialects::openai::{MediaFacts, media};
-use crate::domain::usage::estimate_tokens;
+use crate::domain::usage::{estimate_tokens, estimated};
 use crate::domain::{EndpointKind, Units, Usage, UsageSource};
 
 /// What an answer used, and who says so.

@@ -1,5 +1,5 @@
 //! Calls that are answered by a text of the configuration or of their client, `mock_response`: they pass all that other
-//! calls pass, and nobody is asked.
+//! calls pass, and nobody is asked. They say nothing of how their deployments do.
 
 use super::Gateway;
 use super::phases::{response_body, upstream_response};
@@ -27,7 +27,7 @@ pub(super) fn of(
     admitted: &Admitted,
     deployment: &Deployment,
 ) -> std::result::Result<Option<Arc<str>>, ApiError> {
-    let own = deployment.target.params.mock_response.as_ref();
+    let own = deployment.traits.params.mock_response.as_ref();
     let Some(text) = admitted.request.mock().or(own).filter(|_| is_answered(admitted.caller.kind)) else {
         return Ok(None);
     };
@@ -86,7 +86,7 @@ pub(super) async fn play(gateway: &Gateway, session: &mut Session, ctx: &mut Ctx
 fn written(attempt: &Attempt) -> (&'static str, Bytes) {
     let admitted = &attempt.admitted;
     let text = attempt.mock.as_deref().unwrap_or_default();
-    let (inbound, given) = (admitted.caller.inbound(), response_body::given(admitted));
+    let (inbound, given) = (admitted.caller.inbound(), admitted.given());
     let stream = admitted.request.stream();
     let kind = if stream { "text/event-stream" } else { "application/json" };
     let body = match admitted.caller.kind {

@@ -8,23 +8,25 @@ mod admission;
 mod body;
 mod deposit;
 mod detour;
+mod entry;
 mod exchange;
 mod head;
 mod media;
 mod mock;
+mod outlook;
 mod passing;
 mod phases;
 mod quota;
 mod race;
 mod realtime;
 mod respond;
+mod route_report;
 mod searching;
 mod settle;
-mod shape;
+mod splice;
 mod stage;
 mod subrequest;
 mod tooling;
-mod trace;
 mod upload;
 
 use crate::ledger::Ledger;
@@ -34,7 +36,6 @@ use crate::telemetry::Telemetry;
 use crate::upstream::wire::Wire;
 use async_trait::async_trait;
 use bytes::Bytes;
-
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
@@ -44,6 +45,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+pub use splice::Spliced;
 pub use stage::Ctx;
 
 /// Idle upstream connections that a data-plane thread keeps of each kind.

@@ -2,7 +2,7 @@
 
 use super::admission::{self, Denied, Visitor};
 use super::body::{self, Body, Clock};
-use super::phases::request::{self, caller, refuse};
+use super::entry::{self, caller, refuse};
 use super::stage::{Admitted, Caller, Ctx, Refused, Served, Stage};
 use super::{Gateway, respond, settle};
 use crate::domain::{
@@ -33,7 +33,7 @@ pub(super) async fn start(
 ) -> Result<bool> {
     let snapshot = gateway.runtime.load();
     let caller = caller(gateway, session, ctx, found.route, EndpointKind::Search);
-    let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
+    let visited = entry::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
     let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let bytes = match body::read(session, Clock::of(caller.arrived, &snapshot), LARGEST).await {
@@ -42,7 +42,7 @@ pub(super) async fn start(
             let error = ApiError::new(ErrorKind::TooLarge, "Request body is too large for a search.");
             return refuse(session, ctx, Refused::new(caller, error, key_hash)).await;
         }
-        Err(error) => return request::unread(session, ctx, (caller, key_hash), error).await,
+        Err(error) => return entry::unread(session, ctx, (caller, key_hash), error).await,
     };
     match answer(gateway, &snapshot, &visitor, &caller, (found.model.as_deref(), bytes)).await {
         Ok((record, body)) => {

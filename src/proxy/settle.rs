@@ -3,13 +3,12 @@
 use super::Gateway;
 use super::media;
 use super::passing;
-use super::phases::response_body::{estimated, given};
 use super::race;
 use super::stage::{
     Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay, Stage, Superseded,
 };
 use crate::dialects::{gemini, openai};
-use crate::domain::usage::estimate_tokens;
+use crate::domain::usage::{estimate_tokens, estimated};
 use crate::domain::{
     Charge, Content, EndpointKind, Money, Outcome, RecordId, Timings, Units, UpstreamClass, Usage,
     UsageRecord, UsageSource, unix_ms,
@@ -26,7 +25,7 @@ const CLIENT_LEFT: u16 = 499;
 
 /// What a call cost at this deployment's prices; zero if it has none.
 pub(super) fn cost(deployment: &Deployment, usage: &Usage, units: &Units) -> Money {
-    deployment.target.info.prices.as_ref().map_or(Money::ZERO, |prices| metering::bill(usage, units, prices))
+    deployment.traits.prices.as_ref().map_or(Money::ZERO, |prices| metering::bill(usage, units, prices))
 }
 
 /// The record of a call that ended in this stage, settled and written down; `None` if there is nothing to account
@@ -123,7 +122,7 @@ pub(super) fn book_relay(gateway: &Gateway, relay: &mut Relay, delivered: bool) 
     };
     let (usage, source, units) = relay_usage(relay);
     let admitted = &relay.attempt.admitted;
-    let said = relay.kept.take().map(|kept| kept.text(admitted.caller.inbound(), || given(admitted)));
+    let said = relay.kept.take().map(|kept| kept.text(admitted.caller.inbound(), || admitted.given()));
     let ending = Ending {
         timings: relay.timings(Instant::now()),
         usage: (usage, source),
@@ -175,7 +174,7 @@ pub(super) fn book_session(
 fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     let (usage, usage_source) = ending.usage;
     let is_batch = attempt.admitted.caller.kind == EndpointKind::Batches;
-    let cost = match &attempt.deployment.target.info.prices {
+    let cost = match &attempt.deployment.traits.prices {
         Some(prices) if is_batch => metering::cost(&usage, &prices.in_batch()),
         _ => cost(&attempt.deployment, &usage, &ending.units),
     };
@@ -198,10 +197,10 @@ fn book(gateway: &Gateway, attempt: &mut Attempt, ending: Ending) {
     if let Some(ticket) = attempt.quota.take() {
         ticket.settle(usage.total());
     }
-    if !is_batch {
+    if !is_batch && attempt.mock.is_none() {
         note(admitted, &attempt.deployment, &usage, &ending);
     }
-    let provider = &attempt.deployment.labels.provider;
+    let provider = &attempt.deployment.traits.words.provider;
     attribution.charges.extend(admitted.snapshot.house.charge(
         provider,
         cost,
@@ -265,7 +264,7 @@ fn superseded(gateway: &Gateway, lost: Superseded) -> UsageRecord {
         ticket.settle(usage.total());
     }
     let now = unix_ms(admitted.caller.arrived_at);
-    attribution.charges.extend(admitted.snapshot.house.charge(&deployment.labels.provider, cost, now));
+    attribution.charges.extend(admitted.snapshot.house.charge(&deployment.traits.words.provider, cost, now));
     let since = |at: Instant| at.saturating_duration_since(admitted.caller.arrived);
     let end = since(Instant::now());
     let timings = Timings { upstream_start: Some(since(started)), end, ..Timings::default() };
@@ -299,7 +298,7 @@ pub(super) fn close(gateway: &Gateway, permit: Permit, tokens: u64, cost: Money)
             crossed.soft
         );
     });
-    settled.charges.into_vec()
+    settled.charges
 }
 
 /// What was said, if it is to be kept.
@@ -403,13 +402,13 @@ impl UsageRecord {
     /// The record of a call that this deployment had the last word on.
     fn of(self, deployment: Option<&Deployment>) -> Self {
         let Some(deployment) = deployment else { return self };
-        let labels = deployment.own_labels();
+        let words = deployment.traits.own_words();
         Self {
-            target: Some(labels.id.clone()),
-            upstream_model: Some(Arc::clone(&labels.upstream_model)),
-            provider: Some(Arc::clone(&labels.provider)),
-            price_version: labels.price_version,
-            priced: deployment.target.info.prices.is_some(),
+            target: Some(deployment.own_id()),
+            upstream_model: Some(Arc::clone(&words.upstream_model)),
+            provider: Some(Arc::clone(&words.provider)),
+            price_version: words.price_version,
+            priced: words.price_version.is_some(),
             ..self
         }
     }

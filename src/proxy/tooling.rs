@@ -4,8 +4,8 @@
 //! leave, books and record of its own, and so is each search. The client gets the last answer; where a model also
 //! calls tools that are the client's to run, that is the answer.
 
+use super::entry;
 use super::exchange;
-use super::phases::request;
 use super::searching;
 use super::stage::{Admitted, Books, Ctx, Hold, Progress, Stage};
 use super::{Gateway, admission, settle};
@@ -65,7 +65,7 @@ pub(super) async fn run(
             body["tool_choice"] = "none".into();
         }
         if let Err(error) = renew(gateway, &mut admitted, &body).await {
-            return request::refuse(session, ctx, admitted.refuse(error, None)).await;
+            return entry::refuse(session, ctx, admitted.refuse(error, None)).await;
         }
         ctx.stage = Stage::Admitted(admitted);
         exchange::run(gateway, wire, session, ctx).await?;
@@ -211,8 +211,8 @@ fn booked(gateway: &Gateway, mut hold: Box<Hold>) -> (Box<Admitted>, Money) {
     let attribution = hold.attempt.admitted.attribution.clone();
     settle::book_held(gateway, &mut hold);
     let mut admitted = hold.attempt.close(None, 200);
-    let trace = admitted.progress.trace.take();
-    admitted.progress = Progress { trace, ..Progress::default() };
+    let report = admitted.progress.report.take();
+    admitted.progress = Progress { report, ..Progress::default() };
     admitted.attribution = attribution;
     let cost = match std::mem::replace(&mut admitted.books, Books::Closed) {
         Books::Written(mut record) => {

@@ -4,7 +4,9 @@
 //! control runtime, however many requests ask for it; a name that turned out not to exist is remembered for
 //! a moment. What is known stays usable while the database is away.
 
+use super::circle::People;
 use super::known::{Counters, Gates, Known};
+use super::near::Changes;
 use super::shelf::Shelf;
 use crate::auth::{Candidate, Principal, Role};
 use crate::domain::{
@@ -43,6 +45,8 @@ pub struct Directory {
     pub(super) organizations: Shelf<Arc<str>, Known<OrganizationFacts>>,
     /// Whether any replaced key was ever used.
     replaced: AtomicBool,
+    /// Tells threads when what they keep is no longer true.
+    pub(super) changes: Changes,
     /// What end users have who have no row.
     customer_terms: ArcSwap<CustomerTerms>,
 }
@@ -100,6 +104,7 @@ impl Directory {
             customers: Shelf::new(MOST_OTHERS),
             organizations: Shelf::new(MOST_OTHERS),
             replaced: AtomicBool::new(false),
+            changes: Changes::new(),
             customer_terms: ArcSwap::default(),
         }
     }
@@ -244,13 +249,9 @@ impl Directory {
     /// Forgets what is known of a changed row, so that the next request sees it as it is now.
     pub fn changed(&self, kind: &str, id: &str) {
         if kind == KEYS.kind {
-            let Some(digest) = KeyDigest::from_hex(id) else { return };
-            self.keys.forget(&digest);
-            // A replaced key is known under its own digest and has the facts of its successor.
-            if self.replaced.load(Ordering::Relaxed) {
-                self.keys.forget_where(|key| key.digest == digest);
-            }
-        } else if kind == USERS.kind {
+            return KeyDigest::from_hex(id).iter().for_each(|digest| self.key_changed(digest));
+        }
+        if kind == USERS.kind {
             self.users.forget(&Arc::from(id));
         } else if kind == TEAMS.kind {
             self.teams.forget(&Arc::from(id));
@@ -265,6 +266,16 @@ impl Directory {
         } else if kind == BUDGETS.kind {
             self.forget_all();
         }
+        self.changes.of_others();
+    }
+
+    fn key_changed(&self, digest: &KeyDigest) {
+        self.keys.forget(digest);
+        // A replaced key is known under its own digest and has the facts of its successor.
+        if self.replaced.load(Ordering::Relaxed) {
+            self.keys.forget_where(|key| key.digest == *digest);
+        }
+        self.changes.of_key(digest);
     }
 
     /// Forgets everything but the counters.
@@ -275,6 +286,16 @@ impl Directory {
         self.members.forget_all();
         self.customers.forget_all();
         self.organizations.forget_all();
+        self.changes.of_others();
+    }
+
+    /// Tells the shelves that these are in use, which threads have of their own.
+    pub(super) fn is_in_use(&self, digest: &KeyDigest, people: &People) {
+        let _ = self.keys.known(digest);
+        let _ = people.user.as_ref().map(|user| self.users.known(&user.id));
+        let _ = people.team.as_ref().map(|team| self.teams.known(&team.id));
+        let _ = people.member.as_ref().map(|member| self.members.known(member.gate.id()));
+        let _ = people.organization.as_ref().map(|organization| self.organizations.known(&organization.id));
     }
 }
 

@@ -168,7 +168,7 @@ impl Group {
     #[must_use]
     pub fn with_queue(mut self, queue: Option<GroupQueue>) -> Self {
         // Scarce quota is not for calls that are made twice.
-        self.hedge = self.hedge.filter(|_| queue.is_none());
+        self.hedge = self.hedge.filter(|_| !queue.as_ref().is_some_and(GroupQueue::counts));
         self.queue = queue;
         self
     }

@@ -1,10 +1,10 @@
 //! The one place where the present snapshot is held.
 
-use super::Snapshot;
+use super::{Snapshot, Standing};
 use arc_swap::ArcSwap;
 use std::cell::RefCell;
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Shared by all data-plane threads; loading costs no lock.
 pub struct RuntimeHandle(ArcSwap<Snapshot>);
@@ -13,11 +13,21 @@ pub struct RuntimeHandle(ArcSwap<Snapshot>);
 #[derive(Clone)]
 pub struct Present(Arc<Held>);
 
-struct Held(Arc<Snapshot>);
+struct Held {
+    snapshot: Arc<Snapshot>,
+    bare: OnceLock<Standing>,
+}
 
 impl Present {
     fn of(snapshot: Arc<Snapshot>) -> Self {
-        Self(Arc::new(Held(snapshot)))
+        Self(Arc::new(Held { snapshot, bare: OnceLock::new() }))
+    }
+
+    /// Somebody without a row: the master key, or anybody when there is none.
+    #[must_use]
+    pub fn bare(&self) -> Standing {
+        let make = || Standing::bare(self.verifier.bare_hash(), &self.house.bare);
+        self.0.bare.get_or_init(make).clone()
     }
 }
 
@@ -25,7 +35,7 @@ impl Deref for Present {
     type Target = Snapshot;
 
     fn deref(&self) -> &Snapshot {
-        &self.0.0
+        &self.0.snapshot
     }
 }
 
@@ -52,7 +62,7 @@ impl RuntimeHandle {
     pub fn load_here(&self) -> Present {
         let present = self.0.load();
         HERE.with_borrow_mut(|here| match here {
-            Some(here) if Arc::ptr_eq(&here.0.0, &present) => here.clone(),
+            Some(here) if Arc::ptr_eq(&here.0.snapshot, &present) => here.clone(),
             _ => here.insert(Present::of(Arc::clone(&present))).clone(),
         })
     }

@@ -28,11 +28,6 @@ impl<F> Known<F> {
     pub fn team_gate(&self) -> &Arc<Gate> {
         self.in_team.as_ref().unwrap_or(&self.gate)
     }
-
-    /// The gate for one model, if that has limits of its own.
-    pub fn model_gate(&self, names: &[&str]) -> Option<&Arc<Gate>> {
-        self.by_model.iter().find(|(model, _)| names.contains(&&**model)).map(|(_, gate)| gate)
-    }
 }
 
 impl<F> Deref for Known<F> {

@@ -6,6 +6,7 @@
 
 mod balances;
 mod choice;
+mod circle;
 mod directory;
 mod group;
 mod handle;
@@ -13,6 +14,7 @@ mod house;
 mod known;
 mod marks;
 mod names;
+mod near;
 mod queue;
 mod reloader;
 mod shelf;

@@ -152,6 +152,12 @@ impl GroupQueue {
         Self { queue: Arc::clone(&self.queue), candidates: deployments.into(), ..*self }
     }
 
+    /// Whether something is counted: a deployment has a limit. Where none has, calls only wait for those that are out.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.candidates.iter().any(|deployment| deployment.quota.is_configured())
+    }
+
     /// About how many tokens a call takes of a quota.
     #[must_use]
     pub fn tokens(group: &Group, prompt: u64, max_tokens: Option<u64>) -> u64 {

@@ -1,12 +1,13 @@
 //! Whose call it is, with everybody whose limits it touches: the key, its owner, team and organization.
 
 use super::House;
+use super::circle::{Circle, People};
 use super::directory::Directory;
 use super::known::Known;
-use crate::auth::{self, Asked, Candidate, Principal};
+use super::near::{self, Kept};
+use crate::auth::{self, Asked, Candidate};
 use crate::domain::{
-    ApiError, Attribution, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, MemberFacts, Money,
-    OrganizationFacts, QueueTerms, TeamFacts, UserFacts,
+    ApiError, Attribution, CustomerFacts, ErrorKind, KeyDigest, KeyFacts, Money, QueueTerms, TeamFacts,
 };
 use crate::limits::Gate;
 use smallvec::SmallVec;
@@ -18,16 +19,9 @@ use std::sync::Arc;
 pub struct Standing {
     /// sha256 of the key in hex.
     pub key_hash: Arc<str>,
-    /// The virtual key; `None` for the master key, and for anybody when there is none.
-    pub key: Option<Arc<Known<KeyFacts>>>,
-    user: Option<Arc<Known<UserFacts>>>,
-    team: Option<Arc<Known<TeamFacts>>>,
-    member: Option<Arc<Known<MemberFacts>>>,
-    organization: Option<Arc<Known<OrganizationFacts>>>,
+    circle: Arc<Circle>,
     /// The end user that the call names, if its limits are known.
     customer: Option<Arc<Known<CustomerFacts>>>,
-    /// What the call passes whoever makes it.
-    bare: Option<Arc<Gate>>,
 }
 
 /// The gates of one call.
@@ -39,7 +33,22 @@ impl Directory {
     /// # Errors
     /// Nobody knows the key, or the database cannot be asked.
     pub async fn standing(&self, candidate: &Candidate) -> Result<Standing, ApiError> {
-        self.standing_of(&candidate.digest).await?.ok_or_else(|| candidate.unknown())
+        let digest = &candidate.digest;
+        let stamp = self.changes.stamp(digest);
+        if let Some(Kept { circle, tell }) = near::find(digest, stamp) {
+            if tell {
+                self.is_in_use(digest, &circle.people);
+            }
+            return Ok(Standing::within(circle));
+        }
+        // On the heap, so that other calls need not carry it.
+        let found = Box::pin(self.people(digest)).await?;
+        let (hash, people) = found.ok_or_else(|| candidate.unknown())?;
+        // A replaced key's facts change with its successor's.
+        let is_own = people.key.as_ref().is_some_and(|key| key.digest == *digest);
+        let circle = Circle::of(hash, people);
+        let circle = if is_own { near::keep(digest, stamp, circle) } else { Arc::new(circle) };
+        Ok(Standing::within(circle))
     }
 
     /// Everybody who stands behind the key of this digest; `None` if there is no such key.
@@ -47,36 +56,51 @@ impl Directory {
     /// # Errors
     /// The database cannot be asked.
     pub async fn standing_of(&self, digest: &KeyDigest) -> Result<Option<Standing>, ApiError> {
+        let found = self.people(digest).await?;
+        Ok(found.map(|(hash, people)| Standing::within(Arc::new(Circle::of(hash, people)))))
+    }
+
+    async fn people(&self, digest: &KeyDigest) -> Result<Option<(Arc<str>, People)>, ApiError> {
         let Some(key) = self.key(digest).await? else { return Ok(None) };
-        let mut standing = Standing::empty(Arc::clone(key.gate.id()));
+        let mut people = People::default();
         if let Some(user) = &key.user_id {
-            standing.user = self.user(user).await?;
+            people.user = self.user(user).await?;
         }
         if let Some(team) = &key.team_id {
-            standing.team = self.team(team).await?;
-            if let (Some(user), Some(_)) = (&key.user_id, &standing.team) {
-                standing.member = self.member(user, team).await?;
+            people.team = self.team(team).await?;
+            if let (Some(user), Some(_)) = (&key.user_id, &people.team) {
+                people.member = self.member(user, team).await?;
             }
         }
-        let through_team = || standing.team.as_ref().and_then(|team| team.organization_id.clone());
+        let through_team = || people.team.as_ref().and_then(|team| team.organization_id.clone());
         if let Some(organization) = key.organization_id.clone().or_else(through_team) {
-            standing.organization = self.organization(&organization).await?;
+            people.organization = self.organization(&organization).await?;
         }
-        standing.key = Some(key);
-        Ok(Some(standing))
+        let hash = Arc::clone(key.gate.id());
+        people.key = Some(key);
+        Ok(Some((hash, people)))
     }
 }
 
 impl Standing {
-    fn empty(key_hash: Arc<str>) -> Self {
-        let (user, team, member, organization, customer) = (None, None, None, None, None);
-        Self { key_hash, key: None, user, team, member, organization, customer, bare: None }
+    pub(super) fn within(circle: Arc<Circle>) -> Self {
+        Self { key_hash: Arc::clone(&circle.key_hash), circle, customer: None }
     }
 
-    /// Somebody without a row: the master key, or anybody when there is none.
+    /// Somebody without a row: the master key, or anybody when there is none, with what their calls pass.
     #[must_use]
-    pub fn of(principal: Principal, gate: Option<Arc<Gate>>) -> Self {
-        Self { bare: gate, ..Self::empty(principal.key_hash) }
+    pub fn bare(key_hash: &Arc<str>, gate: &Arc<Gate>) -> Self {
+        Self::within(Arc::new(near::apart(&Circle::bare(Arc::clone(key_hash), gate))))
+    }
+
+    /// The virtual key; `None` for the master key, and for anybody when there is none.
+    #[must_use]
+    pub fn key(&self) -> Option<&Known<KeyFacts>> {
+        self.circle.people.key.as_deref()
+    }
+
+    fn team(&self) -> Option<&Known<TeamFacts>> {
+        self.circle.people.team.as_deref()
     }
 
     /// Names the end user of a call, whose limits then count too.
@@ -116,7 +140,7 @@ impl Standing {
     /// # Errors
     /// It is blocked, its team is, its time is over, or it is for other places.
     pub fn usable(&self, now_ms: i64, path: &str, ip: Option<IpAddr>) -> Result<(), ApiError> {
-        let Some(key) = &self.key else { return Ok(()) };
+        let Some(key) = self.key() else { return Ok(()) };
         auth::usable(key, now_ms, ip)?;
         if !auth::route_allowed(key, path) {
             let routes: Vec<&str> = key.allowed_routes.iter().map(|route| &**route).collect();
@@ -125,7 +149,7 @@ impl Standing {
             );
             return Err(ApiError::new(ErrorKind::RouteDenied, words));
         }
-        if let Some(team) = self.team.as_ref().filter(|team| team.blocked) {
+        if let Some(team) = self.team().filter(|team| team.blocked) {
             let words =
                 format!("Team={} is blocked. Update via `/team/unblock` if you're an admin.", team.id);
             return Err(ApiError::new(ErrorKind::BlockedKey, words));
@@ -139,8 +163,8 @@ impl Standing {
         let of = |aliases: &'a [(Arc<str>, Arc<str>)]| {
             aliases.iter().find(|(alias, _)| **alias == *name).map(|(_, meant)| &**meant)
         };
-        let own = self.key.as_ref().and_then(|key| of(&key.aliases));
-        own.or_else(|| self.team.as_ref().and_then(|team| of(&team.aliases))).unwrap_or(name)
+        let own = self.key().and_then(|key| of(&key.aliases));
+        own.or_else(|| self.team().and_then(|team| of(&team.aliases))).unwrap_or(name)
     }
 
     /// Whether all lists of models let this one through.
@@ -160,15 +184,16 @@ impl Standing {
             );
             Err(ApiError::new(kind, words).with_param("model"))
         };
-        if let Some(key) = &self.key {
+        let People { key, team, user, organization, .. } = &self.circle.people;
+        if let Some(key) = key {
             check(ErrorKind::KeyModelDenied, "key", "key", &key.models)?;
         }
-        if let Some(team) = &self.team {
+        if let Some(team) = team {
             check(ErrorKind::TeamModelDenied, "team", "team", &team.models)?;
-        } else if let Some(user) = &self.user {
+        } else if let Some(user) = user {
             check(ErrorKind::UserModelDenied, "user", "user", &user.models)?;
         }
-        match &self.organization {
+        match organization {
             Some(organization) => {
                 check(ErrorKind::OrganizationModelDenied, "org", "org", &organization.models)
             }
@@ -179,8 +204,8 @@ impl Standing {
     /// How its calls wait for scarce quota: as the key says, or else its team.
     #[must_use]
     pub fn queue(&self) -> QueueTerms {
-        let own = self.key.as_ref().map(|key| key.queue).unwrap_or_default();
-        let team = self.team.as_ref().map(|team| team.queue).unwrap_or_default();
+        let own = self.key().map(|key| key.queue).unwrap_or_default();
+        let team = self.team().map(|team| team.queue).unwrap_or_default();
         QueueTerms {
             weight: own.weight.or(team.weight),
             max_wait: own.max_wait.or(team.max_wait),
@@ -191,22 +216,8 @@ impl Standing {
     /// What a call of a model passes. An owner's own budget is not asked when a team pays.
     #[must_use]
     pub fn gates(&self, names: &[&str]) -> GateList<'_> {
-        let mut gates = GateList::new();
-        if let Some(key) = &self.key {
-            gates.push(&key.gate);
-            gates.extend(key.model_gate(names));
-        }
-        if let Some(team) = &self.team {
-            gates.push(&team.gate);
-            gates.extend(team.model_gate(names));
-        }
-        gates.extend(self.member.as_ref().map(|member| &member.gate));
-        gates.extend(self.organization.as_ref().map(|organization| &organization.gate));
-        gates.extend(
-            self.user.as_ref().map(|user| if self.team.is_some() { user.team_gate() } else { &user.gate }),
-        );
+        let mut gates: GateList<'_> = self.circle.gates(names).collect();
         gates.extend(self.customer.as_ref().map(|customer| &customer.gate));
-        gates.extend(&self.bare);
         gates
     }
 
@@ -214,16 +225,15 @@ impl Standing {
     /// its team says so.
     #[must_use]
     pub fn takes_client_tags(&self) -> bool {
-        let Some(key) = &self.key else { return true };
-        key.client_tags || self.team.as_ref().is_some_and(|team| team.client_tags)
+        let Some(key) = self.key() else { return true };
+        key.client_tags || self.team().is_some_and(|team| team.client_tags)
     }
 
     /// What the key has spent in its period, at `now` (unix milliseconds).
     #[must_use]
     pub fn spent(&self, now: i64) -> Money {
-        let gate = self.key.as_ref().map(|key| &key.gate).or(self.bare.as_ref());
-        let purse = gate.and_then(|gate| gate.purses().first());
-        purse.map_or(Money::ZERO, |purse| purse.account().balance(now, purse.period_end(now)).spent())
+        let purse = self.circle.first().and_then(|gate| gate.purses().first());
+        purse.map_or(Money::ZERO, |purse| purse.spent(now))
     }
 
     /// Whether anybody's money is limited, so that a price must be known.
@@ -235,23 +245,6 @@ impl Standing {
     /// Who is to be named in the record of a call.
     #[must_use]
     pub fn attribution(&self) -> Attribution {
-        let key = self.key.as_ref();
-        let team = self.team.as_ref();
-        let mut tags: Vec<Arc<str>> = key.map(|key| key.tags.clone()).unwrap_or_default();
-        tags.extend(team.iter().flat_map(|team| team.tags.iter().cloned()));
-        Attribution {
-            key_alias: key.and_then(|key| key.alias.clone()),
-            user_id: key.and_then(|key| key.user_id.clone()),
-            user_email: self.user.as_ref().and_then(|user| user.email.clone()),
-            team_id: key.and_then(|key| key.team_id.clone()),
-            team_alias: team.and_then(|team| team.alias.clone()),
-            organization_id: self.organization.as_ref().map(|organization| Arc::clone(&organization.id)),
-            organization_alias: self
-                .organization
-                .as_ref()
-                .and_then(|organization| organization.alias.clone()),
-            tags,
-            ..Attribution::default()
-        }
+        self.circle.named()
     }
 }

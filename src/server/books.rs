@@ -38,7 +38,7 @@ impl Bookkeeper for Clerk {
         let snapshot = self.runtime.load();
         snapshot.deployment(target).map(|deployment| Deployed {
             group: Arc::from(deployment.target.group.as_str()),
-            api_base: Arc::clone(&deployment.labels.base),
+            api_base: Arc::clone(&deployment.traits.words.base),
         })
     }
 }

@@ -27,7 +27,7 @@ fn labels(deployment: &Deployment) -> TargetLabels {
         model_id: target.id.clone(),
         litellm_model_name: Arc::from(target.model.as_str()),
         api_base: Arc::from(target.api_base.as_str()),
-        api_provider: Arc::clone(&deployment.labels.provider),
+        api_provider: Arc::clone(&deployment.traits.words.provider),
         group: Arc::from(target.group.as_str()),
         endpoint: Arc::from(endpoint(deployment.endpoint.origin())),
         tpm_limit: target.weights.tpm,

@@ -20,7 +20,7 @@ pub use metrics::{
 };
 pub use sinks::{Choice, Finished, Format, Outlet, Parcel, Sinks, Wanted};
 pub use threads::step_back;
-pub use trace::{Sampler, Trace, Tracer};
+pub use trace::{Sampler, TraceContext, Tracer};
 
 use crate::domain::UsageRecord;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl Telemetry {
     }
 
     /// Counts a finished call, logs it and hands it to the sinks that want it. Never waits.
-    pub fn finished(&self, record: &mut UsageRecord, trace: Option<Arc<Trace>>) {
+    pub fn finished(&self, record: &mut UsageRecord, trace: Option<Arc<TraceContext>>) {
         self.metrics.record(record);
         self.access_log.push(record);
         self.sinks.push(record, trace);

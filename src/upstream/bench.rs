@@ -3,11 +3,15 @@
 //! In, until failures [`Cooldown::set`] it: out, until its time is over; then one call at a time finds out how things
 //! are ([`Cooldown::try_probe`]), until one is answered ([`Cooldown::recover`]) and it is in again.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// What callers are told to wait while somebody finds out.
 const FINDING_OUT: Duration = Duration::from_secs(1);
+
+/// How many are not in, of all there are, or a moment more: while none is out, which is most of the time, nobody needs to
+/// look at the cooldowns of a deployment, which lie apart.
+static OUT: AtomicUsize = AtomicUsize::new(0);
 
 /// Whether something is in rotation; it begins as in. Times are milliseconds of any steady clock.
 #[derive(Debug, Default)]
@@ -20,7 +24,15 @@ pub struct Cooldown {
 impl Cooldown {
     pub(super) fn set(&self, now_ms: u64, length: Duration) {
         let length = u64::try_from(length.as_millis()).unwrap_or(u64::MAX).max(1);
-        self.until_ms.fetch_max(now_ms.saturating_add(length), Ordering::Relaxed);
+        OUT.fetch_add(1, Ordering::AcqRel);
+        if self.until_ms.fetch_max(now_ms.saturating_add(length), Ordering::AcqRel) > 0 {
+            OUT.fetch_sub(1, Ordering::Release);
+        }
+    }
+
+    /// Whether every one of the process is in.
+    pub(super) fn all_are_in() -> bool {
+        OUT.load(Ordering::Acquire) == 0
     }
 
     /// When it may come back, or might have; zero if it is in.
@@ -66,7 +78,17 @@ impl Cooldown {
         let until = self.until_ms.load(Ordering::Relaxed);
         if until > 0 && until <= now_ms {
             // Whoever has set it anew meanwhile knows better.
-            let _ = self.until_ms.compare_exchange(until, 0, Ordering::AcqRel, Ordering::Relaxed);
+            if self.until_ms.compare_exchange(until, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                OUT.fetch_sub(1, Ordering::Release);
+            }
+        }
+    }
+}
+
+impl Drop for Cooldown {
+    fn drop(&mut self) {
+        if !self.is_in() {
+            OUT.fetch_sub(1, Ordering::Release);
         }
     }
 }

@@ -39,20 +39,21 @@ pub struct Fault {
     pub others: bool,
 }
 
-/// The state of one deployment.
+/// The state of one deployment. What every call touches comes first: of many deployments it is in no cache.
 #[derive(Debug)]
+#[repr(C)]
 pub struct TargetState {
-    since: Instant,
-    /// After refusals that say what will be: a refused key; one without this model, or without quota for it.
-    lanes: Lanes,
-    /// After faults of the server, which may be over at any moment.
-    trouble: Cooldown,
-    breaker: Mutex<Breaker>,
-    /// How it has been doing lately, as far as its groups' strategies want to know.
-    pub pace: Pace,
     pub(super) in_flight: AtomicU64,
     pub(super) slots: Option<Arc<Semaphore>>,
+    since: Instant,
+    breaker: Mutex<Breaker>,
+    /// After faults of the server, which may be over at any moment.
+    trouble: Cooldown,
+    /// After refusals that say what will be: a refused key; one without this model, or without quota for it.
+    lanes: Lanes,
     most_parallel: Option<u32>,
+    /// How it has been doing lately, as far as its groups' strategies want to know.
+    pub pace: Pace,
 }
 
 impl TargetState {
@@ -98,13 +99,17 @@ impl TargetState {
     /// The clock of all deployments, in milliseconds.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.ms_at(Instant::now())
+    }
+
+    fn ms_at(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX)
     }
 
     /// How much longer it, or its key, is out of rotation.
     #[must_use]
     pub fn cooled(&self) -> Option<Duration> {
-        if self.cooldowns().iter().all(|cooldown| cooldown.is_in()) {
+        if self.is_in() {
             return None;
         }
         let now = self.now_ms();
@@ -118,6 +123,11 @@ impl TargetState {
         [&self.lanes.key, &self.lanes.model].iter().all(|lane| lane.cooldown.remaining(now).is_none())
     }
 
+    /// Whether nothing speaks against it and nobody needs to find out anything.
+    fn is_in(&self) -> bool {
+        Cooldown::all_are_in() || self.cooldowns().iter().all(|cooldown| cooldown.is_in())
+    }
+
     fn cooldowns(&self) -> [&Cooldown; 3] {
         [&self.trouble, &self.lanes.model.cooldown, &self.lanes.key.cooldown]
     }
@@ -126,7 +136,7 @@ impl TargetState {
     /// call is finding out.
     #[must_use]
     pub fn probe(self: &Arc<Self>) -> Option<Leave> {
-        if self.cooldowns().iter().all(|cooldown| cooldown.is_in()) {
+        if self.is_in() {
             return Some(Leave::default());
         }
         let now = self.now_ms();
@@ -142,17 +152,22 @@ impl TargetState {
         Some(Leave { _probe: Some(probe) })
     }
 
-    /// Counts an answered call.
-    pub fn succeeded(&self) {
-        let now = self.now_ms();
+    /// Counts a call that was answered at this moment.
+    pub fn succeeded(&self, at: Instant) {
+        let now = self.ms_at(at);
         self.breaker.lock().unwrap_or_else(PoisonError::into_inner).succeeded(now);
-        self.cooldowns().into_iter().for_each(|cooldown| cooldown.recover(now));
+        self.recover(now);
     }
 
     /// An answer has begun, or a request was refused for its own faults: whatever kept it out is over.
     pub fn answered(&self) {
-        if self.cooldowns().iter().any(|cooldown| !cooldown.is_in()) {
-            let now = self.now_ms();
+        if !self.is_in() {
+            self.recover(self.now_ms());
+        }
+    }
+
+    fn recover(&self, now: u64) {
+        if !self.is_in() {
             self.cooldowns().into_iter().for_each(|cooldown| cooldown.recover(now));
         }
     }
@@ -309,7 +324,7 @@ mod tests {
         assert!(same_key.cooled().is_some() && same_key.probe().is_none() && target.probe().is_none());
         drop(first);
         let second = same_key.probe().expect("the first did not find out");
-        same_key.succeeded();
+        same_key.succeeded(Instant::now());
         drop(second);
         assert!(target.probe().is_some() && target.probe().is_some());
     }

@@ -2,52 +2,48 @@
 
 use super::head::{Alike, Heads};
 use super::lender::Lender;
-use super::{Endpoint, QuotaLane, Station, TargetState};
+use super::traits::{own_names, value};
+use super::{Endpoint, QuotaLane, Station, TargetState, Traits};
 use crate::dialects::{self, translate::Translated};
-use crate::domain::{EndpointKind, Money, Prices, TargetId};
-use crate::providers::{Target, realtime};
+use crate::domain::{EndpointKind, Money, Secret, TargetId};
+use crate::providers::{self, Target, realtime};
 use bytes::BytesMut;
 use http::header::AUTHORIZATION;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderValue, Method};
 use pingora::http::RequestHeader;
-use std::cell::RefCell;
-use std::collections::HashMap;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 
-type OwnLabels = HashMap<u64, Rc<Labels>, foldhash::fast::FixedState>;
-
-/// So many deployments' names a thread has copies of.
-const MOST_OWN: usize = 4096;
-
-thread_local! {
-    static OWN_LABELS: RefCell<(OwnLabels, Alike)> = RefCell::default();
-}
+/// More deployments than these that have all in common but their keys: threads seldom meet at one of them.
+const MANY: usize = 64;
 
 /// Tells deployments apart that were made one after the other for the same target.
 static NUMBERS: AtomicU64 = AtomicU64::new(0);
 
-/// A deployment that can be called.
+/// A deployment that can be called. What every call reads comes first: of many deployments it is in no cache.
+#[repr(C)]
 pub struct Deployment {
-    number: u64,
-    /// What was configured.
-    pub target: Arc<Target>,
+    /// What it has in common with others.
+    pub traits: Arc<Traits>,
     /// Where it is.
     pub endpoint: Arc<Endpoint>,
     /// How it has been doing.
     pub state: Arc<TargetState>,
-    /// The quota of its key for its model.
-    pub quota: Arc<QuotaLane>,
-    /// What its server tells of itself, if it is one that does.
-    pub station: Option<Arc<Station>>,
-    /// What answers and records say of it.
-    pub labels: Labels,
-    heads: Heads,
     /// Who lends it tokens, if its key is no token.
     lender: Option<Arc<Lender>>,
+    /// Its id.
+    pub id: TargetId,
+    heads: Heads,
+    api_key: Option<Secret>,
+    /// What its server tells of itself, if it is one that does.
+    pub station: Option<Arc<Station>>,
+    /// The quota of its key for its model.
+    pub quota: Arc<QuotaLane>,
+    number: u64,
+    /// What was configured.
+    pub target: Arc<Target>,
 }
 
 /// A deployment with a header, key or path that cannot stand in a request.
@@ -75,41 +71,6 @@ fn heads(target: &Target, alike: &mut Alike) -> Result<Heads, Uncallable> {
     Heads::new(target, alike).map_err(|error| Uncallable(target.id.clone(), error.to_string()))
 }
 
-/// A deployment's names, in the forms in which every call needs them.
-pub struct Labels {
-    /// Its id.
-    pub id: TargetId,
-    /// The same as a header.
-    pub model_id: HeaderValue,
-    /// Its `api_base` as configured.
-    pub api_base: HeaderValue,
-    /// The same as records have it.
-    pub base: Arc<str>,
-    /// Its group.
-    pub group: HeaderValue,
-    /// The upstream's model with the provider's prefix.
-    pub upstream_model: Arc<str>,
-    /// The provider.
-    pub provider: Arc<str>,
-    /// Names its prices, if it has any.
-    pub price_version: Option<u64>,
-}
-
-impl Labels {
-    fn new(target: &Target, alike: &mut Alike) -> Self {
-        Self {
-            id: TargetId::new(target.id.as_str()),
-            model_id: alike.value(target.id.as_str()),
-            api_base: alike.value(&target.api_base),
-            base: alike.word(&target.api_base),
-            group: alike.value(&target.group),
-            upstream_model: alike.word(&format!("{}/{}", target.provider, target.model)),
-            provider: alike.word(&target.provider),
-            price_version: target.info.prices.as_ref().map(Prices::version),
-        }
-    }
-}
-
 impl Deployment {
     /// Joins a target with what is kept of it.
     ///
@@ -132,22 +93,33 @@ impl Deployment {
         alike: &mut Alike,
     ) -> Result<Self, Uncallable> {
         let heads = heads(&target, alike)?;
-        let labels = Labels::new(&target, alike);
+        let traits = alike.traits(&target);
+        let (id, api_key) = (TargetId::new(target.id.as_str()), target.api_key.clone());
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { number, target, endpoint, state, quota, station: None, labels, heads, lender: None })
+        let (station, lender) = (None, None);
+        Ok(Self { traits, endpoint, state, lender, id, heads, api_key, station, quota, number, target })
     }
 
-    /// What answers and records say of it, in copies of this thread's own: to count those who use one text, threads
-    /// would wait for each other, some ten times a call.
+    /// Its id for a record. Of few deployments each thread has copies of its own: to count those who use one text,
+    /// threads would wait for each other.
     #[must_use]
-    pub fn own_labels(&self) -> Rc<Labels> {
-        OWN_LABELS.with_borrow_mut(|(own, alike)| {
-            if own.len() >= MOST_OWN && !own.contains_key(&self.number) {
-                own.clear();
-                *alike = Alike::default();
-            }
-            Rc::clone(own.entry(self.number).or_insert_with(|| Rc::new(Labels::new(&self.target, alike))))
-        })
+    pub fn own_id(&self) -> TargetId {
+        if self.is_one_of_many() { self.id.clone() } else { own_names(self.number, &self.id).0 }
+    }
+
+    /// Its id for a head.
+    #[must_use]
+    pub fn own_model_id(&self) -> HeaderValue {
+        if self.is_one_of_many() { value(self.id.as_str()) } else { own_names(self.number, &self.id).1 }
+    }
+
+    fn is_one_of_many(&self) -> bool {
+        Arc::strong_count(&self.traits) > MANY
+    }
+
+    /// What only this upstream may see, as far as it is long enough to be found in other words.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        providers::secrets(self.api_key.as_ref(), &self.traits.params)
     }
 
     /// With what its server tells of itself.
@@ -209,7 +181,7 @@ impl Deployment {
     /// Whether the upstream takes requests of this API as clients wrote them.
     #[must_use]
     pub fn relays(&self, kind: EndpointKind) -> bool {
-        self.heads.relay(kind) || self.target.dialect.relays_at(kind, "").is_some()
+        self.heads.relay(kind) || self.traits.dialect.relays_at(kind, "").is_some()
     }
 
     /// Whether calls of this API can be made there, as clients wrote them or translated.
@@ -247,7 +219,7 @@ impl Deployment {
     /// Whether the configuration sets this header.
     #[must_use]
     pub fn sets_header(&self, name: &str) -> bool {
-        self.target.params.extra_headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+        self.traits.params.extra_headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
     }
 
     /// A head without a body, whose method and path are to be set.
@@ -291,12 +263,7 @@ impl Deployment {
     /// The same as it goes over the wire, with these lines more (which the configuration must not set) and room for the
     /// body; `None` where it changes from call to call.
     #[must_use]
-    pub fn wire_head(
-        &self,
-        kind: EndpointKind,
-        length: usize,
-        more: impl Iterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Option<BytesMut> {
+    pub fn wire_head(&self, kind: EndpointKind, length: usize, more: &[u8]) -> Option<BytesMut> {
         if self.lender.is_some() { None } else { self.heads.wire(kind, length, more) }
     }
 

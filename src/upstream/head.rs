@@ -2,7 +2,7 @@
 //!
 //! It is built from the configuration alone, so nothing a client sent can reach an upstream by it.
 
-use super::USER_AGENT;
+use super::{Traits, USER_AGENT};
 use crate::dialects::Auth;
 use crate::dialects::translate::Translated;
 use crate::domain::{Decimal, EndpointKind, HostPort};
@@ -20,8 +20,8 @@ use std::sync::Arc;
 /// The heads of a deployment: what it has in common with others, and its key.
 pub(super) struct Heads {
     common: Arc<Common>,
-    /// The header that shows its key, which has a place in the others.
-    key: Option<(HeaderName, HeaderValue)>,
+    /// What shows its key.
+    key: Option<HeaderValue>,
 }
 
 /// One head for each API that a deployment takes as clients wrote it, and one for what is translated.
@@ -29,6 +29,8 @@ pub(super) struct Heads {
 struct Common {
     relayed: Vec<Relayed>,
     translated: Parts,
+    /// The header that shows a key, which has a place in the others.
+    key: Option<HeaderName>,
 }
 
 struct Relayed {
@@ -67,8 +69,8 @@ const LENGTH: &[u8] = b"Content-Length: ";
 #[derive(Default)]
 pub(super) struct Alike {
     heads: HashMap<(HostPort, String), Vec<Arc<Common>>>,
+    traits: HashMap<String, Vec<Arc<Traits>>>,
     words: HashSet<Arc<str>>,
-    values: HashMap<String, HeaderValue>,
 }
 
 impl Alike {
@@ -92,10 +94,15 @@ impl Alike {
         word
     }
 
-    /// The same as the value of a header; empty if it cannot be one.
-    pub(super) fn value(&mut self, text: &str) -> HeaderValue {
-        let made = || HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
-        self.values.entry(text.to_owned()).or_insert_with(made).clone()
+    /// What a target has in common with others.
+    pub(super) fn traits(&mut self, target: &Target) -> Arc<Traits> {
+        let known = self.traits.get(&target.model).and_then(|all| all.iter().find(|one| one.are_of(target)));
+        if let Some(same) = known {
+            return Arc::clone(same);
+        }
+        let made = Arc::new(Traits::new(target, self));
+        self.traits.entry(target.model.clone()).or_default().push(Arc::clone(&made));
+        made
     }
 }
 
@@ -103,7 +110,8 @@ impl Common {
     fn is(&self, other: &Self) -> bool {
         let one = |a: &Parts, b: &Parts| a.method == b.method && a.uri == b.uri && a.headers == b.headers;
         let pairs = || self.relayed.iter().zip(&other.relayed);
-        self.relayed.len() == other.relayed.len()
+        self.key == other.key
+            && self.relayed.len() == other.relayed.len()
             && pairs().all(|(a, b)| a.kind == b.kind && one(&a.parts, &b.parts))
             && one(&self.translated, &other.translated)
     }
@@ -115,11 +123,11 @@ impl Heads {
     /// # Errors
     /// When a configured header, key or path cannot stand in a request.
     pub(super) fn new(target: &Target, alike: &mut Alike) -> Result<Self> {
-        let key = key(target)?;
-        let name = key.as_ref().map(|(name, _)| name);
-        let head = |(kind, path): &(EndpointKind, &str)| Relayed::new(*kind, head(target, path)?, name);
+        let (name, key) = key(target)?.unzip();
+        let head =
+            |(kind, path): &(EndpointKind, &str)| Relayed::new(*kind, head(target, path)?, name.as_ref());
         let relayed = target.relays().map(head).collect::<Result<_>>()?;
-        let made = Common { relayed, translated: Parts::from(self::head(target, "/")?) };
+        let made = Common { relayed, translated: Parts::from(self::head(target, "/")?), key: name };
         Ok(Self { common: alike.heads(target, made), key })
     }
 
@@ -128,9 +136,14 @@ impl Heads {
         self.common.relayed.iter().any(|own| own.kind == kind)
     }
 
+    /// The header that shows its key.
+    fn key(&self) -> Option<(&HeaderName, &HeaderValue)> {
+        self.common.key.as_ref().zip(self.key.as_ref())
+    }
+
     fn with_key(&self, head: &Parts) -> Parts {
         let mut head = head.clone();
-        if let Some((name, value)) = &self.key {
+        if let Some((name, value)) = self.key() {
             head.headers.insert(name, value.clone());
         }
         head
@@ -144,30 +157,19 @@ impl Heads {
     }
 
     /// The same head as it goes over the wire, with some lines more that it does not have, and room for the body behind it.
-    pub(super) fn wire(
-        &self,
-        kind: EndpointKind,
-        length: usize,
-        more: impl Iterator<Item = (HeaderName, HeaderValue)>,
-    ) -> Option<BytesMut> {
+    pub(super) fn wire(&self, kind: EndpointKind, length: usize, more: &[u8]) -> Option<BytesMut> {
         let own = self.common.relayed.iter().find(|own| own.kind == kind)?;
         let digits = Decimal::new(length as u64, 0);
         let (name, value) = self
-            .key
-            .as_ref()
+            .key()
             .map_or((&b""[..], &b""[..]), |(name, value)| (name.as_str().as_bytes(), value.as_bytes()));
         let lines = own.wire.len() + name.len() + value.len() + LENGTH.len() + digits.as_str().len();
-        let mut wire = BytesMut::with_capacity(lines + 4 * END.len() + length);
+        let mut wire = BytesMut::with_capacity(lines + more.len() + 4 * END.len() + length);
         wire.extend_from_slice(&own.wire);
         if !name.is_empty() {
             [name, b": ", value, END].into_iter().for_each(|part| wire.extend_from_slice(part));
         }
-        for (name, value) in more {
-            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), END] {
-                wire.extend_from_slice(part);
-            }
-        }
-        for part in [LENGTH, digits.as_str().as_bytes(), END, END] {
+        for part in [more, LENGTH, digits.as_str().as_bytes(), END, END] {
             wire.extend_from_slice(part);
         }
         Some(wire)
@@ -274,7 +276,7 @@ mod tests {
             assert_eq!(shown(head, "authorization"), format!("Bearer sk-{n}"));
             assert_eq!(shown(head, "content-length"), "7");
         }
-        assert!(heads[0].key.as_ref().is_some_and(|(_, value)| value.is_sensitive()));
+        assert!(heads[0].key.as_ref().is_some_and(HeaderValue::is_sensitive));
     }
 
     #[test]
@@ -292,11 +294,10 @@ mod tests {
         ]) {
             for length in [0, 7, 123_456] {
                 let kind = EndpointKind::ChatCompletions;
-                let more = (HeaderName::from_static("traceparent"), HeaderValue::from_static("00-1-2-01"));
                 let mut head = heads.of(kind, length).unwrap();
-                head.insert_header(more.0.clone(), more.1.clone()).unwrap();
+                head.insert_header("traceparent", "00-1-2-01").unwrap();
                 let written = http_req_header_to_wire(&head).unwrap();
-                let wire = heads.wire(kind, length, std::iter::once(more)).unwrap();
+                let wire = heads.wire(kind, length, b"traceparent: 00-1-2-01\r\n").unwrap();
                 assert!(wire.ends_with(b"\r\n\r\n"));
                 assert_eq!(lines(&wire), lines(&written));
             }

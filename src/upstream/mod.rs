@@ -21,12 +21,13 @@ mod registry;
 mod searcher;
 mod socket;
 mod station;
+mod traits;
 pub mod wire;
 
 pub use ask::{Asked, ask_for_models};
 pub use bench::Cooldown;
 pub use cooldown::{Fault, KeyLane, Lanes, Leave, TargetState};
-pub use deployment::{Deployment, InFlight, Labels, Uncallable, callable};
+pub use deployment::{Deployment, InFlight, Uncallable, callable};
 pub use endpoint::{Endpoint, Patience, Probe, Route};
 pub use outbox::{NotPosted, Outbox};
 pub use queue::{Ask, Granted, NoTurn, Queue, Ticket};
@@ -35,6 +36,7 @@ pub use registry::Upstreams;
 pub use searcher::{NotFound, Searcher};
 pub use socket::{Handshake, Upgraded, upgrade, upgrade_head};
 pub use station::{LIST_LASTS, Station, Watched, refresh_lists};
+pub use traits::{Traits, Words};
 
 /// What upstreams are told of who asks.
 const USER_AGENT: &str = concat!("tollgate/", env!("CARGO_PKG_VERSION"));

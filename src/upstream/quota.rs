@@ -54,6 +54,12 @@ impl QuotaLane {
         self.quota().limits()
     }
 
+    /// Whether a limit is configured.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.quota().is_configured()
+    }
+
     /// The share of the scarcer limit that is left now, from 0 to 1; 1 without limits.
     #[must_use]
     pub fn headroom(&self) -> f64 {

@@ -174,3 +174,22 @@ async fn a_client_pays_what_upstreams_charge_and_is_counted_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_queue_is_in_the_way_only_where_limits_are_counted() {
+    for (a, limits, by) in [(LATE, json!({}), "b"), ("wait=500", json!({ "rpm": 1000 }), "a")] {
+        let simulator = upstream_of(&[(A, a), (B, "ok")]).await;
+        let target = |order: u8| with(limits.clone(), json!({ "order": order }));
+        let config = Config::new()
+            .target("a", MODEL, &simulator.base_url(), A, target(1))
+            .target("b", MODEL, &simulator.base_url(), B, target(2))
+            .set("tollgate", json!({ "queue": true, "groups": { MODEL: { "hedge": soon() } } }));
+        let gateway = Gateway::start(&config).await;
+        for body in [chat(), streamed()] {
+            let answer = gateway.post(CHAT, &body).await;
+            let who = (answer.status(), answer.header("x-litellm-model-id"));
+            assert_eq!(who, (200, Some(by)), "{limits}: {}", answer.text());
+        }
+        assert_eq!(simulator.counts_by_key().contains_key(B), by == "b", "{limits}");
+    }
+}

@@ -1,6 +1,8 @@
 //! Answers that nobody is asked for: `mock_response`, of the configuration and of requests.
 
-use crate::harness::{CHAT, Config, Connection, Gateway, MODEL, chat, streamed, upstream, with};
+use crate::harness::{
+    CHAT, Config, Connection, Gateway, MODEL, chat, eventually, streamed, upstream, upstream_of, with,
+};
 use serde_json::{Value, json};
 use tollgate::simulator::Simulator;
 
@@ -140,4 +142,58 @@ async fn limits_hold_for_answers_that_cost_nobody_anything() {
     made["key"].as_str().unwrap().clone_into(&mut gateway.key);
     assert_eq!(gateway.post(CHAT, &mocked(chat(), SAID)).await.status(), 200);
     assert_eq!(gateway.post(CHAT, &mocked(chat(), SAID)).await.status(), 429);
+}
+
+/// Two deployments, `a` before `b` unless the strategy does not look at that.
+async fn pair(a: &str, router: Value) -> (Simulator, Gateway) {
+    let simulator = upstream_of(&[("up-a", a), ("up-b", "ok")]).await;
+    let base = simulator.base_url();
+    let config = Config::new()
+        .target("a", MODEL, &base, "up-a", json!({ "order": 1 }))
+        .target("b", MODEL, &base, "up-b", json!({ "order": 2 }))
+        .set("router_settings", json!({ "disable_cooldowns": false, "num_retries": 1 }))
+        .set("router_settings", router);
+    (simulator, Gateway::start(&config).await)
+}
+
+#[tokio::test]
+async fn nobody_is_well_again_because_a_text_was_given_in_its_place() {
+    let (_simulator, gateway) = pair("500", json!({ "cooldown_time": 1, "allowed_fails": 3 })).await;
+    for _ in 0..3 {
+        assert_eq!(gateway.post(CHAT, &chat()).await.status(), 200);
+    }
+    let cooled = "litellm_deployment_cooled_down_total";
+    gateway.metric_is(cooled, &[("model_id", "a")], 1.0).await;
+    for (body, times) in [(chat(), 2.0), (streamed(), 3.0)] {
+        eventually("it may be tried again", async || {
+            let answer = gateway.post(CHAT, &mocked(body.clone(), SAID)).await;
+            assert_eq!(answer.status(), 200, "{}", answer.text());
+            (answer.header("x-litellm-model-id") == Some("a")).then_some(())
+        })
+        .await;
+        // Who was out for its failures needs only one to be out again, until it has answered.
+        assert_eq!(gateway.post(CHAT, &chat()).await.header("x-litellm-model-id"), Some("b"));
+        gateway.metric_is(cooled, &[("model_id", "a")], times).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_fast_because_a_text_was_given_in_its_place() {
+    let (simulator, gateway) = pair("ok", json!({ "routing_strategy": "latency-based-routing" })).await;
+    let scores = async |body: Value| {
+        let answer = gateway.post_with(CHAT, &[("x-tollgate-route", "1")], &body).await;
+        let route: Value = serde_json::from_str(answer.header("x-tollgate-route").unwrap()).unwrap();
+        let rows = route[0]["considered"].as_array().unwrap().clone();
+        rows.iter().map(|row| row["score"].as_f64().unwrap()).collect::<Vec<f64>>()
+    };
+    for body in [chat(), streamed()] {
+        for _ in 0..4 {
+            assert_eq!(scores(mocked(body.clone(), SAID)).await, [0.0, 0.0], "nothing is known of anybody");
+        }
+    }
+    for _ in 0..2 {
+        gateway.post(CHAT, &chat()).await;
+    }
+    assert_eq!(simulator.seen().len(), 2);
+    assert!(scores(chat()).await.iter().any(|score| *score > 0.0), "of whom was asked it is");
 }

@@ -4,7 +4,7 @@ mod entries;
 pub(crate) mod keys;
 mod settings;
 
-use super::compile::may_be_set;
+use super::env::may_be_set;
 use super::resolve::joined;
 use super::tree::{Entry, Node, Value};
 use super::{ConfigFile, Place, did_you_mean};

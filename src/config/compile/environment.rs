@@ -1,30 +1,11 @@
 //! `environment_variables:`: variables of the file, laid over those of the process.
 
+use super::super::env::may_be_set;
 use super::super::field::{Report, Section};
 use super::super::resolve::resolve;
 use super::super::tree::{Node, Value};
 use super::super::{Env, python};
 use super::warn_unset;
-
-const RESERVED: [&str; 12] = [
-    "PATH",
-    "LD_PRELOAD",
-    "LD_LIBRARY_PATH",
-    "PYTHONPATH",
-    "PYTHONSTARTUP",
-    "PYTHONHOME",
-    "HOME",
-    "USER",
-    "SHELL",
-    "LOGNAME",
-    "NO_PROXY",
-    "no_proxy",
-];
-
-/// Whether a file may set this variable.
-pub(crate) fn may_be_set(name: &str) -> bool {
-    !RESERVED.contains(&name) && !name.starts_with("DYLD_")
-}
 
 /// The environment with the file's variables, which win.
 pub(super) fn overlaid(root: &Node, env: &Env, report: &mut Report) -> Env {

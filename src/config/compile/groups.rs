@@ -35,8 +35,9 @@ pub(super) fn compile(
         let Some(group) = field.map(report) else { continue };
         let max_wait = group.field("max_wait").and_then(|f| waiting::wait(&f, report));
         let hedge = group.field("hedge").and_then(|f| hedge::of(&f, report));
-        if hedge.is_some() && (queue.is_on || max_wait.is_some()) {
-            let words = "no call is made twice here: the limits of keys hold (max_wait, tollgate.queue), and scarce \
+        let counts = targets.iter().any(|target| target.group == field.key() && target.weights.is_limit());
+        if hedge.is_some() && counts && (queue.is_on || max_wait.is_some()) {
+            let words = "no call is made twice here: the limits of its keys hold (max_wait, tollgate.queue), and scarce \
                          quota is not for that";
             report.warn(group.field("hedge").map_or_else(|| field.place(), |hedge| hedge.place()), words);
         }

@@ -63,16 +63,18 @@ mod tests {
 
     #[test]
     fn where_limits_hold_it_is_said_that_no_call_is_made_twice() {
-        let warned = |own: &str| {
+        let warned_of = |own: &str, more: &str| {
             let yaml = format!(
-                "model_list: [{{model_name: m, litellm_params: {{model: openai/m, api_key: k}}}}]\n\
+                "model_list: [{{model_name: m, litellm_params: {{model: openai/m, api_key: k{more}}}}}]\n\
                  tollgate: {{{own}}}"
             );
             let compiled = parse_and_compile(&yaml, &Env::of(&[]), &Overrides::default()).unwrap();
             compiled.warnings.iter().any(|warning| warning.message.contains("made twice"))
         };
+        let warned = |own: &str| warned_of(own, ", rpm: 9");
         assert!(warned("groups: {m: {hedge: true, max_wait: 5}}"));
         assert!(warned("queue: true, groups: {m: {hedge: true}}"));
         assert!(!warned("groups: {m: {hedge: true}}") && !warned("queue: true, groups: {m: {max_wait: 5}}"));
+        assert!(!warned_of("queue: true, groups: {m: {hedge: true}}", ""), "nothing is counted");
     }
 }

@@ -38,7 +38,6 @@ use super::{AccessLogTarget, Config, ConfigError, ConfigFile, Env, Settings, War
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-pub(crate) use environment::may_be_set;
 #[cfg(test)]
 pub(crate) use passages::is_own as is_own_path;
 pub(in crate::config) use shown::is_credential;

@@ -4,7 +4,7 @@
 //! The body is the call's own, with `key` (a virtual key or its hash; else the caller's), `endpoint` (else
 //! `/v1/chat/completions`), `ip` and `headers` beside it.
 
-use crate::auth::{self, Claim, Presented};
+use crate::auth::{self, Claim, Presented, Principal};
 use crate::control::Control;
 use crate::control::gate::now_ms;
 use crate::control::input::{Answer, Caller, Field, Input, Kind, Refusal, want};
@@ -91,14 +91,14 @@ async fn standing(
     caller: &Caller,
     key: Option<&str>,
 ) -> Result<Standing, Refusal> {
-    let bare = || Some(Arc::clone(&snapshot.house.bare));
+    let bare = |who: &Principal| Ok(Standing::bare(&who.key_hash, &snapshot.house.bare));
     let digest = match (key, &caller.principal().key) {
-        (None, None) => return Ok(Standing::of(caller.principal().clone(), bare())),
+        (None, None) => return bare(caller.principal()),
         (None, Some(own)) => own.digest,
         (Some(key), _) => match KeyDigest::from_hex(key) {
             Some(digest) => digest,
             None => match snapshot.verifier.check(Presented::Key(key))? {
-                Claim::Known(principal) => return Ok(Standing::of(principal, bare())),
+                Claim::Known(principal) => return bare(principal),
                 Claim::Virtual(_) => auth::digest(key),
             },
         },
@@ -108,7 +108,7 @@ async fn standing(
 }
 
 fn whose(standing: &Standing) -> Value {
-    let key = standing.key.as_ref();
+    let key = standing.key();
     json!({
         "hash": &*standing.key_hash,
         "alias": key.and_then(|key| key.alias.as_deref()),
@@ -212,7 +212,7 @@ fn considered(row: &Considered<'_>, expected: &Estimate, request: &Request) -> V
     let usage = Usage { prompt, completion: expected.tokens.saturating_sub(prompt), ..Usage::default() };
     let cost = target.info.prices.as_ref().map(|prices| metering::cost(&usage, prices).dollars());
     let mut told = row.told();
-    told["model"] = (*row.deployment.labels.upstream_model).into();
+    told["model"] = (*row.deployment.traits.words.upstream_model).into();
     told["api_base"] = target.api_base.as_str().into();
     told["order"] = (target.order != i64::MAX).then_some(target.order).into();
     told["in_flight"] = row.deployment.in_flight().into();

@@ -1,4 +1,4 @@
-//! Who makes a management call.
+//! Who makes an admin call.
 
 use super::Refusal;
 use crate::auth::{ADMIN_USER, Principal, Role};

@@ -1,8 +1,9 @@
-//! The query of a management call.
+//! The query of an admin call.
 
 use super::Refusal;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use std::collections::HashMap;
 
@@ -19,6 +20,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
             return Err(Refusal::bad("a text holds a NUL character, which no database can keep"));
         }
         Ok(Self(query))
+    }
+}
+
+/// The same with names and types of its own; a query that does not have them is refused as pydantic does.
+pub(in crate::control) struct Asked<T>(pub(in crate::control) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        Query::try_from_uri(&parts.uri).map(|Query(asked)| Self(asked)).map_err(|error| {
+            Refusal::Fields(vec![json!({
+                "type": "value_error", "loc": ["query"], "msg": error.body_text(), "input": null,
+            })])
+        })
     }
 }
 

@@ -1,6 +1,5 @@
-//! Refusals of management calls.
+//! Why an admin call is not done: an error in LiteLLM's shape, or members of the wrong type.
 
-use crate::control::refusal;
 use crate::control::respond::Failed;
 use crate::domain::{ApiError, ErrorKind};
 use crate::store::{SealError, StoreError};
@@ -12,7 +11,7 @@ use serde_json::{Value, json};
 /// What a handler answers with.
 pub(in crate::control) type Answer = Result<Json<Value>, Refusal>;
 
-/// Why a management call is not done.
+/// Why a admin call is not done.
 #[derive(Debug)]
 pub(in crate::control) enum Refusal {
     /// An error in LiteLLM's shape.
@@ -23,22 +22,41 @@ pub(in crate::control) enum Refusal {
 
 impl Refusal {
     /// Something in the call cannot be done.
-    pub(in crate::control) fn bad(words: &str) -> Self {
+    pub(in crate::control) fn bad(words: impl Into<String>) -> Self {
         Self::Api(ApiError::new(ErrorKind::InvalidRequest, words))
     }
 
     /// What the call is about is not there.
-    pub(in crate::control) fn missing(words: &str) -> Self {
+    pub(in crate::control) fn missing(words: impl Into<String>) -> Self {
         Self::Api(ApiError::new(ErrorKind::Missing, words))
     }
 
     /// It is not the caller's to see or change.
-    pub(in crate::control) fn forbidden(words: &str) -> Self {
+    pub(in crate::control) fn forbidden(words: impl Into<String>) -> Self {
         Self::Api(ApiError::new(ErrorKind::Forbidden, words))
     }
 
+    /// The same with another of LiteLLM's words for it.
+    pub(in crate::control) fn forbidden_as(kind: &str, words: &str) -> Self {
+        let mut error = ApiError::new(ErrorKind::Forbidden, words);
+        error.kind_word = Some(kind.to_owned());
+        Self::Api(error)
+    }
+
+    /// A member that makes no sense, in the words of LiteLLM's management of keys.
+    pub(in crate::control) fn bad_member(param: &str, words: impl Into<String>) -> Self {
+        let mut error = ApiError::new(ErrorKind::InvalidRequest, words).with_param(param);
+        error.kind_word = Some("bad_request_error".to_owned());
+        Self::Api(error)
+    }
+
+    /// A fault of ours.
+    pub(in crate::control) fn internal(words: &str) -> Self {
+        Self::Api(ApiError::new(ErrorKind::Internal, words))
+    }
+
     /// It is there already.
-    pub(in crate::control) fn taken(words: &str) -> Self {
+    pub(in crate::control) fn taken(words: impl Into<String>) -> Self {
         Self::Api(ApiError::new(ErrorKind::Conflict, words))
     }
 
@@ -76,35 +94,23 @@ impl From<ApiError> for Refusal {
     }
 }
 
-impl From<refusal::Refusal> for Refusal {
-    fn from(refusal: refusal::Refusal) -> Self {
-        match refusal {
-            refusal::Refusal::Error(error) => Self::Api(*error),
-            refusal::Refusal::Fields(list) => Self::Fields(list),
-        }
-    }
-}
-
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        let kind = match &error {
-            StoreError::Taken(_) => ErrorKind::Conflict,
-            StoreError::Away(_) | StoreError::Full => ErrorKind::DatabaseAway,
-            _ => ErrorKind::Internal,
+        let (kind, words) = match &error {
+            StoreError::Taken(_) => return Self::taken(error.to_string()),
+            StoreError::Away(_) => (ErrorKind::DatabaseAway, "The database cannot be reached."),
+            StoreError::Full => (ErrorKind::DatabaseAway, "The disk of the database is full."),
+            StoreError::Newer { .. } | StoreError::File(..) | StoreError::Refused(_) => {
+                (ErrorKind::Internal, "The database refused the call; the log says why.")
+            }
         };
-        if kind != ErrorKind::Conflict {
-            log::error!("a management call failed: {error}");
-        }
-        let words = match kind {
-            ErrorKind::Internal => "The database refused the call; the log says why.".to_owned(),
-            _ => error.to_string(),
-        };
+        log::error!("an admin call failed: {error}");
         Self::Api(ApiError::new(kind, words))
     }
 }
 
 impl From<SealError> for Refusal {
     fn from(error: SealError) -> Self {
-        Self::bad(&error.to_string())
+        Self::bad(error.to_string())
     }
 }

@@ -1,4 +1,4 @@
-//! Documents as management calls see them: read, changed and shown with what was spent.
+//! Documents as admin calls see them: read, changed and shown with what was spent.
 
 mod calendar;
 mod limits;

@@ -1,6 +1,7 @@
 //! What an upstream says of what it keeps, with ids that clients can use, and what a finished batch cost.
 
-use super::{Errand, deployment};
+use super::Errand;
+use super::owner::deployment;
 use crate::auth::receipt::{Receipt, Seal};
 use crate::domain::{EndpointKind, RecordId, Usage};
 use crate::endpoints::stored::Verb;

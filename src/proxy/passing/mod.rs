@@ -11,7 +11,7 @@ mod vendor;
 
 use super::admission::{self, Denied};
 use super::body::Clock;
-use super::phases::request;
+use super::entry;
 use super::stage::{Books, Caller, Ctx, Refused, Stage};
 use super::{Gateway, body};
 use crate::domain::{ApiError, Attribution, ErrorKind, Failure, unix_ms};
@@ -89,12 +89,12 @@ pub(super) async fn start(
     snapshot: Present,
     found: Found,
 ) -> Result<bool> {
-    let caller = request::caller(gateway, session, ctx, ROUTE, crate::domain::EndpointKind::PassThrough);
+    let caller = entry::caller(gateway, session, ctx, ROUTE, crate::domain::EndpointKind::PassThrough);
     let Found { passage, endpoint, target } = found;
     let method = &session.req_header().method;
     if !passage.methods.contains(method) {
         let error = ApiError::new(ErrorKind::MethodNotAllowed, "Method Not Allowed");
-        return request::refuse(session, ctx, Refused::new(caller, error, None)).await;
+        return entry::refuse(session, ctx, Refused::new(caller, error, None)).await;
     }
     let bodiless = *method == Method::GET || *method == Method::HEAD;
     if passage.vendor.is_some() {
@@ -105,7 +105,7 @@ pub(super) async fn start(
         Ok(admitted) => admitted,
         Err((key_hash, (error, headers))) => {
             let refused = Refused { headers, ..Refused::new(caller, error, key_hash) };
-            return request::refuse(session, ctx, refused).await;
+            return entry::refuse(session, ctx, refused).await;
         }
     };
     if !bodiless {
@@ -143,7 +143,7 @@ type Refusal = (Option<Arc<str>>, Denied);
 
 async fn admit(
     gateway: &Gateway,
-    snapshot: &Snapshot,
+    snapshot: &Present,
     session: &Session,
     passage: &Passage,
     arrived_at: SystemTime,

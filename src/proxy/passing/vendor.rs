@@ -10,7 +10,7 @@ use crate::metering;
 use crate::providers::{Target, Vendor};
 use crate::proxy::admission::{self, Denied, Visitor};
 use crate::proxy::body::{Body, Clock};
-use crate::proxy::phases::request;
+use crate::proxy::entry;
 use crate::proxy::stage::{Books, Caller, Ctx, Refused, Stage};
 use crate::proxy::upload;
 use crate::proxy::{Gateway, body as bodies, settle, subrequest};
@@ -48,7 +48,7 @@ pub(super) async fn start(
 ) -> Result<bool> {
     let Some(vendor) = found.passage.vendor.clone() else { return Ok(false) };
     let is_googles = vendor.provider == "gemini";
-    let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, is_googles)).await?;
+    let visited = entry::visitor(gateway, &snapshot, session, ctx, (caller, is_googles)).await?;
     let Some((caller, visitor)) = visited else { return Ok(true) };
     let key_hash = Some(Arc::clone(&visitor.standing.key_hash));
     let limit = snapshot.config.server.max_body_bytes;
@@ -58,9 +58,9 @@ pub(super) async fn start(
         Ok(Some(Body::Unreplayable(body))) => (Some(body), false),
         Ok(Some(Body::TooLarge)) => {
             let refused = Refused::new(caller, upload::too_large(limit), key_hash);
-            return request::refuse(session, ctx, refused).await;
+            return entry::refuse(session, ctx, refused).await;
         }
-        Err(error) => return request::unread(session, ctx, (caller, key_hash), error).await,
+        Err(error) => return entry::unread(session, ctx, (caller, key_hash), error).await,
     };
     let counts = session.req_header().method == Method::POST;
     let asked = asked(&snapshot, &vendor, &found, body, counts);
@@ -68,7 +68,7 @@ pub(super) async fn start(
         Ok(permit) => permit,
         Err((error, headers)) => {
             let refused = Refused { headers, ..Refused::new(caller, error, key_hash) };
-            return request::refuse(session, ctx, refused).await;
+            return entry::refuse(session, ctx, refused).await;
         }
     };
     let (attribution, _) = admission::attribution(&visitor, None, None, &session.req_header().headers);

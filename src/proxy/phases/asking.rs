@@ -13,10 +13,10 @@ use std::time::SystemTime;
 
 /// The body for a deployment, and in whose words it is.
 pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(Bytes, Form), ApiError> {
-    let target = &deployment.target;
-    let params = &target.params;
+    let traits = &*deployment.traits;
+    let params = &traits.params;
     let kind = admitted.caller.kind;
-    let model = admitted.resolution.upstream_model(&target.model, &admitted.called);
+    let model = admitted.resolution.upstream_model(&traits.model, &admitted.called);
     let inbound = admitted.caller.inbound();
     // Only OpenAI's clients say, and are told, whether usage is wanted.
     match &admitted.errand {
@@ -29,7 +29,7 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     }
     let relays = deployment.relays(kind);
     let asks_usage = params.takes_stream_options
-        && target.dialect.name() == openai::NAME
+        && traits.dialect.name() == openai::NAME
         && !(relays && kind == EndpointKind::Responses);
     let shape = Shape {
         model: &model,
@@ -52,17 +52,17 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     }
     if relays {
         let body = openai::encode(&admitted.request, &shape)?;
-        let Some(path) = target.dialect.relays_at(kind, &model) else { return Ok((body, Form::Client)) };
+        let Some(path) = traits.dialect.relays_at(kind, &model) else { return Ok((body, Form::Client)) };
         let placed = Translated { path: path.into(), headers: Vec::new(), body };
         let head = head(deployment, &placed)?;
         return Ok((placed.body, Form::Placed(Box::new(head))));
     }
     if !dialects::is_translatable(kind) {
-        return Err(not_offered(&target.provider, &admitted.requested, kind.upstream_path()));
+        return Err(not_offered(&traits.words.provider, &admitted.requested, kind.upstream_path()));
     }
-    let ask = Ask { model: &model, provider: &target.provider, shape: &shape };
+    let ask = Ask { model: &model, provider: &traits.words.provider, shape: &shape };
     let modify = if admitted.snapshot.config.router.modify_params { Modify::Yes } else { Modify::No };
-    let sent = translate::encode_as(&admitted.request, inbound, target.dialect, &ask, modify)?;
+    let sent = translate::encode_as(&admitted.request, inbound, traits.dialect, &ask, modify)?;
     let head = head(deployment, &sent)?;
     Ok((sent.body, Form::Own(Box::new(head))))
 }

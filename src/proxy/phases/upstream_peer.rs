@@ -6,7 +6,7 @@ use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::race::{self, Asked};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, body, detour, mock, passing};
-use crate::runtime::{Outlook, Pick};
+use crate::runtime::Pick;
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Route, Ticket};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
@@ -218,29 +218,6 @@ const SMALL_BODY: usize = 16 * 1024;
 const UNAUTHORIZED: &str = "there is no token for the upstream";
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
-/// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &mut Admitted) -> Option<ApiError> {
-    let outlook = admitted.resolution.group.outlook(&admitted.wish(), admitted.turn);
-    if matches!(outlook, Outlook::Open | Outlook::Waits(_)) {
-        return None;
-    }
-    let group = Arc::clone(&admitted.resolution.group);
-    let wish = admitted.wish();
-    let error = match outlook {
-        Outlook::Open | Outlook::Waits(_) => return None,
-        Outlook::Barred(bar) => group.refusal(bar, &admitted.called, &wish),
-        Outlook::NoTurn(why) => {
-            gateway.telemetry.metrics.refused_in_queue(&group.name, why.as_str());
-            group.no_turn(why, &admitted.called)
-        }
-    };
-    let seen = admitted.progress.trace.is_some().then(|| group.considered(&wish));
-    if let (Some(trace), Some(seen)) = (&mut admitted.progress.trace, seen) {
-        trace.note(&group, &seen, None);
-    }
-    Some(error)
-}
-
 fn choose(admitted: &mut Admitted) -> std::result::Result<Turned, ApiError> {
     let pick = pick(admitted);
     let group = &admitted.resolution.group;
@@ -257,7 +234,7 @@ pub(super) fn pick(admitted: &mut Admitted) -> Pick {
     {
         return Pick::Deployment(index);
     }
-    if admitted.progress.trace.is_none() {
+    if admitted.progress.report.is_none() {
         return admitted.resolution.group.pick(&admitted.wish());
     }
     let group = Arc::clone(&admitted.resolution.group);
@@ -267,8 +244,8 @@ pub(super) fn pick(admitted: &mut Admitted) -> Pick {
         Pick::Deployment(index) => Some(index),
         Pick::None(_) => None,
     };
-    if let Some(trace) = &mut admitted.progress.trace {
-        trace.note(&group, &seen, chosen);
+    if let Some(report) = &mut admitted.progress.report {
+        report.note(&group, &seen, chosen);
     }
     pick
 }
@@ -289,7 +266,7 @@ pub(in crate::proxy) fn told(admitted: &mut Admitted, error: ApiError) -> ApiErr
 /// first when one is asked for.
 fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
     let (client, own, router) =
-        (&admitted.controls, &deployment.target.params, &admitted.snapshot.config.router);
+        (&admitted.controls, &deployment.traits.params, &admitted.snapshot.config.router);
     let stream = client.stream_timeout.or(own.stream_timeout).or(router.stream_timeout);
     stream.filter(|_| admitted.request.stream()).or(client.timeout).or(own.timeout).unwrap_or(router.timeout)
 }

@@ -4,7 +4,7 @@ use crate::dialects::form;
 use crate::domain::ApiError;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{passing, upload};
-use crate::telemetry::Trace;
+use crate::telemetry::TraceContext;
 use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
@@ -44,7 +44,8 @@ pub(in crate::proxy) fn written(client: &RequestHeader, ctx: &Ctx, room: usize) 
         && is_plain(attempt, client)
     {
         let Admitted { caller, progress, .. } = &*attempt.admitted;
-        let told = caller.trace.iter().flat_map(|trace| trace.headers(progress.attempts.len()));
+        let told = caller.trace.as_ref().map(|trace| trace.lines(progress.attempts.len()));
+        let told = told.as_deref().unwrap_or_default();
         if let Some(head) = attempt.deployment.wire_head(caller.kind, attempt.body.len(), told) {
             return Ok(head);
         }
@@ -118,7 +119,7 @@ fn is_word_list(value: &HeaderValue) -> bool {
 const LONGEST_LIST: usize = 1024;
 
 /// Tells the upstream which trace its work is part of, if it is to be told.
-fn tell(head: &mut RequestHeader, trace: Option<&Trace>, attempt: usize) -> Result<()> {
+fn tell(head: &mut RequestHeader, trace: Option<&TraceContext>, attempt: usize) -> Result<()> {
     for (name, value) in trace.into_iter().flat_map(|trace| trace.headers(attempt)) {
         head.insert_header(name, value)?;
     }

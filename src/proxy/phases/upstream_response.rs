@@ -8,7 +8,6 @@ use crate::proxy::head;
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Kept, Meter, Relay, Stage};
 use crate::proxy::{Gateway, media, passing, quota, respond};
-use crate::upstream::Leave;
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -37,14 +36,8 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
             return Error::e_explain(ErrorType::InternalError, "no attempt is under way");
         }
     };
-    respond::note_quota(gateway, &attempt, &response.headers);
-    attempt.deployment.endpoint.answered();
-    if attempt.quota.is_some() {
-        let after = retry_after(response);
-        queue::hear(&mut attempt, response.status.as_u16(), &response.headers, after);
-    }
-    if response.status == StatusCode::UNAUTHORIZED {
-        attempt.deployment.doubt();
+    if attempt.is_telling() {
+        hear(gateway, &mut attempt, response);
     }
     let length = content_length(&response.headers);
     ctx.stage = next(attempt, response, length);
@@ -57,13 +50,26 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
     Ok(())
 }
 
+/// Takes note of what the head says of the upstream, whatever the answer is.
+fn hear(gateway: &Gateway, attempt: &mut Attempt, response: &ResponseHeader) {
+    respond::note_quota(gateway, attempt, &response.headers);
+    attempt.deployment.endpoint.answered();
+    if attempt.quota.is_some() {
+        let after = retry_after(response);
+        queue::hear(attempt, response.status.as_u16(), &response.headers, after);
+    }
+    if response.status == StatusCode::UNAUTHORIZED {
+        attempt.deployment.doubt();
+    }
+}
+
 fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usize>) -> Stage {
     let headers = &response.headers;
     let content_type = headers.get(CONTENT_TYPE).cloned();
     let is = |prefix: &[u8]| content_type.as_ref().is_some_and(|v| starts_with(v.as_bytes(), prefix));
     let translated = matches!(attempt.form, Form::Own(_));
     let streams = match translated {
-        true => is(attempt.deployment.target.dialect.stream_type().as_bytes()),
+        true => is(attempt.deployment.traits.dialect.stream_type().as_bytes()),
         false => is(b"text/event-stream"),
     };
     // An answer that names no type is read as JSON; HTML from a proxy in between is none.
@@ -77,7 +83,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         let retry_after = retry_after(response);
         return Stage::Capturing(Box::new(Capture { attempt, status, retry_after, body: BytesMut::new() }));
     }
-    let passed = head::passed(headers, &attempt.deployment.target);
+    let passed = head::passed(headers, &attempt.deployment);
     // The type is that of the client's dialect; a translation needs all of an answer.
     let lists = streams && attempt.admitted.caller.lists;
     let content_type = match (translated, streams) {
@@ -98,9 +104,7 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         let (pieces, size, answer) = (SmallVec::new(), 0, None);
         return Stage::Holding(Box::new(Hold { attempt, passed, content_type, pieces, size, answer }));
     }
-    // What was to be found out is found out; the rest of the stream may take long.
-    attempt.deployment.state.answered();
-    attempt.leave = Leave::default();
+    attempt.begun();
     let (meter, kept) = (meter(&attempt, streams), kept(&attempt, streams));
     let has_won = attempt.admitted.resolution.group.hedge.is_none();
     attempt.admitted.forget_body();
@@ -125,8 +129,8 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
 fn flow(attempt: &Attempt) -> Flow {
     let caller = &attempt.admitted.caller;
     if let Form::Own(_) = attempt.form {
-        let decoder = attempt.deployment.target.dialect.decoder();
-        let encoder = caller.inbound().encoder(super::response_body::given(&attempt.admitted));
+        let decoder = attempt.deployment.traits.dialect.decoder();
+        let encoder = caller.inbound().encoder(attempt.admitted.given());
         return Flow::Translated(Box::new(Translation::new(decoder, encoder)));
     }
     match caller.kind {
@@ -154,13 +158,13 @@ fn kept(attempt: &Attempt, streams: bool) -> Option<Kept> {
     }
     let is_read = matches!(attempt.form, Form::Own(_))
         || !matches!(kind, EndpointKind::Responses | EndpointKind::Completions);
-    Some(Kept::new(is_read.then(|| attempt.deployment.target.dialect.decoder())))
+    Some(Kept::new(is_read.then(|| attempt.deployment.traits.dialect.decoder())))
 }
 
 fn stream_options(attempt: &Attempt) -> StreamOptions {
     let admitted = &attempt.admitted;
     StreamOptions {
-        rename_to: admitted.shown_model(&attempt.deployment.target.model).cloned(),
+        rename_to: admitted.shown_model(&attempt.deployment.traits.model).cloned(),
         strip_usage: !admitted.request.asks_usage(),
     }
 }

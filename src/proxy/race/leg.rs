@@ -1,14 +1,16 @@
 //! What a leg asks of its race on its way. A call that is in no race wins, and leaves nothing to anybody.
 
 use super::Racer;
+use crate::domain::usage::estimated;
 use crate::domain::{Usage, UsageSource};
-use crate::proxy::phases::response_body::estimated;
 use crate::proxy::stage::{Admitted, Attempt, Books, Meter, Relay, Stage, Superseded};
 
 /// Whether a call's answer is the one that its client gets.
 pub(in crate::proxy) fn wins(attempt: &Attempt) -> bool {
     let wins = attempt.admitted.racer.as_ref().is_none_or(Racer::wins);
-    if let Some(hedge) = attempt.admitted.resolution.group.hedge.as_ref().filter(|_| wins) {
+    if let Some(hedge) =
+        attempt.admitted.resolution.group.hedge.as_ref().filter(|_| wins && attempt.is_telling())
+    {
         hedge.note(attempt.admitted.request.stream(), attempt.started.elapsed());
     }
     wins

@@ -18,7 +18,7 @@ use super::mock;
 use super::stage::{Admitted, Books, Ctx, Stage};
 use super::subrequest::{self, Subrequest};
 use crate::domain::{EndpointKind, unix_ms};
-use crate::runtime::{Group, Hedge};
+use crate::runtime::{Group, Hedge, Outlook};
 use bytes::Bytes;
 use pingora::protocols::http::HttpTask;
 use pingora::{Error, ErrorSource, ErrorType, Result};
@@ -38,11 +38,17 @@ pub(super) fn late_after(admitted: &Admitted) -> Option<Duration> {
         matches!(admitted.caller.kind, K::ChatCompletions | K::Completions | K::Messages | K::Embeddings);
     let hedge = admitted.resolution.group.hedge.as_ref()?;
     let fits = harmless && admitted.request.body().len() <= REPLAYABLE && !mock::may_be(admitted);
-    if !fits || admitted.progress.detour.is_some() {
+    if !fits || admitted.progress.detour.is_some() || must_wait(admitted) {
         return None;
     }
     hedge.called();
     hedge.late_after(admitted.request.stream())
+}
+
+/// Whether the call has to wait for its turn first: it does so on its own connection, where its client can be told.
+fn must_wait(admitted: &Admitted) -> bool {
+    let group = &admitted.resolution.group;
+    group.queue.is_some() && group.outlook(&admitted.wish(), admitted.turn) != Outlook::Open
 }
 
 /// One attempt, and what it has written so far.

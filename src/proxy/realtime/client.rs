@@ -96,7 +96,7 @@ impl Hello {
             head.insert_header(header::SEC_WEBSOCKET_PROTOCOL, chosen.clone())?;
         }
         head.insert_header(CALL_ID, attempt.admitted.caller.call_id.as_str())?;
-        head.insert_header(MODEL_ID, attempt.deployment.labels.model_id.clone())?;
+        head.insert_header(MODEL_ID, attempt.deployment.own_model_id())?;
         head.insert_header(VERSION, HeaderValue::from_static(LITELLM_VERSION))?;
         Ok(head)
     }

@@ -7,7 +7,7 @@
 mod client;
 mod relay;
 
-use super::phases::request::{self, Asked};
+use super::entry::{self, Asked};
 use super::phases::{failure, upstream_peer};
 use super::stage::{Admitted, Attempt, Ctx, Form, Refused, Stage};
 use super::{Gateway, detour, respond};
@@ -38,14 +38,14 @@ pub(super) async fn start(
 ) -> Result<bool> {
     let hello = client::Hello::read(session);
     let snapshot = gateway.runtime.load();
-    let caller = request::caller(gateway, session, ctx, found.route, EndpointKind::Realtime);
-    let visited = request::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
+    let caller = entry::caller(gateway, session, ctx, found.route, EndpointKind::Realtime);
+    let visited = entry::visitor(gateway, &snapshot, session, ctx, (caller, false)).await?;
     let Some((caller, visitor)) = visited else { return Ok(true) };
     let hello = match hello {
         Ok(hello) => hello,
         Err(error) => {
             let refused = Refused::new(caller, error, Some(Arc::clone(&visitor.standing.key_hash)));
-            return request::refuse(session, ctx, refused).await;
+            return entry::refuse(session, ctx, refused).await;
         }
     };
     // The rest of the call is said in the session itself.
@@ -56,9 +56,9 @@ pub(super) async fn start(
         headers: &session.req_header().headers,
         given: None,
     };
-    let admitted = match request::admit(gateway, caller, snapshot, visitor, asked).await {
+    let admitted = match entry::admit(gateway, caller, snapshot, visitor, asked).await {
         Ok(admitted) => admitted,
-        Err(refused) => return request::refuse(session, ctx, *refused).await,
+        Err(refused) => return entry::refuse(session, ctx, *refused).await,
     };
     match join(gateway, session, admitted, &hello).await {
         Ok(Joined { attempt, upgraded }) => {
@@ -70,7 +70,7 @@ pub(super) async fn start(
             ctx.stage = Stage::Refused(refused);
             Err(error)
         }
-        Err(NotJoined::Refused(refused)) => request::refuse(session, ctx, *refused).await,
+        Err(NotJoined::Refused(refused)) => entry::refuse(session, ctx, *refused).await,
         Err(NotJoined::Lost(stage)) => {
             ctx.stage = *stage;
             respond::internal(session).await;
@@ -111,7 +111,7 @@ async fn join(
         };
         let fault = match upgrade(&attempt.deployment.endpoint, head, HANDSHAKE).await {
             Ok(Handshake::Agreed(upgraded)) => {
-                attempt.deployment.state.succeeded();
+                attempt.deployment.state.succeeded(Instant::now());
                 attempt.deployment.endpoint.answered();
                 return Ok(Joined { attempt, upgraded });
             }

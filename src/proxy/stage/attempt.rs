@@ -2,6 +2,7 @@
 
 use super::Admitted;
 use crate::domain::{AttemptRecord, Units, UpstreamClass, Usage, UsageSource};
+use crate::proxy::head::Lines;
 use crate::proxy::upload::Pour;
 use crate::upstream::{Deployment, InFlight, Leave, Ticket};
 use bytes::{Bytes, BytesMut};
@@ -53,13 +54,11 @@ pub(in crate::proxy) struct Capture {
     pub(in crate::proxy) body: BytesMut,
 }
 
-/// The parts of an upstream's head that are passed on.
-pub(in crate::proxy) type PassedHeaders = Vec<(http::HeaderName, http::HeaderValue)>;
-
 /// A whole answer.
 pub(in crate::proxy) struct Hold {
     pub(in crate::proxy) attempt: Box<Attempt>,
-    pub(in crate::proxy) passed: PassedHeaders,
+    /// What is passed on of the upstream's head.
+    pub(in crate::proxy) passed: Lines,
     pub(in crate::proxy) content_type: Option<http::HeaderValue>,
     pub(in crate::proxy) pieces: SmallVec<[Bytes; 2]>,
     pub(in crate::proxy) size: usize,
@@ -77,6 +76,26 @@ pub(in crate::proxy) struct HeldAnswer {
 }
 
 impl Attempt {
+    /// Whether its end says how the deployment does: not where nobody was asked.
+    pub(in crate::proxy) const fn is_telling(&self) -> bool {
+        self.mock.is_none()
+    }
+
+    /// The answer has begun: what was to be found out of the deployment is found out, for the rest may take long.
+    pub(in crate::proxy) fn begun(&mut self) {
+        if self.is_telling() {
+            self.deployment.state.answered();
+        }
+        self.leave = Leave::default();
+    }
+
+    /// The whole answer is there, since `at`.
+    pub(in crate::proxy) fn succeeded(&self, at: Instant) {
+        if self.is_telling() {
+            self.deployment.state.succeeded(at);
+        }
+    }
+
     /// Notes how the attempt ended and gives its slot back.
     pub(in crate::proxy) fn close(self, failure: Option<UpstreamClass>, status: u16) -> Box<Admitted> {
         let note = self.note(failure, status);
@@ -90,6 +109,6 @@ impl Attempt {
     pub(in crate::proxy) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
         let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
         let duration = self.started.elapsed();
-        AttemptRecord { target: self.deployment.own_labels().id.clone(), failure, status, started, duration }
+        AttemptRecord { target: self.deployment.own_id(), failure, status, started, duration }
     }
 }

@@ -1,16 +1,18 @@
 //! A call that came in, and what is known of it once it may be served.
 
-use super::{PassedHeaders, Progress, Refused};
+use super::{Progress, Refused};
+use crate::dialects::Given;
 use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Inbound};
 use crate::domain::{ApiError, Attribution, CallId, EndpointKind, UpstreamClass, UsageRecord, unix_ms};
 use crate::limits::Permit;
 use crate::proxy::deposit::Errand;
+use crate::proxy::head::Lines;
 use crate::proxy::race::Racer;
-use crate::proxy::trace::ROUTE;
+use crate::proxy::route_report::ROUTE;
 use crate::proxy::upload::Upload;
 use crate::runtime::{Present, Resolution, Standing, Turn, TurnWish, Wish};
-use crate::telemetry::{InFlightGuard, Trace};
+use crate::telemetry::{InFlightGuard, TraceContext};
 use crate::upstream::Deployment;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -25,7 +27,7 @@ pub(in crate::proxy) struct Caller {
     /// Whether what is streamed is to be one JSON array.
     pub(in crate::proxy) lists: bool,
     /// Where it stands in a trace, if anybody is to hear of one.
-    pub(in crate::proxy) trace: Option<Arc<Trace>>,
+    pub(in crate::proxy) trace: Option<Arc<TraceContext>>,
     /// Counts the call as under way; a second attempt of it counts nothing.
     pub(in crate::proxy) _in_flight: Option<InFlightGuard>,
 }
@@ -38,7 +40,7 @@ pub(in crate::proxy) struct Admitted {
     /// Whom the record is to name.
     pub(in crate::proxy) attribution: Box<Attribution>,
     /// What the head says of the caller's limits.
-    pub(in crate::proxy) limits: PassedHeaders,
+    pub(in crate::proxy) limits: Lines,
     pub(in crate::proxy) books: Books,
     pub(in crate::proxy) request: Request,
     pub(in crate::proxy) requested: Arc<str>,
@@ -72,7 +74,6 @@ pub(in crate::proxy) struct Leanings {
 }
 
 /// How far a call is accounted for.
-#[expect(clippy::large_enum_variant, reason = "it lives in the box of its call")]
 pub(in crate::proxy) enum Books {
     /// What it may take is reserved.
     Open(Permit),
@@ -113,6 +114,17 @@ impl Admitted {
     /// answered, or when it is the same.
     pub(in crate::proxy) fn shown_model(&self, upstream: &str) -> Option<&Arc<str>> {
         Some(&self.requested).filter(|name| self.called == **name && ***name != *upstream)
+    }
+
+    /// What a translated answer says that the upstream does not know.
+    pub(in crate::proxy) fn given(&self) -> Given {
+        Given {
+            model: Arc::clone(&self.called),
+            id: Arc::from(self.caller.call_id.as_str()),
+            created: unix_ms(self.caller.arrived_at) / 1000,
+            usage: self.request.asks_usage(),
+            echo: self.caller.inbound().echo(&self.request),
+        }
     }
 
     /// Lets go of the request's body, unless it is to be kept: nobody is asked any more.
@@ -174,7 +186,7 @@ impl Admitted {
             error,
             key_hash: Some(self.standing.key_hash),
             attribution: Some(self.attribution),
-            headers: self.progress.trace.iter().map(|trace| (ROUTE, trace.value())).collect(),
+            headers: self.progress.report.iter().map(|report| (ROUTE, report.value())).collect(),
             requested: self.requested,
             group: Some(Arc::clone(&self.resolution.group.name)),
             stream: self.request.stream(),

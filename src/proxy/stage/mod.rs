@@ -8,16 +8,16 @@ mod refused;
 mod relay;
 mod served;
 
-pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, PassedHeaders, Superseded};
+pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, Superseded};
 pub(super) use call::{Admitted, Books, Caller, Controls, Extra, Leanings, MOST_RETRIES};
 pub(super) use kept::Kept;
 pub(super) use progress::{MOST_ATTEMPTS, Progress};
-pub(super) use refused::Refused;
+pub(super) use refused::{Explained, Refused};
 pub(super) use relay::{Meter, Relay};
 pub(super) use served::Served;
 
 use super::passing::Passing;
-use crate::telemetry::Trace;
+use crate::telemetry::TraceContext;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -96,7 +96,7 @@ impl Stage {
     }
 
     /// Where the call stands in a trace.
-    pub(super) fn trace(&self) -> Option<Arc<Trace>> {
+    pub(super) fn trace(&self) -> Option<Arc<TraceContext>> {
         let caller = match self {
             Self::Arrived | Self::Delegated => return None,
             Self::Admitted(admitted) => &admitted.caller,

@@ -2,7 +2,7 @@
 
 use crate::domain::{AttemptRecord, Failure};
 use crate::proxy::detour::Detour;
-use crate::proxy::trace::Trace;
+use crate::proxy::route_report::RouteReport;
 use smallvec::SmallVec;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(in crate::proxy) struct Progress {
     /// The way from the group that was asked for to the present one.
     pub(in crate::proxy) detour: Option<Box<Detour>>,
     /// Why it went where it went, if the client asks.
-    pub(in crate::proxy) trace: Option<Box<Trace>>,
+    pub(in crate::proxy) report: Option<Box<RouteReport>>,
 }
 
 impl Progress {
@@ -39,8 +39,8 @@ impl Progress {
 
     /// Begins at another group.
     pub(in crate::proxy) fn begin_again(&mut self, detour: Box<Detour>) {
-        let (attempts, trace) = (std::mem::take(&mut self.attempts), self.trace.take());
+        let (attempts, report) = (std::mem::take(&mut self.attempts), self.report.take());
         let Self { stale, begun, .. } = *self;
-        *self = Self { attempts, trace, stale, begun, detour: Some(detour), ..Self::default() };
+        *self = Self { attempts, report, stale, begun, detour: Some(detour), ..Self::default() };
     }
 }

@@ -90,6 +90,12 @@ impl Quota {
         self.configured.least(self.told)
     }
 
+    /// Whether a limit is configured.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        self.configured != Limits::default()
+    }
+
     /// When a call of about so many tokens can be made, if nothing else is taken. What can never be is at the end
     /// of time; where only calls under way stand in the way, a window from now is guessed.
     #[must_use]

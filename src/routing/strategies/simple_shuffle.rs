@@ -1,25 +1,30 @@
 //! `simple-shuffle`: weighted random, by `weight`, else `rpm`, else `tpm`, else evenly.
 //!
-//! As in LiteLLM the first deployment decides which of the three counts for all of them. The
-//! weights are summed up once, so that a pick among a thousand deployments costs a binary search.
+//! As in LiteLLM the first deployment decides which of the three counts for all of them. The weights are summed up once,
+//! with a table of where to look among the sums, so that a pick among a thousand deployments costs what one among two does.
 
+use super::stretch::place;
 use super::{Candidate, Look, Strategy};
 
 /// How often a draw that hits an unusable deployment is tried again before all are looked at.
 const REDRAWS: u32 = 8;
 
-/// Some deployments, by rising index, with running sums of their weights.
+/// Some deployments, with running sums of their weights.
 #[derive(Clone, Debug)]
 pub(super) struct SimpleShuffle {
+    /// By rising index; empty if they are all there are.
     members: Vec<usize>,
     weights: Vec<f64>,
     sums: Vec<f64>,
+    /// For each of as many equal parts of the whole as there are members, the one that it begins in; empty if all are
+    /// alike, and part and member the same.
+    starts: Vec<u32>,
 }
 
 impl SimpleShuffle {
     /// Prepares the weights of a group.
     pub(super) fn new(candidates: &[Candidate]) -> Self {
-        Self::weighted((0..candidates.len()).collect(), weights(candidates))
+        Self::weighted(Vec::new(), weights(candidates))
     }
 
     /// These members, all alike.
@@ -37,34 +42,52 @@ impl SimpleShuffle {
             total += w;
             total
         });
-        let sums = sums.collect();
-        Self { members, weights, sums }
+        let sums: Vec<f64> = sums.collect();
+        let is_even = weights.windows(2).all(|pair| pair[0] == pair[1]);
+        let starts = if is_even { Vec::new() } else { starts(&sums) };
+        Self { members, weights, sums, starts }
+    }
+
+    /// The place of the member that a draw hits.
+    fn hit(&self, draw: f64) -> usize {
+        let part = place(draw, self.sums.len());
+        let Some(start) = self.starts.get(part) else { return part };
+        let aim = draw * self.sums.last().copied().unwrap_or_default();
+        let rest = self.sums.iter().skip(*start as usize);
+        (*start as usize + rest.take_while(|sum| **sum <= aim).count()).min(self.sums.len() - 1)
+    }
+
+    fn member(&self, place: usize) -> usize {
+        self.members.get(place).copied().unwrap_or(place)
     }
 
     /// The exact way: sums over the usable only. Weightless ones come last.
     fn pick_among(&self, draw: f64, usable: impl Fn(usize) -> bool) -> Option<usize> {
-        let open: Vec<usize> = (0..self.members.len()).filter(|at| usable(self.members[*at])).collect();
+        let open: Vec<usize> = (0..self.sums.len()).filter(|at| usable(self.member(*at))).collect();
         let total: f64 = open.iter().map(|at| self.weights[*at]).sum();
         let mut left = draw * total;
         for at in &open {
             left -= self.weights[*at];
             if left < 0.0 {
-                return Some(self.members[*at]);
+                return Some(self.member(*at));
             }
         }
-        open.last().map(|at| self.members[*at])
+        open.last().map(|at| self.member(*at))
     }
 }
 
 impl Strategy for SimpleShuffle {
     fn pick(&self, look: &Look<'_>) -> Option<usize> {
         let usable = |at: usize| look.sight.usable(at);
-        let total = *self.sums.last()?;
+        if self.sums.is_empty() {
+            return None;
+        }
         let mut draw = look.draw;
         for _ in 0..REDRAWS {
-            let at = self.sums.partition_point(|sum| *sum <= draw * total).min(self.members.len() - 1);
-            if self.weights[at] > 0.0 && usable(self.members[at]) {
-                return Some(self.members[at]);
+            let at = self.hit(draw);
+            let (member, has_weight) = (self.member(at), self.starts.is_empty() || self.weights[at] > 0.0);
+            if has_weight && usable(member) {
+                return Some(member);
             }
             // The fractional part of a stretched draw is as uniform as the draw was.
             draw = (draw * 7919.0 + 0.618_033_988_749_895).fract();
@@ -73,10 +96,19 @@ impl Strategy for SimpleShuffle {
     }
 
     fn score(&self, _: &Look<'_>, at: usize) -> f64 {
-        let own = self.members.binary_search(&at).ok();
+        let own = if self.members.is_empty() { Some(at) } else { self.members.binary_search(&at).ok() };
         let weight = own.and_then(|own| self.weights.get(own)).copied().unwrap_or_default();
         weight / self.sums.last().copied().unwrap_or(1.0)
     }
+}
+
+/// The members that equal parts of the whole begin in; rounding must not let a part begin too late.
+#[expect(clippy::cast_precision_loss, reason = "there are few members")]
+fn starts(sums: &[f64]) -> Vec<u32> {
+    let total = sums.last().copied().unwrap_or_default();
+    let begin = |part: usize| part as f64 / sums.len() as f64 * total * (1.0 - 1e-12);
+    let start = |part| sums.partition_point(|sum| *sum <= begin(part));
+    (0..sums.len()).map(|part| u32::try_from(start(part)).unwrap_or_default()).collect()
 }
 
 /// One number for each deployment; those without the deciding key get zero.
@@ -127,6 +159,23 @@ mod tests {
         for (share, expected) in found.iter().zip([0.1, 0.2, 0.3, 0.4]) {
             assert!((share - expected).abs() < 0.003, "{share} should be {expected}");
         }
+    }
+
+    #[test]
+    fn a_hit_is_where_the_sums_say() {
+        let weights: Vec<f64> = (0..1000).map(|n| f64::from(n * 7919 % 100)).collect();
+        let strategy = by_weight(&weights);
+        let total = *strategy.sums.last().unwrap();
+        for i in 0..100_000 {
+            let draw = f64::from(i) / 100_000.0;
+            assert_eq!(
+                strategy.hit(draw),
+                strategy.sums.partition_point(|sum| *sum <= draw * total),
+                "{draw}"
+            );
+        }
+        let even = by_weight(&[2.0; 1000]);
+        assert!((0..1000).all(|n| even.hit((f64::from(n) + 0.5) / 1000.0) == n as usize));
     }
 
     #[test]

@@ -158,23 +158,23 @@ impl Group {
 
     fn bar(&self, at: usize, wish: &Wish<'_>, tags: TagRule, now_ms: u64) -> Option<Bar> {
         let deployment = self.deployments.get(at)?;
-        let target = &deployment.target;
-        if target.unserved.is_some() {
+        let traits = &*deployment.traits;
+        if !traits.is_served {
             return Some(Bar::Unserved);
         }
         if !deployment.serves(wish.kind) {
             return Some(Bar::Surface);
         }
-        if !tags.allows(&target.params.tags, wish.tags, self.filters) {
+        if !tags.allows(&traits.params.tags, wish.tags, self.filters) {
             return Some(Bar::Tags);
         }
-        if let Some(most) = target.info.max_input_tokens
-            && self.filters.context
+        if self.filters.context
+            && let Some(most) = traits.max_input_tokens
             && wish.prompt > most
         {
             return Some(Bar::Context(most));
         }
-        if wish.house.limits_providers() && wish.house.is_exhausted(&target.provider, wish.now) {
+        if wish.house.limits_providers() && wish.house.is_exhausted(&traits.words.provider, wish.now) {
             return Some(Bar::Budget);
         }
         if let Some(left) = deployment.state.cooled() {
@@ -186,7 +186,7 @@ impl Group {
             return (wait > 0).then(|| Bar::Quota(Duration::from_millis(wait)));
         }
         if self.chooser.choice.entry.limits {
-            let (pace, weights) = (&deployment.state.pace, &target.weights);
+            let (pace, weights) = (&deployment.state.pace, &deployment.target.weights);
             let requests = weights.rpm.and_then(|rpm| pace.requests.wait(now_ms, 1, rpm));
             // A prompt larger than the limit passes when nothing else was sent.
             let tokens = weights.tpm.and_then(|tpm| pace.tokens.wait(now_ms, wish.prompt.min(tpm), tpm));
@@ -310,7 +310,7 @@ impl<'a> View<'a> {
         if !self.group.has_stations || deployment.station.is_none() {
             return false;
         }
-        let model = &deployment.target.model;
+        let model = &deployment.traits.model;
         let model = self.wish.asked.map_or(Cow::Borrowed(model.as_str()), |(resolution, requested)| {
             resolution.upstream_model(model, requested)
         });

@@ -203,13 +203,9 @@ fn set_limit(family: &Family<Level>, labels: &LabelSet<'_>, limit: Option<u64>) 
 }
 
 impl AttemptHandles {
-    pub(super) fn count(&self) {
-        self.total.inc();
-        if let Some(success) = &self.success {
-            success.inc();
-        }
-        for failed in self.failure.iter().flatten() {
-            failed.inc();
-        }
+    /// Counts so many attempts.
+    pub(super) fn count(&self, attempts: u64) {
+        let answered = std::iter::once(&self.total).chain(&self.success);
+        answered.chain(self.failure.iter().flatten()).for_each(|series| series.inc_by(attempts));
     }
 }

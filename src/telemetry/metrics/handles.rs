@@ -7,8 +7,9 @@ use super::label::{Label, LabelSet, NONE};
 use super::latency::LatencyHandles;
 use super::names::Names;
 use super::requests::RequestHandles;
+use super::tally::Counted;
 use super::tokens::TokenHandles;
-use crate::domain::{Outcome, TargetId, UsageRecord};
+use crate::domain::{TargetId, UsageRecord};
 use crate::telemetry::spans::Spans;
 use std::sync::OnceLock;
 
@@ -24,12 +25,9 @@ pub(super) struct CallHandles {
 }
 
 impl CallHandles {
-    /// Where the series of the one attempt of a call are that was answered at once and in full.
-    pub(super) fn answered(&self, record: &UsageRecord) -> Option<&OnceLock<AttemptHandles>> {
-        let [only] = record.attempts.as_slice() else { return None };
-        let at_once =
-            only.failure.is_none() && only.status == 200 && record.target.as_ref() == Some(&only.target);
-        (at_once && record.outcome == Outcome::Completed).then_some(&self.answered)
+    /// The series of the one attempt of a call that was answered at once.
+    pub(super) fn answered(&self, resolve: impl FnOnce() -> AttemptHandles) -> &AttemptHandles {
+        self.answered.get_or_init(resolve)
     }
 
     /// Counts what a call cost besides: tokens and money, but no call.
@@ -40,12 +38,33 @@ impl CallHandles {
     }
 
     pub(super) fn record(&self, record: &UsageRecord) {
-        self.requests.count();
+        self.requests.count(1);
         if let Some(tokens) = &self.tokens {
             tokens.count(record);
         }
         if let Some(latency) = &self.latency {
             latency.observe(&Spans::of(record));
+        }
+    }
+
+    /// Counts the kinds of tokens that few calls have, which tallies leave out.
+    pub(super) fn count_details(&self, record: &UsageRecord) {
+        if let Some(tokens) = &self.tokens {
+            tokens.count_details(record);
+        }
+    }
+
+    /// Counts what a tally has counted, of calls that were answered at once.
+    pub(super) fn add(&self, counted: &Counted) {
+        self.requests.count(counted.calls);
+        if let Some(answered) = self.answered.get() {
+            answered.count(counted.calls);
+        }
+        if let Some(tokens) = &self.tokens {
+            tokens.add(counted);
+        }
+        if let Some(latency) = &self.latency {
+            latency.add(counted);
         }
     }
 }

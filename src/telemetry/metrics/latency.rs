@@ -3,6 +3,7 @@
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::series::Histogram;
+use super::tally::Counted;
 use crate::telemetry::spans::Spans;
 use prometheus::Error;
 
@@ -76,22 +77,14 @@ pub(super) struct Latency {
     custom_itl: Family<Histogram>,
 }
 
-/// One call's series.
-pub(super) struct LatencyHandles {
-    request: Histogram,
-    upstream: Histogram,
-    queue: Histogram,
-    overhead: Histogram,
-    per_output_token: Histogram,
-    custom_tpot: Histogram,
-    stream: Option<StreamHandles>,
-}
+/// The durations that are observed of a call.
+pub(super) const SPANS: usize = 9;
 
-struct StreamHandles {
-    first_token: Histogram,
-    custom_ttft: Histogram,
-    custom_itl: Histogram,
-}
+/// What is observed of a call, in the order of its series; with the bounds of each.
+pub(super) type Observed = [(Option<f64>, &'static [f64]); SPANS];
+
+/// One call's series; what only streams have is missing elsewhere.
+pub(super) struct LatencyHandles([Option<Histogram>; SPANS]);
 
 impl Latency {
     pub(super) fn register(to: &mut Builder) -> Result<Self, Error> {
@@ -154,40 +147,52 @@ impl Latency {
     }
 
     pub(super) fn resolve(&self, labels: &LabelSet<'_>, stream: bool) -> LatencyHandles {
-        LatencyHandles {
-            request: self.request.get(labels),
-            upstream: self.upstream.get(labels),
-            queue: self.queue.get(labels),
-            overhead: self.overhead.get(labels),
-            per_output_token: self.per_output_token.get(labels),
-            custom_tpot: self.custom_tpot.get(labels),
-            stream: stream.then(|| StreamHandles {
-                first_token: self.first_token.get(labels),
-                custom_ttft: self.custom_ttft.get(labels),
-                custom_itl: self.custom_itl.get(labels),
-            }),
-        }
+        let of_stream = |family: &Family<Histogram>| stream.then(|| family.get(labels));
+        LatencyHandles([
+            Some(self.request.get(labels)),
+            Some(self.upstream.get(labels)),
+            Some(self.queue.get(labels)),
+            Some(self.overhead.get(labels)),
+            Some(self.per_output_token.get(labels)),
+            Some(self.custom_tpot.get(labels)),
+            of_stream(&self.first_token),
+            of_stream(&self.custom_ttft),
+            of_stream(&self.custom_itl),
+        ])
     }
+}
+
+/// What is observed of a call with these times.
+pub(super) const fn observed(spans: &Spans) -> Observed {
+    [
+        (Some(spans.total), LATENCY),
+        (spans.upstream, LATENCY),
+        (spans.queue, LATENCY),
+        (spans.overhead, LATENCY),
+        (spans.upstream_per_token, PYTHON),
+        (spans.tpot, PER_TOKEN),
+        (spans.ttft, LATENCY),
+        (spans.ttft, FIRST_TOKEN),
+        (spans.itl, PER_TOKEN),
+    ]
 }
 
 impl LatencyHandles {
     pub(super) fn observe(&self, spans: &Spans) {
-        self.request.observe(spans.total);
-        observe(&self.upstream, spans.upstream);
-        observe(&self.queue, spans.queue);
-        observe(&self.overhead, spans.overhead);
-        observe(&self.per_output_token, spans.upstream_per_token);
-        observe(&self.custom_tpot, spans.tpot);
-        if let Some(stream) = &self.stream {
-            observe(&stream.first_token, spans.ttft);
-            observe(&stream.custom_ttft, spans.ttft);
-            observe(&stream.custom_itl, spans.itl);
+        for (series, (span, _)) in self.0.iter().zip(observed(spans)) {
+            if let (Some(series), Some(span)) = (series, span) {
+                series.observe(span);
+            }
         }
     }
-}
 
-fn observe(series: &Histogram, span: Option<f64>) {
-    if let Some(span) = span {
-        series.observe(span);
+    /// Counts what a tally has counted.
+    pub(super) fn add(&self, counted: &Counted) {
+        for (span, series) in self.0.iter().enumerate() {
+            if let Some(series) = series {
+                let (counts, sum) = counted.of(span);
+                series.add(counts, sum);
+            }
+        }
     }
 }

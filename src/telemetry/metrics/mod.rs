@@ -2,7 +2,7 @@
 //!
 //! Label values come from the configuration or from tables in code, never from a client, and all
 //! families together may have only so many label sets; what comes after shares one series a family.
-//! A finished call costs one look-up of its resolved series and some twenty atomic updates.
+//! A finished call costs two look-ups in tables of its thread and some numbers side by side ([`near`], [`tally`]).
 //!
 //! Adding a metric is a documented field, its labels and its registration in one area's file.
 
@@ -19,6 +19,7 @@ mod label;
 mod latency;
 mod ledger;
 mod names;
+mod near;
 mod process;
 mod queue;
 mod render;
@@ -27,6 +28,7 @@ mod select;
 mod series;
 mod shared;
 mod sinks;
+mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
@@ -45,16 +47,20 @@ pub use under_way::InFlightGuard;
 
 use crate::domain::{Outcome, Scope, TargetId, UsageRecord};
 use crate::telemetry::access_log::LogCounters;
+use crate::telemetry::spans::Spans;
 use arc_swap::ArcSwap;
 use call::Key;
 use family::{Budget, Builder, Header, Prune};
+use handles::CallHandles;
 use label::{Label, NONE, OTHER};
 use names::Names;
 use prometheus::core::Collector;
 use prometheus::{Error, IntCounter, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
+use tally::{Pending, Tallies};
 
 /// The label sets that all families together may have, unless said otherwise.
 pub const SERIES_LIMIT: usize = 20_000;
@@ -67,6 +73,9 @@ pub struct Metrics {
     budget: Arc<Budget>,
     areas: Areas,
     names: ArcSwap<Names>,
+    /// The number of the names in use if calls can be told apart by few of them, else 0.
+    generation: AtomicU64,
+    tallies: Tallies,
     under_way: under_way::UnderWay,
     limit: usize,
     selection: Selection,
@@ -119,7 +128,8 @@ impl Metrics {
             shared: shared::Shared::register(&mut to)?,
             sinks: sinks::Sinks::register(&mut to)?,
         };
-        let names = ArcSwap::from_pointee(Names::new(Configured::default(), limit));
+        let names = Names::new(Configured::default(), limit);
+        let generation = AtomicU64::new(names.number);
         let Builder { registry, headers, families, budget, selection } = to;
         Ok(Self {
             registry,
@@ -127,7 +137,9 @@ impl Metrics {
             families,
             budget,
             areas,
-            names,
+            names: ArcSwap::from_pointee(names),
+            generation,
+            tallies: Tallies::default(),
             under_way: under_way::UnderWay::new(),
             limit,
             selection,
@@ -167,6 +179,7 @@ impl Metrics {
     pub fn set_names(&self, configured: Configured) {
         let names = Arc::new(Names::new(configured, self.limit));
         let old = self.names.swap(Arc::clone(&names));
+        self.generation.store(if names.are_few() { names.number } else { 0 }, Ordering::Release);
         self.areas.deployments.reconcile(&names, &old);
         let endpoints: HashSet<&str> =
             names.targets.values().map(|deployment| &*deployment.labels.endpoint).collect();
@@ -181,27 +194,61 @@ impl Metrics {
 
     /// Counts a finished call and each of its attempts.
     pub fn record(&self, record: &UsageRecord) {
+        if !self.tallied(record) {
+            self.count(record);
+        }
+        self.areas.gateway.count(record);
+        if let Some(genai) = &self.genai {
+            genai.observe(record, &self.names.load());
+        }
+    }
+
+    /// Counts a call in a tally of this thread, if it is one of the many that were answered at once.
+    fn tallied(&self, record: &UsageRecord) -> bool {
+        let generation = self.generation.load(Ordering::Acquire);
+        let Some(target) = near::answered_at_once(record).filter(|_| generation > 0) else { return false };
+        let make = || {
+            let pending = Arc::new(Pending::new(self.series_of(record), record));
+            self.tallies.join(&pending);
+            pending
+        };
+        near::count(generation, target, record, make, |pending| {
+            pending.count(record, &latency::observed(&Spans::of(record)));
+        })
+    }
+
+    /// The series of a call that was answered at once.
+    fn series_of(&self, record: &UsageRecord) -> Arc<CallHandles> {
         let names = self.names.load();
         let key = Key::call(record, &names);
-        if record.outcome == Outcome::Superseded {
-            return names.calls.get(&key, || self.areas.resolve_call(&key, &names)).record_cost(record);
+        let series = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
+        if let Some(attempt) = record.attempts.first() {
+            series.answered(|| self.areas.resolve_attempt(&Key::attempt(attempt, &key), &names));
         }
+        series
+    }
+
+    /// Counts a call where all others are counted.
+    fn count(&self, record: &UsageRecord) {
+        let names = self.names.load();
+        let key = Key::call(record, &names);
         let call = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
+        if record.outcome == Outcome::Superseded {
+            return call.record_cost(record);
+        }
         call.record(record);
+        let at_once = near::answered_at_once(record).is_some();
         for attempt in &record.attempts {
             let own = Key::attempt(attempt, &key);
             // Of most calls all is found at once.
-            match call.answered(record) {
-                Some(answered) => answered.get_or_init(|| self.areas.resolve_attempt(&own, &names)).count(),
-                None => names.attempts.get(&own, || self.areas.resolve_attempt(&own, &names)).count(),
+            if at_once {
+                call.answered(|| self.areas.resolve_attempt(&own, &names)).count(1);
+            } else {
+                names.attempts.get(&own, || self.areas.resolve_attempt(&own, &names)).count(1);
             }
         }
         if record.attempts.len() > 1 {
             self.areas.fallbacks.count(record, &key, &names);
-        }
-        self.areas.gateway.count(record);
-        if let Some(genai) = &self.genai {
-            genai.observe(record, &names);
         }
     }
 
@@ -316,6 +363,7 @@ impl Metrics {
     /// Everything in the text format 0.0.4, with how budgets and limits stand at this moment.
     #[must_use]
     pub fn render(&self, balances: &[Balance]) -> String {
+        self.tallies.tell();
         self.areas.requests.in_flight.set(self.under_way.count());
         let mut text = render::render(&self.registry.gather(), &self.headers);
         balances::render(&mut text, balances, &self.selection);

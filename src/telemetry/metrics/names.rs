@@ -10,7 +10,9 @@ use super::handles::CallHandles;
 use super::label::{Label, LabelSet, OTHER};
 use super::series::Level;
 use crate::domain::TargetId;
+use foldhash::fast::RandomState;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// What metrics say about a deployment. Built once for each deployment of a configuration.
@@ -74,9 +76,14 @@ pub struct Configured {
     pub end_users: bool,
 }
 
+/// Numbers the generations.
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
 /// The names of one configuration.
 pub(super) struct Names {
-    pub(super) targets: HashMap<TargetId, Deployment>,
+    /// No other generation of this process has it; never 0.
+    pub(super) number: u64,
+    pub(super) targets: HashMap<TargetId, Deployment, RandomState>,
     aliases: HashSet<Arc<str>>,
     master: Option<Arc<str>>,
     /// Those seen so far, if they are told apart.
@@ -94,6 +101,7 @@ impl Names {
             (id, Deployment { labels, remaining_requests, remaining_tokens })
         };
         Self {
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             targets: targets.into_iter().map(deployment).collect(),
             aliases: aliases.into_iter().collect(),
             master,
@@ -101,6 +109,11 @@ impl Names {
             calls: Cache::new(cached),
             attempts: Cache::new(cached),
         }
+    }
+
+    /// Whether calls are told apart by nothing that changes from call to call.
+    pub(super) const fn are_few(&self) -> bool {
+        self.end_users.is_none()
     }
 
     pub(super) fn is_master(&self, key: &str) -> bool {

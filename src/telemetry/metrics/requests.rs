@@ -108,13 +108,9 @@ impl Requests {
 }
 
 impl RequestHandles {
-    pub(super) fn count(&self) {
-        self.total.inc();
-        if let Some(failed) = &self.failed {
-            failed.inc();
-        }
-        if let Some(served) = &self.served {
-            served.inc();
-        }
+    /// Counts so many calls.
+    pub(super) fn count(&self, calls: u64) {
+        let all = [Some(&self.total), self.failed.as_ref(), self.served.as_ref()];
+        all.into_iter().flatten().for_each(|series| series.inc_by(calls));
     }
 }

@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// The bounds that a histogram may have at most.
 pub(super) const MOST_BOUNDS: usize = 17;
+/// One more, for what lies above all bounds.
+pub(super) const BUCKETS: usize = MOST_BOUNDS + 1;
 
 /// A kind of series that a family can hold. Clones are the same series.
 pub(super) trait Series: Clone + Send + Sync + 'static {
@@ -43,7 +45,7 @@ struct Cells {
     bounds: &'static [f64],
     sum: Float,
     /// Of each bucket alone; the one behind the last bound has none.
-    counts: [AtomicU64; MOST_BOUNDS + 1],
+    counts: [AtomicU64; BUCKETS],
 }
 
 /// A floating-point number by its bits.
@@ -101,12 +103,24 @@ impl Histogram {
     /// Counts an observation. A scrape at the same moment may see it in the counts and not yet in the sum.
     pub(super) fn observe(&self, value: f64) {
         let Cells { bounds, sum, counts } = &*self.0;
-        let bucket = bounds.iter().position(|bound| value <= *bound).unwrap_or(bounds.len());
-        if let Some(count) = counts.get(bucket) {
+        if let Some(count) = counts.get(bucket(bounds, value)) {
             count.fetch_add(1, Relaxed);
         }
         sum.add(value);
     }
+
+    /// Counts observations that were put into buckets of the same bounds elsewhere.
+    pub(super) fn add(&self, counts: impl Iterator<Item = u64>, sum: f64) {
+        for (own, count) in self.0.counts.iter().zip(counts).filter(|(_, count)| *count > 0) {
+            own.fetch_add(count, Relaxed);
+        }
+        self.0.sum.add(sum);
+    }
+}
+
+/// Where a value lies: the number of the first bound that is not below it.
+pub(super) fn bucket(bounds: &[f64], value: f64) -> usize {
+    bounds.iter().position(|bound| value <= *bound).unwrap_or(bounds.len())
 }
 
 impl Series for Count {

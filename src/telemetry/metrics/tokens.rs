@@ -4,6 +4,7 @@ use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::requests::SERVED;
 use super::series::{Count, Sum};
+use super::tally::Counted;
 use crate::domain::{Usage, UsageRecord};
 use prometheus::Error;
 use smallvec::SmallVec;
@@ -109,8 +110,21 @@ impl TokenHandles {
         self.total.inc_by(record.usage.total());
         self.input.inc_by(record.usage.prompt);
         self.output.inc_by(record.usage.completion);
+        self.count_details(record);
+    }
+
+    /// Counts the kinds of tokens that few calls have.
+    pub(super) fn count_details(&self, record: &UsageRecord) {
         for (count, series) in &self.details {
             series.inc_by(count(&record.usage));
         }
+    }
+
+    /// Counts what a tally has counted; it leaves out the details.
+    pub(super) fn add(&self, counted: &Counted) {
+        self.spend.inc_by(counted.spend);
+        self.total.inc_by(counted.prompt.wrapping_add(counted.completion));
+        self.input.inc_by(counted.prompt);
+        self.output.inc_by(counted.completion);
     }
 }

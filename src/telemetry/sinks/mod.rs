@@ -12,7 +12,7 @@ mod text;
 
 pub use format::{Batch, Format};
 
-use super::{Metrics, SinkCounters, Trace};
+use super::{Metrics, SinkCounters, TraceContext};
 use crate::domain::{Content, Outcome, UsageRecord};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -53,7 +53,7 @@ pub struct Finished {
     /// Its record, without what was said.
     pub record: UsageRecord,
     /// Where it stands in its trace, if it has one.
-    pub trace: Option<Arc<Trace>>,
+    pub trace: Option<Arc<TraceContext>>,
     content: Option<Said>,
 }
 
@@ -141,7 +141,7 @@ impl Sinks {
     }
 
     /// Puts a call into the queues of the sinks that want it. Never waits.
-    pub(super) fn push(&self, record: &mut UsageRecord, trace: Option<Arc<Trace>>) {
+    pub(super) fn push(&self, record: &mut UsageRecord, trace: Option<Arc<TraceContext>>) {
         let content = record.content.take();
         let otel = self.otel.as_ref().filter(|_| trace.as_ref().is_some_and(|trace| trace.is_kept()));
         let langfuse = self.langfuse.as_ref().filter(|(_, choice)| choice.takes(record));

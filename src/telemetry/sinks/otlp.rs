@@ -3,12 +3,13 @@
 
 use super::Finished;
 use super::text::{after, nanos, shortened};
-use crate::domain::{AttemptRecord, Outcome, TargetId, UsageRecord};
+use crate::domain::{AttemptRecord, Decimal, Outcome, TargetId, UsageRecord};
 use crate::telemetry::metrics::Point;
 use crate::telemetry::metrics::genai::operation;
 use crate::telemetry::spans::Spans;
-use crate::telemetry::{TargetLabels, Trace};
-use serde_json::{Value, json};
+use crate::telemetry::{TargetLabels, TraceContext};
+use serde::{Serialize, Serializer};
+use serde_json::json;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -18,38 +19,112 @@ const CLIENT: u8 = 3;
 /// A status that is an error, by OTLP's number.
 const ERROR: u8 = 2;
 
-/// The attributes of a span under construction.
-struct Attributes(Vec<Value>);
+/// A value as OTLP has it: an object whose only name says of which kind it is.
+#[derive(Serialize)]
+enum Value<'a> {
+    #[serde(rename = "stringValue")]
+    Text(&'a str),
+    #[serde(rename = "intValue", serialize_with = "quoted")]
+    Number(u64),
+    #[serde(rename = "doubleValue")]
+    Float(f64),
+    #[serde(rename = "boolValue")]
+    Flag(bool),
+}
 
-impl Attributes {
-    fn text(&mut self, key: &str, value: impl AsRef<str>) {
-        self.0.push(json!({ "key": key, "value": { "stringValue": value.as_ref() } }));
+#[derive(Serialize)]
+struct Attribute<'a> {
+    key: &'a str,
+    value: Value<'a>,
+}
+
+/// The attributes of a span under construction.
+#[derive(Serialize)]
+#[serde(transparent)]
+struct Attributes<'a>(Vec<Attribute<'a>>);
+
+impl<'a> Attributes<'a> {
+    fn of(pairs: &'a [(String, String)]) -> Self {
+        Self(pairs.iter().map(|(key, value)| Attribute { key, value: Value::Text(value) }).collect())
     }
 
-    fn maybe(&mut self, key: &str, value: Option<impl AsRef<str>>) {
+    fn text(&mut self, key: &'a str, value: &'a str) {
+        self.0.push(Attribute { key, value: Value::Text(value) });
+    }
+
+    fn maybe(&mut self, key: &'a str, value: Option<&'a str>) {
         if let Some(value) = value {
             self.text(key, value);
         }
     }
 
-    /// OTLP has its whole numbers in quotes.
-    fn number(&mut self, key: &str, value: u64) {
-        self.0.push(json!({ "key": key, "value": { "intValue": value.to_string() } }));
+    fn number(&mut self, key: &'a str, value: u64) {
+        self.0.push(Attribute { key, value: Value::Number(value) });
     }
 
-    fn some(&mut self, key: &str, value: u64) {
+    fn some(&mut self, key: &'a str, value: u64) {
         if value > 0 {
             self.number(key, value);
         }
     }
 
-    fn float(&mut self, key: &str, value: f64) {
-        self.0.push(json!({ "key": key, "value": { "doubleValue": value } }));
+    fn float(&mut self, key: &'a str, value: f64) {
+        self.0.push(Attribute { key, value: Value::Float(value) });
     }
 
-    fn flag(&mut self, key: &str, value: bool) {
-        self.0.push(json!({ "key": key, "value": { "boolValue": value } }));
+    fn flag(&mut self, key: &'a str, value: bool) {
+        self.0.push(Attribute { key, value: Value::Flag(value) });
     }
+}
+
+/// OTLP has its whole numbers in quotes.
+fn quoted<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(Decimal::new(*number, 0).as_str())
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Span<'a> {
+    trace_id: String,
+    span_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parent_span_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_state: Option<&'a str>,
+    name: String,
+    kind: u8,
+    start_time_unix_nano: String,
+    end_time_unix_nano: String,
+    attributes: Attributes<'a>,
+    status: Status<'a>,
+}
+
+/// Of what went well, nothing is said.
+#[derive(Default, Serialize)]
+struct Status<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+impl<'a> Status<'a> {
+    fn of(is_error: bool, message: Option<&'a str>) -> Self {
+        if is_error { Self { code: Some(ERROR), message } } else { Self::default() }
+    }
+}
+
+#[derive(Serialize)]
+struct Scope {
+    name: &'static str,
+    version: &'static str,
+}
+
+const SCOPE: Scope = Scope { name: "tollgate", version: env!("CARGO_PKG_VERSION") };
+
+#[derive(Serialize)]
+struct Resource<'a> {
+    attributes: Attributes<'a>,
 }
 
 /// The body of an export. Calls without a trace are left out.
@@ -58,28 +133,50 @@ pub(super) fn traces(
     resource: &[(String, String)],
     target: &dyn Fn(&TargetId) -> Option<TargetLabels>,
 ) -> Vec<u8> {
-    let spans: Vec<Value> = calls
-        .iter()
-        .filter_map(|call| Some((&call.record, call.trace.as_deref()?)))
-        .flat_map(|(record, trace)| {
-            let attempts = record.attempts.iter().enumerate();
-            let below = attempts.map(move |(n, attempt)| attempt_span(record, trace, n, attempt, target));
-            std::iter::once(call_span(record, trace)).chain(below)
-        })
-        .collect();
-    let scopes = json!([{ "scope": scope(), "spans": spans }]);
-    let body = json!({ "resourceSpans": [{ "resource": described(resource), "scopeSpans": scopes }] });
-    body.to_string().into_bytes()
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Export<'a> {
+        resource_spans: [Resources<'a>; 1],
+    }
+    #[derive(Serialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Resources<'a> {
+        resource: Resource<'a>,
+        scope_spans: [Spans<'a>; 1],
+    }
+    #[derive(Serialize)]
+    struct Spans<'a> {
+        scope: Scope,
+        spans: Vec<Span<'a>>,
+    }
+    let told: Vec<Told<'_>> = calls.iter().filter_map(|call| Told::of(call, target)).collect();
+    let spans = told.iter().flat_map(Told::spans).collect();
+    let scope_spans = [Spans { scope: SCOPE, spans }];
+    let resource_spans =
+        [Resources { resource: Resource { attributes: Attributes::of(resource) }, scope_spans }];
+    // Nothing in it can fail to be written.
+    serde_json::to_vec(&Export { resource_spans }).unwrap_or_default()
 }
 
-fn scope() -> Value {
-    json!({ "name": "tollgate", "version": env!("CARGO_PKG_VERSION") })
+/// A call that spans are made of, and who was asked in its attempts.
+struct Told<'a> {
+    record: &'a UsageRecord,
+    trace: &'a TraceContext,
+    asked: Vec<Option<TargetLabels>>,
 }
 
-fn described(resource: &[(String, String)]) -> Value {
-    let mut about = Attributes(Vec::new());
-    resource.iter().for_each(|(key, value)| about.text(key, value));
-    json!({ "attributes": about.0 })
+impl<'a> Told<'a> {
+    fn of(call: &'a Finished, target: &dyn Fn(&TargetId) -> Option<TargetLabels>) -> Option<Self> {
+        let (record, trace) = (&call.record, call.trace.as_deref()?);
+        let asked = record.attempts.iter().map(|attempt| target(&attempt.target)).collect();
+        Some(Self { record, trace, asked })
+    }
+
+    fn spans(&self) -> impl Iterator<Item = Span<'_>> {
+        let attempts = self.record.attempts.iter().zip(&self.asked).enumerate();
+        let below = attempts.map(|(n, (attempt, asked))| self.attempt(n, attempt, asked.as_ref()));
+        std::iter::once(self.call()).chain(below)
+    }
 }
 
 /// Histograms that are sent whole each time, by OTLP's number.
@@ -95,21 +192,21 @@ pub(super) fn metrics(
         [("gen_ai.client.operation.duration", "s", true), ("gen_ai.client.token.usage", "{token}", false)];
     let all = named.map(|(name, unit, is_duration)| {
         let own = points.iter().filter(|point| point.is_duration == is_duration);
-        let points: Vec<Value> = own.map(|point| data_point(point, since, now)).collect();
+        let points: Vec<_> = own.map(|point| data_point(point, since, now)).collect();
         let histogram = json!({ "aggregationTemporality": CUMULATIVE, "dataPoints": points });
         json!({ "name": name, "unit": unit, "histogram": histogram })
     });
-    let scopes = json!([{ "scope": scope(), "metrics": all }]);
-    let body = json!({ "resourceMetrics": [{ "resource": described(resource), "scopeMetrics": scopes }] });
-    body.to_string().into_bytes()
+    let scopes = json!([{ "scope": SCOPE, "metrics": all }]);
+    let resource = Resource { attributes: Attributes::of(resource) };
+    json!({ "resourceMetrics": [{ "resource": resource, "scopeMetrics": scopes }] }).to_string().into_bytes()
 }
 
-fn data_point(point: &Point, since: SystemTime, now: SystemTime) -> Value {
+fn data_point(point: &Point, since: SystemTime, now: SystemTime) -> serde_json::Value {
     let mut about = Attributes(Vec::new());
     point.attributes.iter().for_each(|(key, value)| about.text(key, value));
     let quoted = |count: &u64| count.to_string();
     json!({
-        "attributes": about.0,
+        "attributes": about,
         "startTimeUnixNano": nanos(since),
         "timeUnixNano": nanos(now),
         "count": point.counts.iter().sum::<u64>().to_string(),
@@ -126,58 +223,103 @@ fn upstream_model(record: &UsageRecord) -> Option<&str> {
     Some(whole.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')).unwrap_or(whole))
 }
 
-fn call_span(record: &UsageRecord, trace: &Trace) -> Value {
-    let (usage, operation) = (&record.usage, operation(record.endpoint));
-    let (outcome, error) = record.outcome.words();
-    let model = shortened(&record.requested_model);
-    let mut about = Attributes(Vec::with_capacity(24));
-    about.text("gen_ai.operation.name", operation);
-    about.maybe("gen_ai.provider.name", record.provider.as_deref());
-    about.maybe("gen_ai.system", record.provider.as_deref());
-    about.text("gen_ai.request.model", model);
-    about.maybe("gen_ai.response.model", upstream_model(record));
-    about.maybe("gen_ai.response.id", record.response_id.as_deref().map(shortened));
-    about.number("gen_ai.usage.input_tokens", usage.prompt);
-    about.number("gen_ai.usage.output_tokens", usage.completion);
-    about.some("gen_ai.usage.cache_read.input_tokens", usage.cached);
-    about.some("gen_ai.usage.cache_creation.input_tokens", usage.cache_write);
-    about.maybe("error.type", error);
-    about.text("http.request.method", "POST");
-    about.text("http.route", record.route.split('?').next().unwrap_or_default());
-    about.number("http.response.status_code", record.status.into());
-    about.text("tollgate.call_id", record.call_id.as_str());
-    about.text("tollgate.outcome", outcome);
-    about.flag("tollgate.stream", record.stream);
-    about.maybe("tollgate.model_group", record.group.as_deref());
-    about.float("tollgate.cost_usd", record.cost.dollars());
-    about.text("tollgate.usage_source", record.usage_source.as_str());
-    if let Some(seconds) = Spans::of(record).ttft {
-        about.float("tollgate.time_to_first_token_seconds", seconds);
+impl Told<'_> {
+    fn call(&self) -> Span<'_> {
+        let Self { record, trace, .. } = self;
+        let (usage, operation) = (&record.usage, operation(record.endpoint));
+        let (outcome, error) = record.outcome.words();
+        let model = shortened(&record.requested_model);
+        let mut about = Attributes(Vec::with_capacity(24));
+        about.text("gen_ai.operation.name", operation);
+        about.maybe("gen_ai.provider.name", record.provider.as_deref());
+        about.maybe("gen_ai.system", record.provider.as_deref());
+        about.text("gen_ai.request.model", model);
+        about.maybe("gen_ai.response.model", upstream_model(record));
+        about.maybe("gen_ai.response.id", record.response_id.as_deref().map(shortened));
+        about.number("gen_ai.usage.input_tokens", usage.prompt);
+        about.number("gen_ai.usage.output_tokens", usage.completion);
+        about.some("gen_ai.usage.cache_read.input_tokens", usage.cached);
+        about.some("gen_ai.usage.cache_creation.input_tokens", usage.cache_write);
+        about.maybe("error.type", error);
+        about.text("http.request.method", "POST");
+        about.text("http.route", record.route.split('?').next().unwrap_or_default());
+        about.number("http.response.status_code", record.status.into());
+        about.text("tollgate.call_id", record.call_id.as_str());
+        about.text("tollgate.outcome", outcome);
+        about.flag("tollgate.stream", record.stream);
+        about.maybe("tollgate.model_group", record.group.as_deref());
+        about.float("tollgate.cost_usd", record.cost.dollars());
+        about.text("tollgate.usage_source", record.usage_source.as_str());
+        if let Some(seconds) = Spans::of(record).ttft {
+            about.float("tollgate.time_to_first_token_seconds", seconds);
+        }
+        attribute(&mut about, record);
+        // Of a server's span, an answer that blames the client is no error.
+        let is_error = match record.outcome {
+            Outcome::Refused(_) => record.status >= 500,
+            Outcome::Interrupted(_) => true,
+            Outcome::Completed | Outcome::ClientGone | Outcome::Superseded => false,
+        };
+        Span {
+            trace_id: trace.id(),
+            span_id: trace.span(),
+            parent_span_id: trace.parent(),
+            trace_state: trace.state(),
+            name: format!("{operation} {model}"),
+            kind: SERVER,
+            start_time_unix_nano: nanos(record.arrived),
+            end_time_unix_nano: nanos(after(record.arrived, record.timings.end)),
+            attributes: about,
+            status: Status::of(is_error, error),
+        }
     }
-    attribute(&mut about, record);
-    // Of a server's span, an answer that blames the client is no error.
-    let is_error = match record.outcome {
-        Outcome::Refused(_) => record.status >= 500,
-        Outcome::Interrupted(_) => true,
-        Outcome::Completed | Outcome::ClientGone | Outcome::Superseded => false,
-    };
-    let mut span = json!({
-        "traceId": trace.id(),
-        "spanId": trace.span(),
-        "name": format!("{operation} {model}"),
-        "kind": SERVER,
-        "startTimeUnixNano": nanos(record.arrived),
-        "endTimeUnixNano": nanos(after(record.arrived, record.timings.end)),
-        "attributes": about.0,
-        "status": status(is_error, error),
-    });
-    put(&mut span, "parentSpanId", trace.parent());
-    put(&mut span, "traceState", trace.state());
-    span
+
+    fn attempt<'a>(
+        &'a self,
+        number: usize,
+        attempt: &'a AttemptRecord,
+        known: Option<&'a TargetLabels>,
+    ) -> Span<'a> {
+        let Self { record, trace, .. } = self;
+        let operation = operation(record.endpoint);
+        let (model, provider) = match known {
+            Some(known) if !known.litellm_model_name.contains('*') => {
+                (Some(&*known.litellm_model_name), Some(&*known.api_provider))
+            }
+            Some(known) => (upstream_model(record), Some(&*known.api_provider)),
+            None => (None, None),
+        };
+        let mut about = Attributes(Vec::with_capacity(10));
+        about.text("gen_ai.operation.name", operation);
+        about.maybe("gen_ai.provider.name", provider);
+        about.maybe("gen_ai.system", provider);
+        about.maybe("gen_ai.request.model", model.map(shortened));
+        if let Some((host, port)) = known.and_then(|known| address(&known.endpoint)) {
+            about.text("server.address", host);
+            about.number("server.port", port);
+        }
+        about.some("http.response.status_code", attempt.status.into());
+        about.maybe("error.type", attempt.failure.map(|class| class.word()));
+        about.text("tollgate.deployment_id", attempt.target.as_str());
+        about.number("tollgate.attempt", number as u64 + 1);
+        let start = after(record.arrived, attempt.started);
+        Span {
+            trace_id: trace.id(),
+            span_id: trace.attempt(number),
+            parent_span_id: Some(trace.span()),
+            trace_state: None,
+            name: format!("{operation} {}", model.map_or(attempt.target.as_str(), shortened)),
+            kind: CLIENT,
+            start_time_unix_nano: nanos(start),
+            end_time_unix_nano: nanos(after(start, attempt.duration)),
+            attributes: about,
+            status: Status::of(attempt.failure.is_some(), attempt.failure.map(|class| class.word())),
+        }
+    }
 }
 
 /// Whose call it is.
-fn attribute(about: &mut Attributes, record: &UsageRecord) {
+fn attribute<'a>(about: &mut Attributes<'a>, record: &'a UsageRecord) {
     about.maybe("tollgate.key_hash", record.key_hash.as_deref());
     let Some(who) = record.attribution.as_deref() else { return };
     about.maybe("tollgate.key_alias", who.key_alias.as_deref());
@@ -188,48 +330,6 @@ fn attribute(about: &mut Attributes, record: &UsageRecord) {
     about.maybe("gen_ai.conversation.id", who.session_id.as_deref().map(shortened));
 }
 
-fn attempt_span(
-    record: &UsageRecord,
-    trace: &Trace,
-    number: usize,
-    attempt: &AttemptRecord,
-    target: &dyn Fn(&TargetId) -> Option<TargetLabels>,
-) -> Value {
-    let (known, operation) = (target(&attempt.target), operation(record.endpoint));
-    let (model, provider) = match &known {
-        Some(known) if !known.litellm_model_name.contains('*') => {
-            (Some(&*known.litellm_model_name), Some(&*known.api_provider))
-        }
-        Some(known) => (upstream_model(record), Some(&*known.api_provider)),
-        None => (None, None),
-    };
-    let mut about = Attributes(Vec::with_capacity(10));
-    about.text("gen_ai.operation.name", operation);
-    about.maybe("gen_ai.provider.name", provider);
-    about.maybe("gen_ai.system", provider);
-    about.maybe("gen_ai.request.model", model.map(shortened));
-    if let Some((host, port)) = known.as_ref().and_then(|known| address(&known.endpoint)) {
-        about.text("server.address", host);
-        about.number("server.port", port);
-    }
-    about.some("http.response.status_code", attempt.status.into());
-    about.maybe("error.type", attempt.failure.map(|class| class.word()));
-    about.text("tollgate.deployment_id", attempt.target.as_str());
-    about.number("tollgate.attempt", number as u64 + 1);
-    let start = after(record.arrived, attempt.started);
-    json!({
-        "traceId": trace.id(),
-        "spanId": trace.attempt(number),
-        "parentSpanId": trace.span(),
-        "name": format!("{operation} {}", model.map_or(attempt.target.as_str(), shortened)),
-        "kind": CLIENT,
-        "startTimeUnixNano": nanos(start),
-        "endTimeUnixNano": nanos(after(start, attempt.duration)),
-        "attributes": about.0,
-        "status": status(attempt.failure.is_some(), attempt.failure.map(|class| class.word())),
-    })
-}
-
 /// Host and port of `https://host:443`.
 fn address(endpoint: &str) -> Option<(&str, u64)> {
     let (scheme, rest) = endpoint.split_once("://")?;
@@ -237,20 +337,5 @@ fn address(endpoint: &str) -> Option<(&str, u64)> {
     match rest.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => Some((host, port.parse().ok()?)),
         _ => Some((rest, default)),
-    }
-}
-
-fn status(is_error: bool, message: Option<&str>) -> Value {
-    let mut status = json!({});
-    if is_error {
-        put(&mut status, "code", Some(ERROR));
-        put(&mut status, "message", message);
-    }
-    status
-}
-
-fn put(object: &mut Value, name: &str, value: Option<impl Into<Value>>) {
-    if let (Value::Object(members), Some(value)) = (object, value) {
-        members.insert(name.to_owned(), value.into());
     }
 }

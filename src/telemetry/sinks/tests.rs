@@ -14,7 +14,7 @@ fn metrics() -> Metrics {
     metrics
 }
 
-fn traced() -> Option<Arc<Trace>> {
+fn traced() -> Option<Arc<TraceContext>> {
     let mut headers = HeaderMap::new();
     headers.insert("traceparent", HeaderValue::from_static(CLIENT));
     Tracer::new(Some(Sampler::default()), true).begin(&headers)
@@ -40,7 +40,7 @@ fn queued(sinks: &Sinks) -> Vec<Arc<Finished>> {
     calls
 }
 
-fn finished(record: UsageRecord, trace: Option<Arc<Trace>>) -> Arc<Finished> {
+fn finished(record: UsageRecord, trace: Option<Arc<TraceContext>>) -> Arc<Finished> {
     Arc::new(Finished { record, trace, content: None })
 }
 
@@ -113,7 +113,7 @@ fn is_the_call(call: &Value) {
     }
 }
 
-fn are_the_attempts(spans: &[Value], trace: &Trace) {
+fn are_the_attempts(spans: &[Value], trace: &TraceContext) {
     let [call, failed, answered] = [&spans[0], &spans[1], &spans[2]];
     for (number, attempt) in [failed, answered].into_iter().enumerate() {
         assert_eq!((&attempt["parentSpanId"], &attempt["kind"]), (&call["spanId"], &json!(3)));

@@ -1,7 +1,7 @@
 //! `traceparent`, version 00: `00-` trace id `-` span id `-` flags, all in lower-case hexadecimal.
 
 /// Length of version 00.
-const LENGTH: usize = 55;
+pub(super) const LENGTH: usize = 55;
 
 /// Whose work a call is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,18 +36,17 @@ fn is_hex(text: &str) -> bool {
 
 /// The header's text. Every call to an upstream has one, so it is not left to the formatter of numbers.
 pub(super) fn write(id: u128, span: u64, is_sampled: bool) -> [u8; LENGTH] {
-    let mut text = *b"00-................................-................-0.";
-    write_hex(&mut text[3..35], id);
-    write_hex(&mut text[36..52], u128::from(span));
-    write_hex(&mut text[54..], u128::from(is_sampled));
+    let mut text = *b"00-................................-................-00";
+    write_hex(&mut text[3..35], &id.to_be_bytes());
+    write_hex(&mut text[36..52], &span.to_be_bytes());
+    text[54] += u8::from(is_sampled);
     text
 }
 
-fn write_hex(into: &mut [u8], number: u128) {
-    let mut left = number;
-    for digit in into.iter_mut().rev() {
-        let value = u8::try_from(left & 15).unwrap_or_default();
-        *digit = if value < 10 { b'0' + value } else { b'a' - 10 + value };
-        left >>= 4;
+fn write_hex(into: &mut [u8], bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for (two, byte) in into.chunks_exact_mut(2).zip(bytes) {
+        two[0] = DIGITS[usize::from(byte >> 4)];
+        two[1] = DIGITS[usize::from(byte & 15)];
     }
 }

@@ -9,6 +9,7 @@ pub use sampler::Sampler;
 
 use context::Parent;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
@@ -16,9 +17,12 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// Longest `tracestate` that is passed on, in bytes: what the standard wants passed on at least.
 const LONGEST_STATE: usize = 512;
 
+/// Lines of a head; `traceparent` alone needs no room on the heap.
+pub(crate) type Lines = SmallVec<[u8; 72]>;
+
 /// Where one call stands in its trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
+pub struct TraceContext {
     id: u128,
     /// The call's own span; the client's where none is made.
     span: u64,
@@ -46,7 +50,7 @@ impl Tracer {
 
     /// The trace of a call with these headers; `None` if nobody is to hear of one.
     #[must_use]
-    pub fn begin(&self, headers: &HeaderMap) -> Option<Arc<Trace>> {
+    pub fn begin(&self, headers: &HeaderMap) -> Option<Arc<TraceContext>> {
         if self.sampler.is_none() && !self.passes_on {
             return None;
         }
@@ -55,14 +59,22 @@ impl Tracer {
             let Parent { id, span, is_sampled } = parent?;
             let state = state(headers);
             let (is_own, is_passed_on) = (false, true);
-            return Some(Arc::new(Trace { id, span, parent: None, is_sampled, is_own, is_passed_on, state }));
+            return Some(Arc::new(TraceContext {
+                id,
+                span,
+                parent: None,
+                is_sampled,
+                is_own,
+                is_passed_on,
+                state,
+            }));
         };
         let id = parent.map_or_else(|| fastrand::u128(1..), |parent| parent.id);
         let is_sampled = sampler.keeps(id, parent.map(|parent| parent.is_sampled));
         if !is_sampled && !self.passes_on {
             return None;
         }
-        Some(Arc::new(Trace {
+        Some(Arc::new(TraceContext {
             id,
             span: fastrand::u64(1..),
             parent: parent.map(|parent| parent.span),
@@ -88,7 +100,7 @@ fn state(headers: &HeaderMap) -> Option<HeaderValue> {
     (plain && first.len() <= LONGEST_STATE).then(|| first.clone())
 }
 
-impl Trace {
+impl TraceContext {
     /// The trace's id, 32 hexadecimal digits.
     #[must_use]
     pub fn id(&self) -> String {
@@ -127,11 +139,34 @@ impl Trace {
 
     /// The headers that tell the upstream of an attempt, if it is to be told.
     pub fn headers(&self, attempt: usize) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
-        let span = if self.is_own { self.attempt_span(attempt) } else { self.span };
-        let text = context::write(self.id, span, self.is_sampled);
-        let parent = HeaderValue::from_bytes(&text).ok().map(|value| (TRACEPARENT, value));
+        let parent =
+            HeaderValue::from_bytes(&self.traceparent(attempt)).ok().map(|value| (TRACEPARENT, value));
         let state = self.state.clone().map(|value| (TRACESTATE, value));
         parent.into_iter().chain(state).filter(|_| self.is_passed_on)
+    }
+
+    /// The same as they go over the wire, each with its line's end.
+    #[must_use]
+    pub fn lines(&self, attempt: usize) -> Lines {
+        let mut lines = Lines::new();
+        if !self.is_passed_on {
+            return lines;
+        }
+        let mut line = |name: &HeaderName, value: &[u8]| {
+            for part in [name.as_str().as_bytes(), b": ", value, b"\r\n"] {
+                lines.extend_from_slice(part);
+            }
+        };
+        line(&TRACEPARENT, &self.traceparent(attempt));
+        if let Some(state) = &self.state {
+            line(&TRACESTATE, state.as_bytes());
+        }
+        lines
+    }
+
+    fn traceparent(&self, attempt: usize) -> [u8; context::LENGTH] {
+        let span = if self.is_own { self.attempt_span(attempt) } else { self.span };
+        context::write(self.id, span, self.is_sampled)
     }
 
     /// Made from the call's own, so that nobody has to keep it.

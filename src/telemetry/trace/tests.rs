@@ -12,8 +12,13 @@ fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
     headers
 }
 
-fn sent(trace: &Trace, attempt: usize) -> Vec<String> {
-    trace.headers(attempt).map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+/// What an upstream is told, which must be the same in both forms.
+fn sent(trace: &TraceContext, attempt: usize) -> Vec<String> {
+    let sent: Vec<String> =
+        trace.headers(attempt).map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+    let lines: String = sent.iter().map(|line| format!("{line}\r\n")).collect();
+    assert_eq!(std::str::from_utf8(&trace.lines(attempt)).unwrap(), lines);
+    sent
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Virtual keys through the program, on both databases: LiteLLM's calls, quirks and refusals.
 
 mod lifecycle;
+mod often;
 mod people;
 mod quirks;
 mod seeds;

@@ -78,7 +78,7 @@ fn report(deployment: &Deployment, asked: &Asked) -> (Value, bool) {
     let target = &deployment.target;
     let mut row = json!({
         "api_base": target.api_base,
-        "model": &*deployment.labels.upstream_model,
+        "model": &*deployment.traits.words.upstream_model,
         "model_name": target.group,
         "model_id": target.id.as_str(),
         "use_in_pass_through": false,

@@ -3,33 +3,32 @@
 use super::stored::{naming, not_found};
 use super::{Caller, Stored, rows};
 use crate::auth::Principal;
-use crate::control::refusal::Refusal;
-use crate::control::{Control, calendar, fields};
+use crate::control::input::{Input, Kind, Refusal, want};
+use crate::control::{Control, calendar};
 use crate::store::KEYS;
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use serde_json::{Value, json};
 
 pub(in crate::control) async fn block(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    switch(&Caller { control: &control, principal: &principal }, &body, true).await
+    switch(&Caller { control: &control, principal: &principal }, &input, true).await
 }
 
 pub(in crate::control) async fn unblock(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    switch(&Caller { control: &control, principal: &principal }, &body, false).await
+    switch(&Caller { control: &control, principal: &principal }, &input, false).await
 }
 
-async fn switch(caller: &Caller<'_>, body: &[u8], blocked: bool) -> Result<Json<Value>, Refusal> {
-    let (named, _) = naming(body, &[("key", fields::Kind::Text)])?;
+async fn switch(caller: &Caller<'_>, input: &Input, blocked: bool) -> Result<Json<Value>, Refusal> {
+    let (named, _) = naming(input, &[want("key", Kind::Text)])?;
     let mut key = Stored::must_find(caller.control, &named).await?;
     let (at, by) = (calendar::iso(calendar::now_ms()), caller.name());
     let id = key.id();

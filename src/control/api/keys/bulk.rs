@@ -4,12 +4,11 @@ use super::form::FIELDS;
 use super::stored::not_found;
 use super::{Caller, Stored, rows, update};
 use crate::auth::Principal;
-use crate::control::refusal::Refusal;
-use crate::control::{Control, fields};
+use crate::control::Control;
+use crate::control::input::{Input, Kind, Refusal, read, want};
 use crate::store::{Doc, Facts};
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use serde_json::{Value, json};
 
@@ -19,15 +18,14 @@ const MOST: usize = 500;
 pub(in crate::control) async fn run(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    let sent = fields::object(&body)?;
-    let read = fields::convert(&sent, &[("keys", fields::Kind::Objects)])?;
-    let Some(keys) = read.get("keys").and_then(Value::as_array) else {
-        return Err(Refusal::lacks("keys", Value::Object(sent)));
+    let wanted = input.read(&[&[want("keys", Kind::Maps)]])?;
+    let Some(keys) = wanted.get("keys").and_then(Value::as_array) else {
+        return Err(input.lacks("keys"));
     };
     if keys.is_empty() || keys.len() > MOST {
-        return Err(Refusal::bad("keys", format!("`keys` wants 1 to {MOST} keys.")));
+        return Err(Refusal::bad_member("keys", format!("`keys` wants 1 to {MOST} keys.")));
     }
     let caller = Caller { control: &control, principal: &principal };
     let (mut done, mut failed) = (Vec::new(), Vec::new());
@@ -48,7 +46,7 @@ pub(in crate::control) async fn run(
 }
 
 async fn one(caller: &Caller<'_>, wish: &Doc) -> Result<Doc, Refusal> {
-    let fields = fields::convert(wish, FIELDS)?;
+    let fields = read(wish, &[FIELDS])?;
     let named = Facts(&fields).text("key");
     let named = named.ok_or_else(not_found)?;
     let old = Stored::must_find(caller.control, &named).await?;

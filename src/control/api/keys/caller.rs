@@ -4,7 +4,7 @@ use super::Stored;
 use crate::auth::grant::{self, Grantor, Place, Standing};
 use crate::auth::{Principal, Role};
 use crate::control::Control;
-use crate::control::refusal::Refusal;
+use crate::control::input::Refusal;
 use crate::domain::{KeyFacts, TeamFacts, UserFacts};
 use crate::runtime::Known;
 use crate::store::{Facts, MEMBERS, TEAMS, member_id};

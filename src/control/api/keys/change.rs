@@ -3,7 +3,7 @@
 use super::form::{COLUMNS, Empty, IN_METADATA, ROW};
 use super::{Caller, values};
 use crate::control::calendar;
-use crate::control::refusal::Refusal;
+use crate::control::input::Refusal;
 use crate::store::{BUDGETS, Doc, Facts};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};

@@ -2,16 +2,14 @@
 
 use super::{Caller, Stored};
 use crate::auth::Principal;
+use crate::control::Control;
 use crate::control::api::keyrows;
-use crate::control::refusal::Refusal;
-use crate::control::{Control, fields};
+use crate::control::input::{Input, Kind, Refusal, want};
 use crate::domain::{ApiError, ErrorKind, KeyDigest};
 use crate::store::{Facts, Filter, KEYS, Query};
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use fields::Kind;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -21,16 +19,15 @@ const MOST: usize = 1_000;
 pub(in crate::control) async fn run(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    let sent = fields::object(&body)?;
-    let read = fields::convert(&sent, &[("keys", Kind::Texts), ("key_aliases", Kind::Texts)])?;
+    let read = input.read(&[&[want("keys", Kind::Texts), want("key_aliases", Kind::Texts)]])?;
     let (keys, aliases) = (Facts(&read).texts("keys"), Facts(&read).texts("key_aliases"));
     if keys.is_empty() && aliases.is_empty() {
-        return Err(Refusal::lacks("keys", Value::Object(sent)));
+        return Err(input.lacks("keys"));
     }
     if keys.len() + aliases.len() > MOST {
-        return Err(Refusal::bad("keys", format!("`keys` wants at most {MOST} keys.")));
+        return Err(Refusal::bad_member("keys", format!("`keys` wants at most {MOST} keys.")));
     }
     let found = find(&control, keys, aliases).await?;
     if found.is_empty() {

@@ -2,24 +2,23 @@
 
 use super::change::{apply, blank, soft_budget};
 use super::form::FIELDS;
-use super::stored::{facts, random_key, shown};
+use super::stored::{facts, random_key, refused, shown};
 use super::{Caller, Stored, inherit, rows, terms, update, values};
 use crate::auth::{self, Principal};
-use crate::control::refusal::Refusal;
-use crate::control::{Control, calendar, fields};
+use crate::control::input::{Input, Refusal};
+use crate::control::{Control, calendar};
 use crate::store::{BUDGETS, Doc, Facts, KEYS};
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use serde_json::Value;
 
 pub(in crate::control) async fn run(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    let fields = fields::read(&body, FIELDS)?;
+    let fields = input.read(&[FIELDS])?;
     let caller = Caller { control: &control, principal: &principal };
     make(&caller, fields).await.map(Json)
 }
@@ -28,13 +27,13 @@ pub(in crate::control) async fn run(
 pub(in crate::control) async fn service_account(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    let mut fields = fields::read(&body, FIELDS)?;
+    let mut fields = input.read(&[FIELDS])?;
     if Facts(&fields).text("team_id").is_none() {
         let words =
             "team_id is required for service account keys. Please specify `team_id` in the request body.";
-        return Err(Refusal::bad("team_id", words));
+        return Err(Refusal::bad_member("team_id", words));
     }
     fields.insert("user_id".to_owned(), Value::Null);
     let name = fields.get("key_alias").cloned().unwrap_or_default();
@@ -102,5 +101,5 @@ async fn insert(caller: &Caller<'_>, mut key: Stored, fields: &Doc) -> Result<St
     if let (false, Some(budget)) = (has_budget, Facts(&key.doc).text("budget_id")) {
         store.delete(&BUDGETS, &budget).await?;
     }
-    Err(error.into())
+    Err(refused(error))
 }

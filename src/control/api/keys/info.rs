@@ -3,14 +3,12 @@
 use super::rows::{self, Form};
 use super::{Caller, Stored};
 use crate::auth::Principal;
-use crate::control::refusal::Refusal;
-use crate::control::{Control, fields};
+use crate::control::Control;
+use crate::control::input::{Asked, Input, Kind, MaybeInput, Refusal, want};
 use crate::store::Facts;
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
-use fields::{Asked, Kind};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,16 +33,16 @@ pub(in crate::control) async fn by_query(
 pub(in crate::control) async fn by_body(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    MaybeInput(input): MaybeInput,
 ) -> Result<Json<Value>, Refusal> {
-    let read = if body.is_empty() { None } else { Some(fields::read(&body, &[("key", Kind::Text)])?) };
+    let read = input.map(|input| input.read(&[&[want("key", Kind::Text)]])).transpose()?;
     let named = read.and_then(|read| Facts(&read).text("key")).map(|key| key.to_string());
     answer(&Caller { control: &control, principal: &principal }, named).await
 }
 
 async fn answer(caller: &Caller<'_>, named: Option<String>) -> Result<Json<Value>, Refusal> {
     let own = || caller.principal.key.as_ref().map(|key| key.digest.to_hex());
-    let missing = || Refusal::missing("key", "Key not found in database");
+    let missing = || Refusal::missing("Key not found in database").of("key");
     let named = named.filter(|key| !key.is_empty()).or_else(own).ok_or_else(missing)?;
     let key = Stored::find(caller.control, &named).await?.ok_or_else(missing)?;
     if !caller.may_read(&key.facts(caller.control).await?).await? {
@@ -59,12 +57,12 @@ async fn answer(caller: &Caller<'_>, named: Option<String>) -> Result<Json<Value
 pub(in crate::control) async fn many(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    let read = fields::read(&body, &[("keys", Kind::Texts)])?;
+    let read = input.read(&[&[want("keys", Kind::Texts)]])?;
     let named = Facts(&read).texts("keys");
     if named.is_empty() || named.len() > MOST {
-        return Err(Refusal::bad("keys", format!("`keys` wants 1 to {MOST} keys.")));
+        return Err(Refusal::bad_member("keys", format!("`keys` wants 1 to {MOST} keys.")));
     }
     let caller = Caller { control: &control, principal: &principal };
     let mut shown = Vec::new();

@@ -2,7 +2,7 @@
 //! admins set.
 
 use super::Caller;
-use crate::control::refusal::Refusal;
+use crate::control::input::Refusal;
 use crate::store::{Doc, Facts, KEYS};
 use serde_json::{Value, json};
 

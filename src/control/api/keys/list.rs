@@ -3,8 +3,7 @@
 use super::{Caller, Stored, rows, stored};
 use crate::auth::{Principal, Role};
 use crate::control::Control;
-use crate::control::fields::Asked;
-use crate::control::refusal::Refusal;
+use crate::control::input::{Asked, Refusal};
 use crate::domain::{KeyDigest, Scope};
 use crate::store::{
     DELETED_KEYS, Doc, Facts, Filter, KEYS, MEMBERS, Order, Query as Search, SPENT, Spent, USERS,
@@ -88,7 +87,7 @@ pub(in crate::control) async fn run(
     let deleted = match wanted.status.as_deref() {
         None | Some("") => false,
         Some("deleted") => true,
-        Some(_) => return Err(Refusal::bad("status", "`status` wants `deleted`, or nothing.")),
+        Some(_) => return Err(Refusal::bad_member("status", "`status` wants `deleted`, or nothing.")),
     };
     let search = search(&caller, wanted, &page).await?;
     let found = if deleted {
@@ -122,7 +121,7 @@ async fn by_few_spenders(control: &Control, search: &Search) -> Result<(), Refus
     let words = format!(
         "More than {MOST_SPENDERS} keys are not sorted by spend. Name a user_id, team_id or organization_id."
     );
-    Err(Refusal::bad("sort_by", words))
+    Err(Refusal::bad_member("sort_by", words))
 }
 
 /// The rows of a page, with what was spent asked for once.
@@ -142,7 +141,7 @@ async fn objects(control: &Control, found: Vec<(String, Doc)>) -> Result<Vec<Val
 fn of_deleted(search: Search) -> Result<Search, Refusal> {
     let order = match search.order {
         Some(order) if order.column == SPENT => {
-            return Err(Refusal::bad("sort_by", "Deleted keys are not sorted by spend."));
+            return Err(Refusal::bad_member("sort_by", "Deleted keys are not sorted by spend."));
         }
         Some(order) if order.column == "id" => Some(Order { column: "token", ..order }),
         order => order,
@@ -256,7 +255,7 @@ fn order(by: Option<&str>, direction: Option<&str>) -> Result<Order, Refusal> {
     let column = match by.filter(|by| !by.is_empty()) {
         None => "created_at",
         Some(by) => SORTED_BY.into_iter().find(|column| *column == by).ok_or_else(|| {
-            Refusal::bad("sort_by", format!("Keys are sorted by one of: {}.", SORTED_BY.join(", ")))
+            Refusal::bad_member("sort_by", format!("Keys are sorted by one of: {}.", SORTED_BY.join(", ")))
         })?,
     };
     let column = match column {
@@ -271,7 +270,7 @@ fn order(by: Option<&str>, direction: Option<&str>) -> Result<Order, Refusal> {
 pub(super) fn clean(name: &str, text: Option<String>) -> Result<Option<String>, Refusal> {
     match text.filter(|text| !text.is_empty()) {
         Some(text) if text.contains('\0') => {
-            Err(Refusal::bad(name, format!("`{name}` holds a NUL character.")))
+            Err(Refusal::bad_member(name, format!("`{name}` holds a NUL character.")))
         }
         text => Ok(text),
     }

@@ -4,26 +4,25 @@
 use super::change::{apply, soft_budget};
 use super::form::FIELDS;
 use super::generate::chosen;
-use super::stored::{facts, naming, not_found, shown};
+use super::stored::{facts, naming, not_found, refused, shown};
 use super::update::must_be_free;
 use super::{Caller, Stored, inherit, rows, values};
 use crate::auth::{self, Principal};
-use crate::control::refusal::Refusal;
-use crate::control::{Control, calendar, fields};
+use crate::control::input::{Input, MaybeInput, Refusal};
+use crate::control::{Control, calendar};
 use crate::domain::KeyDigest;
 use crate::store::{Doc, Facts};
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
 pub(in crate::control) async fn by_body(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    let (named, fields) = naming(&body, FIELDS)?;
+    let (named, fields) = naming(&input, FIELDS)?;
     run(&Caller { control: &control, principal: &principal }, &named, fields).await
 }
 
@@ -31,9 +30,9 @@ pub(in crate::control) async fn by_path(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
     Path(named): Path<String>,
-    body: Bytes,
+    MaybeInput(input): MaybeInput,
 ) -> Result<Json<Value>, Refusal> {
-    let fields = if body.is_empty() { Doc::new() } else { fields::read(&body, FIELDS)? };
+    let fields = input.map_or_else(|| Ok(Doc::new()), |input| input.read(&[FIELDS]))?;
     run(&Caller { control: &control, principal: &principal }, &named, fields).await
 }
 
@@ -41,7 +40,7 @@ async fn run(caller: &Caller<'_>, named: &str, fields: Doc) -> Result<Json<Value
     let control = caller.control;
     values::check(&fields)?;
     if Facts(&fields).text("new_master_key").is_some() {
-        return Err(Refusal::bad("new_master_key", "The master key is changed in the configuration."));
+        return Err(Refusal::bad_member("new_master_key", "The master key is changed in the configuration."));
     }
     let text = chosen(control, &fields, "new_key")?;
     let old = Stored::must_find(control, named).await?;
@@ -50,7 +49,8 @@ async fn run(caller: &Caller<'_>, named: &str, fields: Doc) -> Result<Json<Value
     let doc = successor(caller, &old, digest, &fields, &text).await?;
     let until = grace(&fields)?;
     let key = Stored { digest, doc };
-    if !control.store.replace_key(&old.digest, &digest, key.doc.clone(), until).await? {
+    let replaced = control.store.replace_key(&old.digest, &digest, key.doc.clone(), until).await;
+    if !replaced.map_err(refused)? {
         return Err(not_found());
     }
     old.announce(control);

@@ -3,12 +3,11 @@
 use super::update::write_spend;
 use super::{Caller, Stored, rows};
 use crate::auth::Principal;
-use crate::control::refusal::Refusal;
-use crate::control::{Control, calendar, fields};
+use crate::control::input::{Input, Kind, Refusal, want};
+use crate::control::{Control, calendar};
 use crate::domain::Money;
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use serde_json::{Value, json};
 
@@ -16,12 +15,11 @@ pub(in crate::control) async fn run(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
     Path(named): Path<String>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    let sent = fields::object(&body)?;
-    let read = fields::convert(&sent, &[("reset_to", fields::Kind::Number)])?;
+    let read = input.read(&[&[want("reset_to", Kind::Number)]])?;
     let Some(target) = read.get("reset_to").and_then(Value::as_f64) else {
-        return Err(Refusal::lacks("reset_to", Value::Object(sent)));
+        return Err(input.lacks("reset_to"));
     };
     let key = Stored::must_find(&control, &named).await?;
     Caller { control: &control, principal: &principal }.must_own(&key).await?;
@@ -29,7 +27,7 @@ pub(in crate::control) async fn run(
     let now = rows::current(rows::spent(&control, &key).await?, calendar::now_ms());
     let Some(amount) = Money::from_dollars(target).filter(|_| target <= now) else {
         let words = format!("reset_to must be from 0 to the current spend ({now}).");
-        return Err(Refusal::bad("reset_to", words));
+        return Err(Refusal::bad_member("reset_to", words));
     };
     write_spend(&control, &key, amount).await?;
     key.announce(&control);

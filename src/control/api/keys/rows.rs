@@ -2,7 +2,7 @@
 
 use super::Stored;
 use super::form::{BUDGET, Empty, GENERATED, ROUTER, ROW, TIMES};
-use crate::control::refusal::Refusal;
+use crate::control::input::Refusal;
 use crate::control::{Control, calendar};
 use crate::domain::Scope;
 use crate::store::{BUDGETS, Doc, Facts, Spent};

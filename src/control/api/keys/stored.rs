@@ -2,13 +2,11 @@
 
 use crate::auth;
 use crate::control::Control;
-use crate::control::fields::{self, Field};
-use crate::control::refusal::Refusal;
+use crate::control::input::{Field, Input, Refusal};
 use crate::domain::{KeyDigest, KeyFacts};
-use crate::store::{Doc, Facts, KEYS};
+use crate::store::{Doc, Facts, KEYS, StoreError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// A row of the table.
@@ -30,18 +28,23 @@ pub(super) fn digest_of(named: &str) -> KeyDigest {
 }
 
 /// What a body says of the key that it must name.
-pub(super) fn naming(body: &[u8], known: &[Field]) -> Result<(Arc<str>, Doc), Refusal> {
-    let sent = fields::object(body)?;
-    let read = fields::convert(&sent, known)?;
-    match Facts(&read).text("key") {
-        Some(named) => Ok((named, read)),
-        None => Err(Refusal::lacks("key", Value::Object(sent))),
-    }
+pub(super) fn naming(input: &Input, known: &[Field]) -> Result<(Arc<str>, Doc), Refusal> {
+    let read = input.read(&[known])?;
+    let named = Facts(&read).text("key").ok_or_else(|| input.lacks("key"))?;
+    Ok((named, read))
 }
 
 /// A key that is not there.
 pub(super) fn not_found() -> Refusal {
-    Refusal::missing("key", "Key not found.")
+    Refusal::missing("Key not found.").of("key")
+}
+
+/// What the database says against a key, in the words of LiteLLM's management of keys.
+pub(super) fn refused(error: StoreError) -> Refusal {
+    match error {
+        StoreError::Taken(_) => Refusal::bad_member("None", format!("{error}.")),
+        other => other.into(),
+    }
 }
 
 /// `sk-...` and the last four characters.

@@ -1,7 +1,7 @@
 //! What the configuration says of new keys: values for what a request leaves out, and bounds for what it asks for.
 
 use crate::config::KeyTerm;
-use crate::control::refusal::Refusal;
+use crate::control::input::Refusal;
 use crate::control::{Control, calendar};
 use crate::domain::Period;
 use crate::store::{Doc, Facts};
@@ -37,7 +37,7 @@ pub(super) fn hold(fields: &Doc, control: &Control) -> Result<(), Refusal> {
         let Some(asked) = fields.get(*name).filter(|asked| exceeds(asked, bound, now)) else { continue };
         let (asked, most) = (plain(asked), plain(&value(bound)));
         let words = format!("{name} is over max limit set in config - user_value={asked}; max_value={most}");
-        return Err(Refusal::bad(name, words));
+        return Err(Refusal::bad_member(name, words));
     }
     Ok(())
 }

@@ -2,16 +2,15 @@
 
 use super::change::{apply, soft_budget};
 use super::form::FIELDS;
-use super::stored::{facts, naming, not_found};
+use super::stored::{facts, naming, not_found, refused};
 use super::{Caller, Stored, inherit, rows, terms, values};
 use crate::auth::Principal;
-use crate::control::refusal::Refusal;
+use crate::control::input::{Input, Refusal};
 use crate::control::{Control, calendar};
 use crate::domain::{CounterId, KeyDigest, Money, Scope};
-use crate::store::{Doc, Facts, Filter, KEYS, Query, Spent};
+use crate::store::{Doc, Facts, Filter, KEYS, Query, Spent, StoreError};
 use axum::Extension;
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::State;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -22,9 +21,9 @@ const TRIES: usize = 5;
 pub(in crate::control) async fn run(
     State(control): State<Control>,
     Extension(principal): Extension<Principal>,
-    body: Bytes,
+    input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    let (named, fields) = naming(&body, FIELDS)?;
+    let (named, fields) = naming(&input, FIELDS)?;
     let caller = Caller { control: &control, principal: &principal };
     let old = Stored::must_find(&control, &named).await?;
     let key = change(&caller, old, &fields).await?;
@@ -57,9 +56,9 @@ pub(super) async fn change(caller: &Caller<'_>, mut old: Stored, fields: &Doc) -
             if !is_stale {
                 held.clone_from(&doc);
             }
-            Ok::<_, Refusal>(())
+            Ok::<_, StoreError>(())
         });
-        let Some(held) = written.await? else { return Err(not_found()) };
+        let Some(held) = written.await.map_err(refused)? else { return Err(not_found()) };
         old.doc = held;
         if !is_stale {
             set_spend(caller, &old, fields).await?;
@@ -67,7 +66,7 @@ pub(super) async fn change(caller: &Caller<'_>, mut old: Stored, fields: &Doc) -
             return Ok(old);
         }
     }
-    Err(Refusal::bad("key", "This key is being changed by others."))
+    Err(Refusal::bad_member("key", "This key is being changed by others."))
 }
 
 /// Refuses an alias that another key has.
@@ -80,7 +79,7 @@ pub(super) async fn must_be_free(control: &Control, doc: &Doc, digest: &KeyDiges
     }
     let words =
         format!("Key with alias '{alias}' already exists. Unique key aliases across all keys are required.");
-    Err(Refusal::bad("key_alias", words))
+    Err(Refusal::bad_member("key_alias", words))
 }
 
 /// What was spent is no wish.
@@ -95,7 +94,7 @@ pub(super) fn only_admin_sets_spend(caller: &Caller<'_>, fields: &Doc) -> Result
 pub(super) async fn set_spend(caller: &Caller<'_>, key: &Stored, fields: &Doc) -> Result<(), Refusal> {
     let Some(dollars) = fields.get("spend").and_then(Value::as_f64) else { return Ok(()) };
     let Some(amount) = Money::from_dollars(dollars) else {
-        return Err(Refusal::bad("spend", "`spend` is more than a key can have spent."));
+        return Err(Refusal::bad_member("spend", "`spend` is more than a key can have spent."));
     };
     write_spend(caller.control, key, amount).await
 }

@@ -2,7 +2,7 @@
 
 use super::stored::PREFIX;
 use crate::auth::{Claim, Presented};
-use crate::control::refusal::Refusal;
+use crate::control::input::Refusal;
 use crate::domain::Period;
 use crate::runtime::Snapshot;
 use crate::store::Doc;
@@ -38,7 +38,10 @@ pub(super) fn check(fields: &Doc) -> Result<(), Refusal> {
     for name in ["model_rpm_limit", "model_tpm_limit"] {
         for limit in fields.get(name).and_then(Value::as_object).into_iter().flat_map(Doc::values) {
             if !limit.is_u64() {
-                return Err(Refusal::bad(name, format!("`{name}` wants whole numbers for its models.")));
+                return Err(Refusal::bad_member(
+                    name,
+                    format!("`{name}` wants whole numbers for its models."),
+                ));
             }
         }
     }
@@ -54,7 +57,7 @@ pub(super) fn check(fields: &Doc) -> Result<(), Refusal> {
     for window in fields.get("budget_limits").and_then(Value::as_array).into_iter().flatten() {
         if !(window["budget_duration"].is_string() && window["max_budget"].is_number()) {
             let words = "`budget_limits` wants a `budget_duration` and a `max_budget` in each entry.";
-            return Err(Refusal::bad("budget_limits", words));
+            return Err(Refusal::bad_member("budget_limits", words));
         }
         terms("budget_limits", window, &["max_budget"], &["budget_duration"])?;
     }
@@ -64,7 +67,7 @@ pub(super) fn check(fields: &Doc) -> Result<(), Refusal> {
 fn not_negative(name: &str, value: &Value) -> Result<(), Refusal> {
     match value.as_f64() {
         Some(number) if number < 0.0 => {
-            Err(Refusal::bad(name, format!("{name} cannot be negative. Received: {value}")))
+            Err(Refusal::bad_member(name, format!("{name} cannot be negative. Received: {value}")))
         }
         _ => Ok(()),
     }
@@ -75,12 +78,12 @@ fn terms(field: &str, value: &Value, amounts: &[&str], periods: &[&str]) -> Resu
         return if value.is_number() {
             not_negative(field, value)
         } else {
-            Err(Refusal::bad(field, format!("`{field}` wants amounts of money.")))
+            Err(Refusal::bad_member(field, format!("`{field}` wants amounts of money.")))
         };
     };
     for amount in amounts.iter().filter_map(|name| terms.get(*name)) {
         if !amount.is_number() && !amount.is_null() {
-            return Err(Refusal::bad(field, format!("`{field}` wants amounts of money.")));
+            return Err(Refusal::bad_member(field, format!("`{field}` wants amounts of money.")));
         }
         not_negative(field, amount)?;
     }
@@ -99,14 +102,14 @@ fn addresses(fields: &Doc) -> Result<(), Refusal> {
     match listed {
         Value::Null => Ok(()),
         Value::Array(ips) if ips.iter().all(known) => Ok(()),
-        _ => Err(Refusal::bad("metadata", "`allowed_ips` wants a list of IP addresses.")),
+        _ => Err(Refusal::bad_member("metadata", "`allowed_ips` wants a list of IP addresses.")),
     }
 }
 
 /// A duration.
 pub(super) fn period(name: &str, text: &str) -> Result<Period, Refusal> {
     text.parse().map_err(|fault| {
-        Refusal::bad(name, format!("{fault}: `{name}` wants a number and one of s, m, h, d, w, mo."))
+        Refusal::bad_member(name, format!("{fault}: `{name}` wants a number and one of s, m, h, d, w, mo."))
     })
 }
 
@@ -115,21 +118,24 @@ pub(super) fn time(name: &str, text: &str) -> Result<Timestamp, Refusal> {
     let zoned = text.parse::<Timestamp>().ok();
     let plain = || text.parse::<DateTime>().ok().or_else(|| text.parse::<Date>().ok().map(Date::into));
     let found = zoned.or_else(|| plain()?.to_zoned(TimeZone::UTC).ok().map(|time| time.timestamp()));
-    found.ok_or_else(|| Refusal::bad(name, format!("`{name}` wants a time in ISO form.")))
+    found.ok_or_else(|| Refusal::bad_member(name, format!("`{name}` wants a time in ISO form.")))
 }
 
 /// A key that somebody thought up.
 pub(super) fn custom_key(key: &str, snapshot: &Snapshot) -> Result<(), Refusal> {
     if !key.starts_with(PREFIX) || key.len() <= PREFIX.len() {
-        return Err(Refusal::bad("key", "Invalid key format. LiteLLM Virtual Keys must start with 'sk-'."));
+        return Err(Refusal::bad_member(
+            "key",
+            "Invalid key format. LiteLLM Virtual Keys must start with 'sk-'.",
+        ));
     }
     if !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Refusal::bad("key", "A key is made of ASCII letters, digits and signs."));
+        return Err(Refusal::bad_member("key", "A key is made of ASCII letters, digits and signs."));
     }
     if matches!(snapshot.verifier.check(Presented::Key(key)), Ok(Claim::Known(_)))
         && snapshot.verifier.is_on()
     {
-        return Err(Refusal::bad("key", "This key cannot be used."));
+        return Err(Refusal::bad_member("key", "This key cannot be used."));
     }
     Ok(())
 }

@@ -37,8 +37,10 @@ fn prices(control: &Control, model: &str) -> Option<Prices> {
     let snapshot = control.runtime.load();
     let group = snapshot.resolve(model).map(|found| found.group);
     let of_group = group.iter().flat_map(|group| group.deployments.iter());
-    let of_model =
-        snapshot.deployments.iter().filter(|d| *d.labels.upstream_model == *model || d.target.model == model);
+    let of_model = snapshot
+        .deployments
+        .iter()
+        .filter(|d| *d.traits.words.upstream_model == *model || d.target.model == model);
     of_group.chain(of_model).find_map(|deployment| deployment.target.info.prices)
 }
 

@@ -1,10 +1,6 @@
-//! Providers that are reached by a known dialect with a key. One is a row here and nothing else.
+//! The table: a row for each provider.
 
-use super::azure::{Azure, Foundry};
-use super::base::Base;
-use super::bedrock::Bedrock;
-use super::site::Site;
-use super::vertex::Vertex;
+use super::Row;
 use crate::dialects::Dialect;
 use crate::dialects::anthropic::Anthropic;
 use crate::dialects::cohere::Cohere;
@@ -12,91 +8,10 @@ use crate::dialects::converse::Converse;
 use crate::dialects::gemini::{Gemini, OnVertex};
 use crate::dialects::ollama::Ollama;
 use crate::dialects::openai::OpenAi;
-use crate::domain::HostPort;
-
-/// A provider of a known dialect, OpenAI's for nearly all.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// The prefix in `litellm_params.model`, without the slash.
-    pub prefix: &'static str,
-    /// Where it lives; `None` if only `api_base` can tell.
-    pub base: Option<&'static str>,
-    /// What the base's path must end in; added if it does not.
-    pub suffix: &'static str,
-    /// Variables that may hold the key, first match wins.
-    pub key_env: &'static [&'static str],
-    /// Variables that may hold the base, first match wins.
-    pub base_env: &'static [&'static str],
-    /// What bases are also written with, cut off: the vendor's OpenAI-compatible endpoint, or a whole path.
-    pub cut: &'static [&'static str],
-    /// Whether it takes `stream_options` (it answers 422 otherwise).
-    pub takes_stream_options: bool,
-    /// Whether the vendor's own address has OpenAI's responses, too.
-    pub has_responses: bool,
-    /// What it speaks.
-    pub dialect: &'static dyn Dialect,
-    /// Who finds out where it is, if that takes more than a base and a key.
-    pub site: Option<&'static dyn Site>,
-}
-
-const fn row(
-    prefix: &'static str,
-    base: Option<&'static str>,
-    key_env: &'static [&'static str],
-    base_env: &'static [&'static str],
-) -> Row {
-    Row {
-        prefix,
-        base,
-        suffix: "",
-        key_env,
-        base_env,
-        cut: &[],
-        takes_stream_options: true,
-        has_responses: false,
-        dialect: &OpenAi,
-        site: None,
-    }
-}
-
-const fn cloud(
-    prefix: &'static str,
-    base: &'static str,
-    key_env: &'static [&'static str],
-    base_env: &'static [&'static str],
-) -> Row {
-    row(prefix, Some(base), key_env, base_env)
-}
-
-/// A server that wants no key unless one is configured.
-const fn local(prefix: &'static str, base: Option<&'static str>, base_env: &'static [&'static str]) -> Row {
-    row(prefix, base, &[], base_env)
-}
-
-/// With OpenAI's responses.
-const fn answering(row: Row) -> Row {
-    Row { has_responses: true, ..row }
-}
-
-const OPENAI: Row = answering(row(
-    "openai",
-    Some("https://api.openai.com/v1"),
-    &["OPENAI_API_KEY"],
-    &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
-));
-
-impl Row {
-    /// Whether what is at this address has OpenAI's responses: the vendor's own has if its documentation says so, and
-    /// Azure's has on the surface that names models in the body. Of other servers nobody knows.
-    #[must_use]
-    pub fn has_responses_at(&self, origin: &HostPort, path: &str) -> bool {
-        let host = origin.host.as_str();
-        let is_azures = host.ends_with(".azure.com") && path.ends_with("/openai/v1");
-        let own = self.base.and_then(|base| Base::parse(base).ok()).map(|base| base.origin.host);
-        let is_own = own.is_some_and(|own| host == own || host.ends_with(&format!(".{own}")));
-        is_azures || (self.has_responses && is_own)
-    }
-}
+use crate::providers::azure::{Azure, Foundry};
+use crate::providers::bedrock::Bedrock;
+use crate::providers::site::Site;
+use crate::providers::vertex::Vertex;
 
 /// Every provider served in this way.
 pub static ALL: &[Row] = &[
@@ -387,11 +302,51 @@ pub static OTHERS: &[&str] = &[
     "topaz",
 ];
 
-/// The row of a prefix.
-#[must_use]
-pub fn find(prefix: &str) -> Option<&'static Row> {
-    ALL.iter().find(|row| row.prefix == prefix)
+const fn row(
+    prefix: &'static str,
+    base: Option<&'static str>,
+    key_env: &'static [&'static str],
+    base_env: &'static [&'static str],
+) -> Row {
+    Row {
+        prefix,
+        base,
+        suffix: "",
+        key_env,
+        base_env,
+        cut: &[],
+        takes_stream_options: true,
+        has_responses: false,
+        dialect: &OpenAi,
+        site: None,
+    }
 }
+
+const fn cloud(
+    prefix: &'static str,
+    base: &'static str,
+    key_env: &'static [&'static str],
+    base_env: &'static [&'static str],
+) -> Row {
+    row(prefix, Some(base), key_env, base_env)
+}
+
+/// A server that wants no key unless one is configured.
+const fn local(prefix: &'static str, base: Option<&'static str>, base_env: &'static [&'static str]) -> Row {
+    row(prefix, base, &[], base_env)
+}
+
+/// With OpenAI's responses.
+const fn answering(row: Row) -> Row {
+    Row { has_responses: true, ..row }
+}
+
+const OPENAI: Row = answering(row(
+    "openai",
+    Some("https://api.openai.com/v1"),
+    &["OPENAI_API_KEY"],
+    &["OPENAI_BASE_URL", "OPENAI_API_BASE"],
+));
 
 const fn placed(prefix: &'static str, dialect: &'static dyn Dialect, site: &'static dyn Site) -> Row {
     Row { dialect, site: Some(site), ..row(prefix, None, &[], &[]) }
@@ -410,46 +365,5 @@ const fn ollama(prefix: &'static str) -> Row {
         cut: &["/v1", "/api/chat", "/api"],
         dialect: &Ollama,
         ..row(prefix, Some("http://localhost:11434"), &["OLLAMA_API_KEY"], &["OLLAMA_API_BASE"])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn responses_are_relayed_to_those_who_are_known_to_have_them() {
-        let has = |prefix: &str, base: &str| {
-            let base = Base::parse(base).unwrap();
-            find(prefix).unwrap().has_responses_at(&base.origin, &base.path)
-        };
-        for (prefix, base, expected) in [
-            ("openai", "https://api.openai.com/v1", true),
-            ("openai", "https://eu.api.openai.com/v1", true),
-            ("openai", "https://api-openai.com/v1", false),
-            ("openai", "http://vllm:8000/v1", false),
-            ("openai", "https://r.openai.azure.com/openai/v1", true),
-            ("azure", "https://r.openai.azure.com/openai/v1", true),
-            ("azure", "https://r.openai.azure.com/openai/deployments/d", false),
-            ("azure_ai", "https://r.services.ai.azure.com/openai/v1", true),
-            ("groq", "https://api.groq.com/openai/v1", true),
-            ("groq", "http://proxy/v1", false),
-            ("deepseek", "https://api.deepseek.com", false),
-            ("hosted_vllm", "http://vllm:8000/v1", false),
-        ] {
-            assert_eq!(has(prefix, base), expected, "{prefix} {base}");
-        }
-    }
-
-    #[test]
-    fn every_row_is_usable_and_stands_once() {
-        assert!(ALL.len() >= 60);
-        for row in ALL {
-            assert_eq!(ALL.iter().filter(|other| other.prefix == row.prefix).count(), 1, "{}", row.prefix);
-            assert!(!UNSERVED.contains(&row.prefix) && !OTHERS.contains(&row.prefix), "{}", row.prefix);
-            if let Some(base) = row.base {
-                assert!(Base::parse(base).is_ok(), "{base}");
-            }
-        }
     }
 }

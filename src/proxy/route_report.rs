@@ -16,9 +16,9 @@ const MOST_ROWS: usize = 8;
 
 /// The choices of one call.
 #[derive(Debug, Default)]
-pub(super) struct Trace(Vec<Value>);
+pub(super) struct RouteReport(Vec<Value>);
 
-impl Trace {
+impl RouteReport {
     /// One for a call whose client asks.
     pub(super) fn asked(headers: &HeaderMap) -> Option<Box<Self>> {
         let asked = headers.get(ROUTE)?.as_bytes();
@@ -85,8 +85,8 @@ mod tests {
     fn only_who_asks_is_told() {
         let ask = |value: &'static str| {
             let headers = HeaderMap::from_iter([(ROUTE, HeaderValue::from_static(value))]);
-            Trace::asked(&headers).is_some()
+            RouteReport::asked(&headers).is_some()
         };
-        assert!(ask("1") && ask("true") && !ask("0") && Trace::asked(&HeaderMap::new()).is_none());
+        assert!(ask("1") && ask("true") && !ask("0") && RouteReport::asked(&HeaderMap::new()).is_none());
     }
 }
