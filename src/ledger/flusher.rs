@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Most records of a batch.
-const BATCH: usize = 8000;
+/// Most records of a batch, all of which are in memory at once, and several times over.
+const BATCH: usize = 2000;
 /// Time between two looks at the journal, unless there is more than a batch: so much is gathered, because a batch costs
 /// about as much as a hundred records, and a sum that many of them change is written once.
 const LOOK: Duration = Duration::from_millis(200);
@@ -35,6 +35,8 @@ pub(super) struct Flusher {
     clean_at: Instant,
     /// Records of the last batch.
     last: usize,
+    /// What is read of a segment.
+    buffer: Vec<u8>,
 }
 
 /// Whether all of a segment is in the database.
@@ -62,7 +64,15 @@ struct GaveUp;
 
 impl Flusher {
     pub(super) fn new(shared: Arc<Shared>, store: Store, bookkeeper: Arc<dyn Bookkeeper>) -> Self {
-        Self { shared, store, bookkeeper, gone: Vec::new(), clean_at: Instant::now(), last: 0 }
+        Self {
+            shared,
+            store,
+            bookkeeper,
+            gone: Vec::new(),
+            clean_at: Instant::now(),
+            last: 0,
+            buffer: Vec::new(),
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -159,8 +169,9 @@ impl Flusher {
         Ok(batch.more)
     }
 
-    fn read(&self, segments: &[Arc<Segment>]) -> Batch {
-        let mut batch = Batch::default();
+    fn read(&mut self, segments: &[Arc<Segment>]) -> Batch {
+        // As many as last time, rather than to move them as they become more.
+        let mut batch = Batch { records: Vec::with_capacity(self.last), ..Batch::default() };
         for segment in segments {
             let is_other = !batch.records.is_empty() && batch.earlier != segment.is_earlier();
             if batch.records.len() >= BATCH || is_other {
@@ -169,7 +180,7 @@ impl Flusher {
             }
             batch.earlier = segment.is_earlier();
             if segment.waiting() > 0
-                && let Err(error) = batch.read(segment, segment.booked())
+                && let Err(error) = batch.read(segment, segment.booked(), &mut self.buffer)
             {
                 log::error!("ledger: a segment of the journal cannot be read and stays where it is: {error}");
                 batch.stuck.push(segment.id());
@@ -288,10 +299,10 @@ const LOG_EACH: u64 = 60;
 
 impl Batch {
     /// Reads records of a segment until the batch is full.
-    fn read(&mut self, segment: &Segment, from: u64) -> io::Result<()> {
+    fn read(&mut self, segment: &Segment, from: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
         let sealed = segment.is_sealed();
-        let bytes = segment.read(from)?;
-        let mut frames = codec::Frames::new(segment.id(), &bytes);
+        let bytes = segment.read(from, buffer)?;
+        let mut frames = codec::Frames::new(segment.id(), bytes);
         let mut end = 0;
         let mut is_full = false;
         while !is_full {

@@ -44,6 +44,7 @@ static ALL: &[Migration] = &[
     migration!(6, "006_books"),
     migration!(7, "007_alike", in a file),
     migration!(LOGS, "008_logs", in a file),
+    migration!(9, "009_lists", in a file),
 ];
 
 /// Any number that no other program is likely to lock.

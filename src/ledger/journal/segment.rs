@@ -185,11 +185,14 @@ impl Segment {
         Ok(end)
     }
 
-    /// The bytes from `from` to where the records end.
-    pub(in crate::ledger) fn read(&self, from: u64) -> io::Result<Vec<u8>> {
+    /// The bytes from `from` to where the records end; the buffer grows to hold them.
+    pub(in crate::ledger) fn read<'b>(&self, from: u64, buffer: &'b mut Vec<u8>) -> io::Result<&'b [u8]> {
         let length = usize::try_from(self.written().saturating_sub(from)).unwrap_or_default();
-        let mut bytes = vec![0; length];
-        self.file.read_exact_at(&mut bytes, from)?;
+        if buffer.len() < length {
+            buffer.resize(length, 0);
+        }
+        let bytes = buffer.get_mut(..length).unwrap_or_default();
+        self.file.read_exact_at(bytes, from)?;
         Ok(bytes)
     }
 

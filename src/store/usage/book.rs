@@ -1,21 +1,16 @@
 //! Booking: everything that a batch of records changes, in one transaction.
 
-use super::alike::{Alikes, Numbers};
-use super::bulk::{Bulk, Cell, Cells, postgres, sqlite};
+use super::bulk::{postgres, sqlite};
 use super::find;
-use super::limited::{LIMITED_DAYS, Limited};
-use super::rollup::{Rollups, Tables};
-use super::tables::{self, ATTEMPTS, CALLS, COUNTERS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
-use crate::domain::{CounterId, Money, Scope, TargetId, UsageRecord};
+use super::prepared::{Alikes, Prepared};
+use super::tables::{CALLS, COUNTERS, USAGE};
+use crate::domain::{CounterId, Money, TargetId, UsageRecord};
 use crate::store::db::{Db, File, Store, StoreError};
 use crate::store::server::Server;
 use crate::store::writer::Writer;
-use ahash::RandomState;
-use rusqlite::Connection;
 use serde_json::Value;
 use sqlx::Row;
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How far a segment of a journal is booked.
@@ -82,26 +77,13 @@ pub(super) const FORGET: &str = "DELETE FROM tollgate_journal WHERE segment = $1
 pub(super) const TOUCH: &str = "DELETE FROM tollgate_journal WHERE segment = 0";
 
 /// A segment's number as the database has it.
-const fn signed(segment: u64) -> i64 {
+pub(super) const fn signed(segment: u64) -> i64 {
     segment.cast_signed()
 }
 
-/// Rows that are made ready at one time for a file.
-const ROWS: usize = 512;
-
-/// One batch made ready.
-struct Prepared<'a> {
-    booking: &'a Booking<'a>,
-    /// New records, in the order of their ids.
-    records: &'a [(&'a UsageRecord, &'a str)],
-    attempts: Cells<'a>,
-    rollups: Tables<'a>,
-    limited: Cells<'a>,
-    /// The period and the sum of each.
-    counters: HashMap<&'a CounterId, (i64, i64), RandomState>,
-    progress: Cells<'a>,
-    gone: Vec<i64>,
-}
+/// Rows that are made ready at one time for a file: no more than a processor has near, and enough that what is the same in
+/// row after row stays bound.
+const ROWS: usize = 4 * super::bulk::STEPS[0];
 
 /// Some records of the batch are there already.
 struct Repeated;
@@ -127,11 +109,13 @@ async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Book
 }
 
 fn on_file(writer: &Writer, prepared: &Prepared<'_>) -> Result<Result<Booked, Repeated>, StoreError> {
-    let mut alikes = Alikes::new(writer.take_numbers(), prepared.booking);
+    let mut alikes = Alikes::new(writer.take_numbers(), prepared);
     let booked = writer.transaction(|file| {
         if prepared.booking.rows {
-            for some in prepared.records.chunks(ROWS) {
-                if sqlite::execute(&CALLS, &prepared.calls(some, &mut alikes, file)?, file)? != some.len() {
+            for at in (0..prepared.records.len()).step_by(ROWS) {
+                let some = at..prepared.records.len().min(at + ROWS);
+                let cells = prepared.calls(some.clone(), &mut alikes, file)?;
+                if sqlite::execute(&CALLS, &cells, file)? != some.len() {
                     return Ok(Err(Repeated));
                 }
             }
@@ -148,7 +132,7 @@ fn on_file(writer: &Writer, prepared: &Prepared<'_>) -> Result<Result<Booked, Re
         Ok(Ok(prepared.totals(counters)))
     })?;
     if booked.is_ok() {
-        writer.keep_numbers(alikes.numbers());
+        writer.keep_numbers(alikes.numbers);
     }
     Ok(booked)
 }
@@ -159,12 +143,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn book(&self, booking: &Booking<'_>) -> Result<Booked, StoreError> {
-        let mut records: Vec<&UsageRecord> = booking.records.iter().collect();
-        records.sort_by_key(|record| record.id);
-        records.dedup_by_key(|record| record.id);
-        let ids: Vec<String> = records.iter().map(|record| record.id.to_string()).collect();
+        let mut records: Vec<_> = booking.records.iter().map(|record| (record.id, record)).collect();
+        records.sort_by_key(|(id, _)| *id);
+        records.dedup_by_key(|(id, _)| *id);
+        let ids: Vec<String> = records.iter().map(|(id, _)| id.to_string()).collect();
         let all: Vec<(&UsageRecord, &str)> =
-            records.iter().copied().zip(ids.iter().map(String::as_str)).collect();
+            records.iter().map(|(_, record)| *record).zip(ids.iter().map(String::as_str)).collect();
         if let Ok(booked) = self.write(&Prepared::of(&all, booking)).await? {
             return Ok(booked);
         }
@@ -219,130 +203,5 @@ impl Store {
             touched?;
             Ok(())
         })
-    }
-}
-
-/// Addresses as text. To write one out takes as long as to book a tenth of a call.
-#[derive(Default)]
-struct Ips(HashMap<IpAddr, Arc<str>, RandomState>);
-
-impl Ips {
-    fn text(&mut self, record: &UsageRecord) -> Option<Arc<str>> {
-        let ip = record.attribution.as_deref()?.ip?;
-        Some(Arc::clone(self.0.entry(ip).or_insert_with(|| Arc::from(ip.to_string()))))
-    }
-}
-
-impl<'a> Prepared<'a> {
-    fn of(records: &'a [(&'a UsageRecord, &'a str)], booking: &'a Booking<'a>) -> Self {
-        let (mut rollups, mut limited) = (Rollups::default(), Limited::default());
-        let mut prepared = Self {
-            booking,
-            records,
-            attempts: Cells::new(),
-            rollups: Tables::default(),
-            limited: Cells::new(),
-            counters: HashMap::default(),
-            progress: Cells::new(),
-            gone: booking.gone.iter().copied().map(signed).collect(),
-        };
-        let mut progress = booking.progress.to_vec();
-        progress.sort_by_key(|progress| progress.segment);
-        for Progress { segment, booked } in progress {
-            prepared.progress.extend([Cell::Int(signed(segment)), Cell::count(booked)]);
-        }
-        for (record, id) in records {
-            if booking.rows {
-                tables::attempts(record, id, &mut prepared.attempts);
-            }
-            rollups.add(record);
-            limited.add(record);
-            prepared.charge(record);
-        }
-        prepared.rollups = rollups.tables();
-        prepared.limited = limited.cells(booking.deployed);
-        prepared
-    }
-
-    /// Rows for a server.
-    fn rows(&self) -> Cells<'a> {
-        let mut cells = Cells::with_capacity(self.records.len() * USAGE.width());
-        let (mut ips, mut alikes) = (Ips::default(), Alikes::new(Numbers::default(), self.booking));
-        for (record, id) in self.records {
-            tables::own(record, id, ips.text(record), &mut cells);
-            tables::shared(record, alikes.base(record), &mut cells);
-        }
-        cells
-    }
-
-    /// Rows for a file.
-    fn calls(
-        &self,
-        records: &[(&'a UsageRecord, &'a str)],
-        alikes: &mut Alikes<'a>,
-        file: &Connection,
-    ) -> rusqlite::Result<Cells<'a>> {
-        let mut cells = Cells::with_capacity(records.len() * CALLS.width());
-        let mut ips = Ips::default();
-        for (record, id) in records {
-            tables::own(record, id, ips.text(record), &mut cells);
-            cells.push(Cell::Int(alikes.number(record, file)?));
-        }
-        Ok(cells)
-    }
-
-    /// What is written besides the rows of calls and the counters, in the order in which all writers do.
-    fn tables(&self) -> [(&'static Bulk, &Cells<'a>); 6] {
-        let Tables { hours, days, tags } = &self.rollups;
-        [
-            (&ATTEMPTS, &self.attempts),
-            (&HOURS, hours),
-            (&DAYS, days),
-            (&TAG_DAYS, tags),
-            (&LIMITED_DAYS, &self.limited),
-            (&PROGRESS, &self.progress),
-        ]
-    }
-
-    /// Adds a record to its counters, each in the latest period that the batch has of it.
-    fn charge(&mut self, record: &'a UsageRecord) {
-        let Some(own) = record.attribution.as_deref().filter(|_| !record.cost.is_zero()) else { return };
-        for charge in &own.charges {
-            let (period, sum) = self.counters.entry(&charge.counter).or_insert((charge.period_end, 0));
-            if charge.period_end > *period {
-                (*period, *sum) = (charge.period_end, 0);
-            }
-            if charge.period_end == *period {
-                *sum = sum.saturating_add(record.cost.pico());
-            }
-        }
-    }
-
-    fn counter_cells(&self) -> Cells<'a> {
-        let mut cells = Cells::new();
-        // Sorted, so that two writers lock them in the same order.
-        let mut counters: Vec<_> = self.counters.iter().collect();
-        counters.sort_unstable_by_key(|(counter, _)| **counter);
-        for (counter, (period, sum)) in counters {
-            cells.extend([
-                Cell::text(counter.scope.as_str()),
-                Cell::text(&counter.id),
-                Cell::text(&counter.slot),
-            ]);
-            cells.extend([Cell::Int(*period), Cell::Int(*sum)]);
-            cells.extend([Cell::Int(*period), Cell::Int(if self.booking.rows { *sum } else { 0 })]);
-        }
-        cells
-    }
-
-    fn totals(&self, rows: Vec<super::bulk::Returned>) -> Booked {
-        let total = |(scope, id, slot, period_end, spent): super::bulk::Returned| {
-            let counter =
-                CounterId { scope: Scope::from_name(&scope)?, id: Arc::from(id), slot: Arc::from(slot) };
-            let (period, sum) = self.counters.get(&counter)?;
-            let amount = Money::from_pico(if *period == period_end { *sum } else { 0 });
-            Some(CounterTotal { counter, total: Money::from_pico(spent), period_end, amount })
-        };
-        Booked { records: self.records.len(), counters: rows.into_iter().filter_map(total).collect() }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! An index that is kept with each row would touch a page for nearly every row and index, which costs more than the
 //! row. So the newest rows are in no index, and are looked through; once there are twice [`SPAN`] of them, the older
-//! half is entered at once, sorted, at the end of one table. A search looks into each span, the newest first. No two
+//! half is entered at once, sorted, at the end of one table, some calls of one value in one entry. A search looks into each span, the newest first. No two
 //! values share a hash, so calls are counted, skipped and found by several values without a look at their rows.
 
 use super::bulk::{Bulk, Cell, Cells, Kind, sqlite};
@@ -12,6 +12,7 @@ use crate::store::writer::Writer;
 use ahash::RandomState;
 use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// Rows that are entered at one time.
@@ -29,9 +30,14 @@ pub(super) const COLUMNS: [(CallColumn, u8); 6] = [
 ];
 
 /// One that is there already is written over, which saves looking for it: nearly all go behind all that is there.
-pub(super) static FIND: Bulk =
-    Bulk::new("tollgate_seek", &[("span", Kind::Int), ("hash", Kind::Int), ("id", Kind::Text)], "")
-        .replacing();
+#[rustfmt::skip]
+pub(super) static FIND: Bulk = Bulk::new("tollgate_seek", &[
+    ("span", Kind::Int), ("hash", Kind::Int), ("id", Kind::Text), ("more", Kind::Text),
+], "").replacing();
+/// Calls of one entry: as many as fit into a page of the table, rather than behind it.
+const LIST: usize = 24;
+/// The ids of the entry `f`, as JSON.
+pub(super) const IDS: &str = r#"COALESCE(f.more, '["' || f.id || '"]')"#;
 
 /// Where the rows begin that are not entered yet.
 pub(super) const OPEN: &str =
@@ -83,16 +89,33 @@ impl Entries {
         Ok(())
     }
 
+    /// The rows come in the order of their ids.
     fn enter(mut self, span: i64, file: &Connection) -> rusqlite::Result<()> {
         self.hashes.sort_unstable();
         let mut cells = Cells::with_capacity(self.hashes.len() * FIND.width());
-        for (hash, place) in self.hashes {
-            if let Some(id) = self.ids.get(place) {
-                cells.extend([Cell::Int(span), Cell::Int(hash), Cell::text(id)]);
+        for same in self.hashes.chunk_by(|(one, _), (other, _)| one == other) {
+            for some in same.chunks(LIST) {
+                let mut ids = some.iter().filter_map(|(_, place)| self.ids.get(*place));
+                let (Some((hash, _)), Some(first)) = (some.first(), ids.next()) else { continue };
+                let more = if some.len() > 1 { Cell::Text(Cow::Owned(list(first, ids))) } else { Cell::Null };
+                cells.extend([Cell::Int(span), Cell::Int(*hash), Cell::text(first), more]);
             }
         }
         sqlite::execute(&FIND, &cells, file).map(drop)
     }
+}
+
+/// A JSON list of ids, which are digits.
+fn list<'i>(first: &str, others: impl Iterator<Item = &'i String>) -> String {
+    let mut list = String::with_capacity(LIST * (first.len() + 3) + 1);
+    list.push_str("[\"");
+    list.push_str(first);
+    for other in others {
+        list.push_str("\",\"");
+        list.push_str(other);
+    }
+    list.push_str("\"]");
+    list
 }
 
 /// Enters those of these rows whose span is closed already: calls that took long, or were booked late.

@@ -12,6 +12,7 @@ mod charges;
 mod find;
 mod limited;
 mod names;
+mod prepared;
 mod retention;
 mod rollup;
 mod searches;

@@ -16,10 +16,10 @@ type Dimensions<'a> = [&'a str; 9];
 
 /// Sums of tokens and money, in the order of the columns.
 #[derive(Clone, Copy, Default)]
-struct Sums([i64; 9]);
+pub(super) struct Sums([i64; 9]);
 
 impl Sums {
-    fn add(&mut self, record: &UsageRecord) {
+    pub(super) fn add(&mut self, record: &UsageRecord) {
         let success = tables::is_success(record);
         // What a call cost besides is no call of its own.
         let call = record.outcome != Outcome::Superseded;
@@ -39,7 +39,7 @@ impl Sums {
         self.merge(&Self(more));
     }
 
-    fn merge(&mut self, more: &Self) {
+    pub(super) fn merge(&mut self, more: &Self) {
         for (sum, more) in self.0.iter_mut().zip(more.0) {
             *sum = sum.saturating_add(more);
         }
@@ -67,13 +67,24 @@ pub(super) struct Tables<'a> {
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 
+/// The hour of a record, by its beginning in unix milliseconds.
+pub(super) fn hour_of(record: &UsageRecord) -> i64 {
+    unix_ms(record.arrived).div_euclid(HOUR) * HOUR
+}
+
 impl<'a> Rollups<'a> {
-    pub(super) fn add(&mut self, record: &'a UsageRecord) {
-        let dimensions = dimensions(record);
-        let at = unix_ms(record.arrived);
-        let (hour, day) = (at.div_euclid(HOUR) * HOUR, at.div_euclid(DAY) * DAY);
-        self.hours.entry((hour, dimensions)).or_default().add(record);
+    /// Adds the sums of a group's records of an hour; `first` is one of them.
+    pub(super) fn add(&mut self, first: &'a UsageRecord, hour: i64, sums: &Sums) {
+        self.hours.entry((hour, dimensions(first))).or_default().merge(sums);
+    }
+
+    /// Adds a record to the sums of its labels.
+    pub(super) fn add_tags(&mut self, record: &'a UsageRecord) {
         let tags = record.attribution.as_deref().map(|own| own.tags.as_slice()).unwrap_or_default();
+        if tags.is_empty() {
+            return;
+        }
+        let (dimensions, day) = (dimensions(record), unix_ms(record.arrived).div_euclid(DAY) * DAY);
         for (n, tag) in tags.iter().enumerate() {
             // One that stands twice counts once.
             if !tags[..n].contains(tag) {

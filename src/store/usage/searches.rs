@@ -115,28 +115,26 @@ impl Conditions {
         let since =
             self.all.iter().find(|condition| condition.comparison == ">=" && condition.column == "id");
         let since = since.map(|since| format!(" AND s.next > ${}", since.place)).unwrap_or_default();
-        let others = others.iter().enumerate().map(|(n, place)| {
-            format!(" CROSS JOIN tollgate_seek f{n} ON f{n}.span = s.span AND f{n}.hash = ${place} AND f{n}.id = f.id")
-        });
-        let others: String = others.collect();
+        let others: String = others.iter().map(|place| has(*place)).collect();
         let rest = self.on(|told| told == Told::Row);
-        let rest = if rest.is_empty() {
+        let rows = if rest.is_empty() {
             String::new()
         } else {
-            format!(" CROSS JOIN tollgate_usage u ON u.id = f.id{} WHERE 1 = 1{rest}", alike::JOIN)
+            format!(" CROSS JOIN tollgate_usage u ON u.id = e.value{}", alike::JOIN)
         };
         let times = self.all.iter().filter(|condition| condition.told == Told::Id);
         let time: String = times
-            .map(|Condition { comparison, place, .. }| format!(" AND f.id {comparison} ${place}"))
+            .map(|Condition { comparison, place, .. }| format!(" AND e.value {comparison} ${place}"))
             .collect();
-        let calls = self.calls();
+        let (calls, list) = (self.calls(), find::IDS);
         // Rows go oldest first, and their span when the last of them has gone.
         Some(format!(
             "SELECT id FROM (SELECT u.id FROM {calls} WHERE u.id >= ({open}){all} \
-             ORDER BY u.id{direction} LIMIT {most}) UNION ALL SELECT id FROM (SELECT f.id FROM tollgate_seek_span s \
-             CROSS JOIN tollgate_seek f ON f.span = s.span AND f.hash = ${first}{time} \
-             AND f.id >= (SELECT MIN(id) FROM tollgate_usage){since}{others}{rest} \
-             ORDER BY s.span{direction}, f.id{direction} LIMIT {most})"
+             ORDER BY u.id{direction} LIMIT {most}) UNION ALL SELECT id FROM (SELECT e.value AS id \
+             FROM tollgate_seek_span s CROSS JOIN tollgate_seek f ON f.span = s.span AND f.hash = ${first} \
+             CROSS JOIN json_each({list}) e{rows} \
+             WHERE e.value >= (SELECT MIN(id) FROM tollgate_usage){since}{time}{others}{rest} \
+             ORDER BY s.span{direction}, e.value{direction} LIMIT {most})"
         ))
     }
 
@@ -152,6 +150,17 @@ impl Conditions {
     fn asked(self, sql: String) -> Asked {
         Asked { sql, texts: self.texts, numbers: self.numbers }
     }
+}
+
+/// That the call `e.value` of the span `s` has the hash of that place too: as an entry of its own, or in the list that begins
+/// before it.
+fn has(place: usize) -> String {
+    let same = format!("o.span = s.span AND o.hash = ${place}");
+    format!(
+        " AND (EXISTS (SELECT 1 FROM tollgate_seek o WHERE {same} AND o.id = e.value) \
+         OR 0 < (SELECT INSTR(o.more, e.value) FROM tollgate_seek o WHERE {same} AND o.id < e.value \
+         AND o.more IS NOT NULL ORDER BY o.id DESC LIMIT 1))"
+    )
 }
 
 /// The calls `u`, with what they share.

@@ -4,6 +4,9 @@
 //! Numbers are remembered, by what stands behind them, as long as the process lives; one that begins writes it all
 //! once more, which is a row for some thousands of calls.
 
+#[cfg(test)]
+mod tests;
+
 use super::book::Booking;
 use super::bulk::{Bulk, Cell, Cells, Kind, sqlite};
 use super::tables::{self, SHARED};
@@ -38,67 +41,81 @@ pub(super) fn is_shared(name: &str) -> bool {
 #[derive(Debug, Default)]
 pub(in crate::store) struct Numbers(HashMap<[u8; 16], i64, RandomState>);
 
-/// The numbers of a batch, by where its texts are: one text is in one place throughout a batch, nearly always.
-pub(super) struct Alikes<'a> {
-    numbers: Numbers,
-    places: HashMap<Box<[usize]>, i64, RandomState>,
+/// The records of a batch in groups that are alike, told by where their texts are: one text is in one place throughout a
+/// batch, nearly always.
+#[derive(Default)]
+pub(super) struct Groups<'a> {
+    by_place: HashMap<Box<[usize]>, usize, RandomState>,
+    /// The first record of each.
+    pub(super) firsts: Vec<&'a UsageRecord>,
     place: Vec<usize>,
-    bases: HashMap<&'a TargetId, Option<Arc<str>>, RandomState>,
+}
+
+impl<'a> Groups<'a> {
+    /// The group of a record, which may be a new one.
+    pub(super) fn of(&mut self, record: &'a UsageRecord) -> usize {
+        self.place.clear();
+        put_place(record, &mut self.place);
+        if let Some(group) = self.by_place.get(self.place.as_slice()) {
+            return *group;
+        }
+        let group = self.firsts.len();
+        self.firsts.push(record);
+        self.by_place.insert(self.place.as_slice().into(), group);
+        group
+    }
+}
+
+/// The base URLs of a batch's deployments.
+pub(super) struct Bases<'a> {
+    known: HashMap<&'a TargetId, Option<Arc<str>>, RandomState>,
     booking: &'a Booking<'a>,
 }
 
-impl<'a> Alikes<'a> {
-    pub(super) fn new(numbers: Numbers, booking: &'a Booking<'a>) -> Self {
-        Self { numbers, places: HashMap::default(), place: Vec::new(), bases: HashMap::default(), booking }
+impl<'a> Bases<'a> {
+    pub(super) fn new(booking: &'a Booking<'a>) -> Self {
+        Self { known: HashMap::default(), booking }
     }
 
-    /// What holds once the batch is committed.
-    pub(super) fn numbers(self) -> Numbers {
-        self.numbers
-    }
-
-    /// The base URL of the record's deployment.
-    pub(super) fn base(&mut self, record: &'a UsageRecord) -> Option<Arc<str>> {
+    /// That of the record's deployment.
+    pub(super) fn of(&mut self, record: &'a UsageRecord) -> Option<Arc<str>> {
         let target = record.target.as_ref()?;
         let deployed = || Some((self.booking.deployed)(target)?.api_base);
-        self.bases.entry(target).or_insert_with(deployed).clone()
+        self.known.entry(target).or_insert_with(deployed).clone()
     }
+}
 
-    /// The number of what the record has in common with others; it is written if it is new.
-    pub(super) fn number(&mut self, record: &'a UsageRecord, file: &Connection) -> rusqlite::Result<i64> {
-        self.place.clear();
-        let day = record.id.bits() >> 80;
-        let day = i64::try_from(day / DAY).unwrap_or(i64::MAX);
-        put_place(record, day, &mut self.place);
-        if let Some(number) = self.places.get(self.place.as_slice()) {
+impl Numbers {
+    /// The number of what a record has in common with others; it is written if it is new.
+    pub(super) fn of(
+        &mut self,
+        record: &UsageRecord,
+        api_base: Option<Arc<str>>,
+        file: &Connection,
+    ) -> rusqlite::Result<i64> {
+        let mut cells = vec![Cell::Int(day(record))];
+        tables::shared(record, api_base, &mut cells);
+        let digest = digest(&cells);
+        if let Some(number) = self.0.get(&digest) {
             return Ok(*number);
         }
-        let base = self.base(record);
-        let mut cells = vec![Cell::Int(day)];
-        tables::shared(record, base, &mut cells);
-        let number = self.find(&cells, file)?;
-        self.places.insert(self.place.as_slice().into(), number);
-        Ok(number)
-    }
-
-    fn find(&mut self, cells: &Cells<'_>, file: &Connection) -> rusqlite::Result<i64> {
-        let digest = digest(cells);
-        let known = &mut self.numbers.0;
-        if let Some(number) = known.get(&digest) {
-            return Ok(*number);
+        if self.0.len() >= MOST {
+            self.0.clear();
         }
-        if known.len() >= MOST {
-            known.clear();
-        }
-        sqlite::execute(&ALIKE, cells, file)?;
+        sqlite::execute(&ALIKE, &cells, file)?;
         let number = file.last_insert_rowid();
-        known.insert(digest, number);
+        self.0.insert(digest, number);
         Ok(number)
     }
 }
 
-/// What tells records apart that are not alike: whatever [`tables::shared`] looks at, and the day.
-fn put_place(record: &UsageRecord, day: i64, to: &mut Vec<usize>) {
+/// The day of a record's id.
+fn day(record: &UsageRecord) -> i64 {
+    i64::try_from((record.id.bits() >> 80) / DAY).unwrap_or(i64::MAX)
+}
+
+/// What tells records apart that are not alike: the day, whatever [`tables::shared`] looks at, and the customer.
+fn put_place(record: &UsageRecord, to: &mut Vec<usize>) {
     let text = |text: &str| text.as_ptr().addr();
     // Of texts in the program one may begin where another does.
     let word = |word: &str| word.as_ptr().addr() ^ word.len().rotate_right(8);
@@ -110,7 +127,7 @@ fn put_place(record: &UsageRecord, day: i64, to: &mut Vec<usize>) {
     let class = class.unwrap_or_default();
     let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     to.extend([
-        usize::try_from(day).unwrap_or_default(),
+        usize::try_from(day(record)).unwrap_or_default(),
         word(record.endpoint.call_type()),
         text(&record.route),
         option(&record.key_hash),
