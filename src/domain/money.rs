@@ -142,12 +142,21 @@ impl MoneyText {
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 
-    fn put(&mut self, text: &str) {
-        let room = self.bytes.iter_mut().skip(self.length);
-        self.length += room.zip(text.bytes()).map(|(to, byte)| *to = byte).count();
+    /// The same as bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    fn put(&mut self, text: &[u8]) {
+        let end = self.length + text.len();
+        if let Some(room) = self.bytes.get_mut(self.length..end) {
+            room.copy_from_slice(text);
+            self.length = end;
+        }
     }
 }
 
@@ -157,40 +166,49 @@ impl Money {
     pub fn text(self) -> MoneyText {
         let mut text = MoneyText { bytes: [0; LONGEST_TEXT], length: 0 };
         if self.0 < 0 {
-            text.put("-");
+            text.put(b"-");
         }
         let pico = self.0.unsigned_abs();
         match pico {
-            0 => text.put("0.0"),
+            0 => text.put(b"0.0"),
             1..SMALLEST_PLAIN => scientific(&mut text, pico),
-            _ => {
-                let digits = Decimal::new(pico, 12);
-                let needed = digits.as_str().trim_end_matches('0');
-                // One decimal always stays.
-                let zero = usize::from(needed.ends_with('.'));
-                text.put(digits.as_str().get(..needed.len() + zero).unwrap_or(needed));
-            }
+            _ => plain(&mut text, pico),
         }
         text
     }
+}
+
+fn plain(text: &mut MoneyText, pico: u64) {
+    let (needed, zeros) = without_trailing_zeros(pico);
+    // One decimal always stays.
+    let dropped = zeros.min(11);
+    let kept = needed * 10u64.pow(zeros - dropped);
+    text.put(Decimal::new(kept, 12 - dropped as usize).as_bytes());
 }
 
 fn scientific(text: &mut MoneyText, pico: u64) {
     let (digits, _) = without_trailing_zeros(pico);
     let exponent = 12 - u64::from(pico.ilog10());
     let digits = Decimal::new(digits, 0);
-    let (first, rest) = digits.as_str().split_at(1);
-    text.put(first);
-    if !rest.is_empty() {
-        text.put(".");
-        text.put(rest);
+    if let Some((first, rest)) = digits.as_bytes().split_first() {
+        text.put(&[*first]);
+        if !rest.is_empty() {
+            text.put(b".");
+            text.put(rest);
+        }
     }
-    text.put(if exponent < 10 { "e-0" } else { "e-" });
-    text.put(Decimal::new(exponent, 0).as_str());
+    text.put(if exponent < 10 { b"e-0" } else { b"e-" });
+    text.put(Decimal::new(exponent, 0).as_bytes());
 }
 
-fn without_trailing_zeros(mut number: u64) -> (u64, usize) {
+/// The number without the zeros at its end, and how many there were.
+fn without_trailing_zeros(mut number: u64) -> (u64, u32) {
     let mut zeros = 0;
+    // By fours first: amounts have many of them.
+    while number != 0 && number.is_multiple_of(10_000) {
+        number /= 10_000;
+        zeros += 4;
+    }
     while number != 0 && number.is_multiple_of(10) {
         number /= 10;
         zeros += 1;

@@ -1,8 +1,11 @@
 //! What a request has to pass: one thing with limits, its counters and its terms. Made when the facts of a key
 //! are, and kept with them, so that a request finds its counters without a look-up.
 
-use super::{Account, Refuses, Window, Zone, period_end};
-use crate::domain::{BudgetTerms, CounterId, RateTerms};
+use super::{
+    Account, AccountPart, Expected, Left, Manner, MoneyHold, Overspent, RateHold, Refuses, TooFast, TooMuch,
+    Window, WindowPart, Zone, period_end,
+};
+use crate::domain::{BudgetTerms, CounterId, Money, RateTerms};
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
@@ -72,6 +75,8 @@ impl fmt::Display for Descriptor {
 #[derive(Debug)]
 pub struct Purse {
     account: Arc<Account>,
+    /// Only in a copy that one thread has.
+    part: Option<AccountPart>,
     counter: CounterId,
     terms: BudgetTerms,
     refuses: Refuses,
@@ -85,7 +90,7 @@ impl Purse {
     #[must_use]
     pub fn new(account: Arc<Account>, terms: BudgetTerms, refuses: Refuses, zone: Zone) -> Self {
         let counter = account.counter().clone();
-        Self { account, counter, terms, refuses, zone, ends: AtomicI64::new(i64::MIN) }
+        Self { account, part: None, counter, terms, refuses, zone, ends: AtomicI64::new(i64::MIN) }
     }
 
     /// The account's name, as charges are to have it.
@@ -125,14 +130,64 @@ impl Purse {
         ends
     }
 
-    /// The same with a name of its own, whose id is `id` if they are alike.
-    fn apart(&self, id: &Arc<str>) -> Self {
+    /// What is spent in the period that `now` is in (unix milliseconds), as far as is known here.
+    #[must_use]
+    pub fn spent(&self, now: i64) -> Money {
+        let ends = self.period_end(now);
+        let own = self.part.as_ref().and_then(|part| part.spent(ends));
+        own.unwrap_or_else(|| self.account.balance(now, ends).spent())
+    }
+
+    /// [`Account::reserve`] under these terms.
+    pub(super) fn reserve(
+        &self,
+        now: i64,
+        (expected, manner): (Expected, Manner),
+    ) -> Result<MoneyHold, TooMuch<Overspent>> {
+        let (ends, asked) = (self.period_end(now), (expected, manner));
+        match &self.part {
+            Some(part) => part.reserve(now, ends, &self.terms, self.refuses, asked),
+            None => self.account.reserve(now, ends, &self.terms, self.refuses, asked),
+        }
+    }
+
+    /// [`Account::top_up`].
+    pub(super) fn top_up(&self, hold: &mut MoneyHold, so_far: Money) {
+        match &self.part {
+            Some(part) => part.top_up(hold, so_far),
+            None => self.account.top_up(hold, so_far),
+        }
+    }
+
+    /// [`Account::settle`].
+    pub(super) fn settle(&self, hold: MoneyHold, cost: Money) -> Option<Money> {
+        match &self.part {
+            Some(part) => {
+                part.settle(hold, cost);
+                None
+            }
+            None => self.account.settle(hold, cost, self.terms.soft),
+        }
+    }
+
+    /// [`Account::release`].
+    pub(super) fn release(&self, hold: MoneyHold) {
+        match &self.part {
+            Some(part) => part.release(hold),
+            None => self.account.release(hold),
+        }
+    }
+
+    /// The same for one thread, with a name of its own, whose id is `id` if they are alike.
+    fn apart(&self, id: &Arc<str>, thread: usize) -> Self {
         let CounterId { scope, id: own, slot } = &self.counter;
         let own = if own == id { Arc::clone(id) } else { Arc::from(&**own) };
         let counter = CounterId { scope: *scope, id: own, slot: Arc::from(&**slot) };
         let ends = AtomicI64::new(self.ends.load(Ordering::Relaxed));
         let (account, zone) = (Arc::clone(&self.account), self.zone.clone());
-        Self { account, counter, terms: self.terms, refuses: self.refuses, zone, ends }
+        // Whether a soft budget is reached is asked after each call.
+        let part = if self.terms.soft.is_none() { AccountPart::of(&account, thread) } else { None };
+        Self { account, part, counter, terms: self.terms, refuses: self.refuses, zone, ends }
     }
 }
 
@@ -142,6 +197,8 @@ pub struct Gate {
     descriptor: Descriptor,
     id: Arc<str>,
     rates: Option<(Arc<Window>, RateTerms)>,
+    /// Only in a copy that one thread has.
+    part: Option<WindowPart>,
     purses: SmallVec<[Purse; 1]>,
 }
 
@@ -149,7 +206,7 @@ impl Gate {
     /// A gate that lets everybody through. `id` is what is shown when it refuses: a key's digest in hex, a team's id.
     #[must_use]
     pub fn new(descriptor: Descriptor, id: Arc<str>) -> Self {
-        Self { descriptor, id, rates: None, purses: SmallVec::new() }
+        Self { descriptor, id, rates: None, part: None, purses: SmallVec::new() }
     }
 
     /// Limits its speed. Terms without any limit are left out: nobody waits for what nobody counts.
@@ -166,12 +223,46 @@ impl Gate {
         self
     }
 
-    /// The same with texts of its own: threads that have one each share its counters and nothing else.
+    /// The same for the thread of this number, with texts and parts of its own: the counters are the same, and what
+    /// threads share is touched now and then only.
     #[must_use]
-    pub fn apart(&self) -> Self {
+    pub fn apart(&self, thread: usize) -> Self {
         let id = Arc::from(&*self.id);
-        let purses = self.purses.iter().map(|purse| purse.apart(&id)).collect();
-        Self { descriptor: self.descriptor, rates: self.rates.clone(), purses, id }
+        let purses = self.purses.iter().map(|purse| purse.apart(&id, thread)).collect();
+        let part = self.rates.as_ref().and_then(|(window, _)| WindowPart::of(window, thread));
+        Self { descriptor: self.descriptor, rates: self.rates.clone(), part, purses, id }
+    }
+
+    /// [`Window::admit`], if speed is limited.
+    pub(super) fn admit(
+        &self,
+        now: i64,
+        tokens: u64,
+        manner: Manner,
+    ) -> Option<Result<(RateHold, Left), TooMuch<TooFast>>> {
+        let (window, terms) = self.rates.as_ref()?;
+        Some(match &self.part {
+            Some(part) => part.admit(now, terms, tokens, manner),
+            None => window.admit(now, terms, tokens, manner),
+        })
+    }
+
+    /// [`Window::settle`].
+    pub(super) fn settle(&self, hold: RateHold, tokens: u64) {
+        match (&self.part, &self.rates) {
+            (Some(part), _) => part.settle(hold, tokens),
+            (None, Some((window, _))) => window.settle(hold, tokens),
+            (None, None) => {}
+        }
+    }
+
+    /// [`Window::undo`].
+    pub(super) fn undo(&self, hold: RateHold) {
+        match (&self.part, &self.rates) {
+            (Some(part), _) => part.undo(hold),
+            (None, Some((window, _))) => window.undo(hold),
+            (None, None) => {}
+        }
     }
 
     /// What kind of thing it is.

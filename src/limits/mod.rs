@@ -5,7 +5,8 @@
 //! the permit is settled with what the call really took, or dropped. The counters live in [`Meters`]; those of several
 //! processes can be one ([`Sharing`]).
 //!
-//! Everything here is pure: the time is handed in, in unix milliseconds. No lock is held across two counters.
+//! Everything here is pure: the time is handed in, in unix milliseconds. No lock is held across two counters. A thread
+//! that counts often at a gate has a part of its counters by itself ([`Gate::apart`]), as long as limits are far.
 //!
 //! A further thing with limits is a word in [`Descriptor`] (and its sentence in `refusal.rs`, if it has budgets);
 //! a further way to align periods is an arm in `calendar.rs`.
@@ -16,6 +17,7 @@ mod estimate;
 mod gate;
 mod lease;
 mod meters;
+mod pace;
 mod permit;
 mod policy;
 mod rate;
@@ -27,7 +29,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, Balance, Expected, MoneyHold, Overspent, Refuses};
+pub use account::{Account, AccountPart, Balance, Expected, MoneyHold, Overspent, Refuses};
 pub use calendar::{UnknownZone, Zone, period_end};
 pub use estimate::{Learned, output_estimate};
 pub use gate::{Descriptor, Gate, Purse};
@@ -40,4 +42,4 @@ pub use sharing::{
     AccountNews, AccountReport, Manner, Noted, Sharing, Together, Want, WindowNews, WindowReport, wants,
 };
 pub use standing::{Settled, Share, SoftCrossing, Standing};
-pub use window::{RateHold, Window};
+pub use window::{RateHold, Window, WindowPart};

@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use super::{
-    Expected, Gate, Left, Manner, MoneyHold, Purse, RateHold, Settled, Share, SoftCrossing, Standing, Window,
+    Expected, Gate, Left, Manner, MoneyHold, Purse, RateHold, Settled, Share, SoftCrossing, Standing,
 };
 use crate::domain::{Charge, Money, RateTerms};
 use smallvec::SmallVec;
@@ -112,10 +112,8 @@ impl Permit {
         self.take_money(now, ask)?;
         let Held { gates, rates, .. } = &mut *self.0;
         for (at, gate) in gates.iter().enumerate() {
-            let Some((window, terms)) = gate.rates() else { continue };
-            let (hold, left) = window
-                .admit(now, terms, ask.tokens, ask.manner)
-                .map_err(|why| Refusal::rate(gate, why, now))?;
+            let Some(admitted) = gate.admit(now, ask.tokens, ask.manner) else { continue };
+            let (hold, left) = admitted.map_err(|why| Refusal::rate(gate, why, now))?;
             rates.push(HeldRate { gate: at, hold, left });
         }
         Ok(())
@@ -125,10 +123,8 @@ impl Permit {
         let Held { gates, money, .. } = &mut *self.0;
         for (at, gate) in gates.iter().enumerate() {
             for (which, purse) in gate.purses().iter().enumerate() {
-                let ends = purse.period_end(now);
                 let hold = purse
-                    .account()
-                    .reserve(now, ends, purse.terms(), purse.refuses(), (ask.cost, ask.manner))
+                    .reserve(now, (ask.cost, ask.manner))
                     .map_err(|why| Refusal::money(gate, purse, why))?;
                 money.push(HeldMoney { gate: at, purse: which, hold });
             }
@@ -162,7 +158,7 @@ impl Permit {
         let Held { gates, money, .. } = &mut *self.0;
         for held in money {
             if let Some(purse) = purse(gates, held) {
-                purse.account().top_up(&mut held.hold, so_far);
+                purse.top_up(&mut held.hold, so_far);
             }
         }
     }
@@ -171,16 +167,16 @@ impl Permit {
     pub fn settle(mut self, tokens: u64, cost: Money) -> Settled {
         let Held { gates, rates, money } = &mut *self.0;
         for held in rates.drain(..) {
-            if let Some(window) = window(gates, &held) {
-                window.settle(held.hold, tokens);
+            if let Some(gate) = gates.get(held.gate) {
+                gate.settle(held.hold, tokens);
             }
         }
         let mut settled = Settled { charges: Vec::with_capacity(money.len() + 1), ..Settled::default() };
         for held in money.drain(..) {
             let Some(purse) = purse(gates, &held) else { continue };
-            let (account, counter, soft) = (purse.account(), purse.counter(), purse.terms().soft);
+            let (counter, soft) = (purse.counter(), purse.terms().soft);
             settled.charges.push(Charge { counter: counter.clone(), period_end: held.hold.period_end() });
-            let spent = account.settle(held.hold, cost, soft);
+            let spent = purse.settle(held.hold, cost);
             if let Some((spent, soft)) = spent.zip(soft) {
                 settled.crossed.push(SoftCrossing { counter: counter.clone(), soft, spent });
             }
@@ -244,8 +240,8 @@ impl Permit {
     fn undo(mut self) {
         let Held { gates, rates, .. } = &mut *self.0;
         for held in rates.drain(..) {
-            if let Some(window) = window(gates, &held) {
-                window.undo(held.hold);
+            if let Some(gate) = gates.get(held.gate) {
+                gate.undo(held.hold);
             }
         }
     }
@@ -255,21 +251,16 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let Held { gates, rates, money } = &mut *self.0;
         for held in rates.drain(..) {
-            if let Some(window) = window(gates, &held) {
-                window.release(held.hold);
+            if let Some(gate) = gates.get(held.gate) {
+                gate.settle(held.hold, 0);
             }
         }
         for held in money.drain(..) {
             if let Some(purse) = purse(gates, &held) {
-                purse.account().release(held.hold);
+                purse.release(held.hold);
             }
         }
     }
-}
-
-fn window<'a>(gates: &'a [Arc<Gate>], held: &HeldRate) -> Option<&'a Window> {
-    let (window, _) = gates.get(held.gate)?.rates()?;
-    Some(window)
 }
 
 fn purse<'a>(gates: &'a [Arc<Gate>], held: &HeldMoney) -> Option<&'a Purse> {

@@ -1,7 +1,8 @@
 //! May this call be made: whose is it, what may they call, and is there room and money for it.
 
 use super::Gateway;
-use super::stage::{Admitted, PassedHeaders};
+use super::head::Lines;
+use super::stage::{Admitted, Explained};
 use crate::auth::{self, Claim, Origin, Presented};
 use crate::dialects::openai;
 use crate::domain::{ApiError, Attribution, EndpointKind, ErrorKind, Money, unix_ms};
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A refusal with the headers that explain it.
-pub(super) type Denied = (ApiError, PassedHeaders);
+pub(super) type Denied = (ApiError, Explained);
 
 /// A caller that was let in.
 pub(super) struct Visitor {
@@ -80,14 +81,14 @@ pub(super) async fn permit(
     gateway: &Gateway,
     admitted: &Admitted,
     now: i64,
-) -> Result<(Permit, PassedHeaders), Denied> {
+) -> Result<(Permit, Lines), Denied> {
     let buyer = Buyer { snapshot: &admitted.snapshot, standing: &admitted.standing };
     let to = (&*admitted.called, &*admitted.resolution.group);
     let (gates, ask) = buyer.asks(to, &admitted.request).map_err(|error| (error, Vec::new()))?;
     match admit(gateway, now, &gates, ask).await {
         Ok(permit) => {
-            let headers = standing_headers(&permit, &gates);
-            Ok((permit, headers))
+            let lines = standing_lines(&permit, &gates);
+            Ok((permit, lines))
         }
         Err(refusal) => Err(refusal),
     }
@@ -206,55 +207,44 @@ pub(super) fn refused(refusal: &Refusal) -> Denied {
 
 const RATE_LIMIT_TYPE: HeaderName = HeaderName::from_static("rate_limit_type");
 const RESET_AT: HeaderName = HeaderName::from_static("reset_at");
-const KEY_RPM: HeaderName = HeaderName::from_static("x-litellm-key-rpm-limit");
-const KEY_TPM: HeaderName = HeaderName::from_static("x-litellm-key-tpm-limit");
-const KEY_BUDGET: HeaderName = HeaderName::from_static("x-litellm-key-max-budget");
 
 /// The names of a descriptor's four headers: limit and rest of requests, limit and rest of tokens.
-type Names = [HeaderName; 4];
+type Names = [String; 4];
 
 static NAMES: Lazy<Vec<(limits::Descriptor, Names)>> = Lazy::new(|| {
-    // Made static once: a name that is counted would be counted by all threads.
-    let name = |descriptor: limits::Descriptor, what: &str| {
-        HeaderName::from_static(String::leak(format!("x-ratelimit-{descriptor}-{what}")))
-    };
     let names = |descriptor| {
         let all = ["limit-requests", "remaining-requests", "limit-tokens", "remaining-tokens"];
-        (descriptor, all.map(|what| name(descriptor, what)))
+        (descriptor, all.map(|what| format!("x-ratelimit-{descriptor}-{what}")))
     };
     limits::Descriptor::ALL.into_iter().map(names).collect()
 });
 
-/// Room for what most calls say of their limits, and an upstream of itself.
-const MOST_STANDING: usize = 32;
-
 /// How the caller stands, for the answer's head.
-fn standing_headers(permit: &Permit, gates: &GateList<'_>) -> PassedHeaders {
-    let mut headers = PassedHeaders::with_capacity(MOST_STANDING);
+fn standing_lines(permit: &Permit, gates: &GateList<'_>) -> Lines {
+    let mut lines = Lines::roomy();
     let key = gates.first().filter(|gate| gate.descriptor() == limits::Descriptor::ApiKey);
     if let Some(key) = key {
         let rates = key.rates().map(|(_, terms)| *terms).unwrap_or_default();
-        headers.extend(rates.rpm.map(|limit| (KEY_RPM, HeaderValue::from(limit))));
-        headers.extend(rates.tpm.map(|limit| (KEY_TPM, HeaderValue::from(limit))));
+        rates.rpm.iter().for_each(|limit| lines.number("x-litellm-key-rpm-limit", *limit));
+        rates.tpm.iter().for_each(|limit| lines.number("x-litellm-key-tpm-limit", *limit));
         let max = key.purses().first().and_then(|purse| purse.terms().max);
-        let max = max.and_then(|max| HeaderValue::try_from(max.to_string()).ok());
-        headers.extend(max.map(|max| (KEY_BUDGET, max)));
+        max.iter().for_each(|max| lines.money("x-litellm-key-max-budget", *max));
     }
     for standing in permit.standing() {
         let Some((_, names)) = NAMES.iter().find(|(descriptor, _)| *descriptor == standing.descriptor) else {
             continue;
         };
         let [limit_requests, requests, limit_tokens, tokens] = names;
-        let mut put = |share: Option<Share>, limit: &HeaderName, rest: &HeaderName| {
+        let mut put = |share: Option<Share>, limit: &str, rest: &str| {
             if let Some(share) = share {
-                headers.push((limit.clone(), HeaderValue::from(share.limit)));
-                headers.push((rest.clone(), HeaderValue::from(share.remaining)));
+                lines.number(limit, share.limit);
+                lines.number(rest, share.remaining);
             }
         };
         put(standing.requests, limit_requests, requests);
         put(standing.tokens, limit_tokens, tokens);
     }
-    headers
+    lines
 }
 
 /// Who is to be named in the call's record, and how many of its labels decide about its route: the first ones.

@@ -13,6 +13,7 @@ mod exchange;
 mod head;
 mod media;
 mod mock;
+mod outlook;
 mod passing;
 mod phases;
 mod quota;
@@ -22,7 +23,7 @@ mod respond;
 mod route_report;
 mod searching;
 mod settle;
-mod shape;
+mod splice;
 mod stage;
 mod subrequest;
 mod tooling;
@@ -44,6 +45,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+pub use splice::Spliced;
 pub use stage::Ctx;
 
 /// Idle upstream connections that a data-plane thread keeps of each kind.

@@ -52,15 +52,15 @@ impl Circle {
         Self { key_hash, people: People::default(), gates, named: Attribution::default() }
     }
 
-    /// The same for one thread alone. What calls count up and down for as long as they last (texts, gates) is a copy,
-    /// so that no thread waits for another's count; facts and counters are the same.
-    pub(super) fn apart(&self) -> Self {
+    /// The same for the thread of this number alone. What calls count up and down for as long as they last (texts,
+    /// gates) is a copy, so that no thread waits for another's count; facts and counters are the same.
+    pub(super) fn apart(&self, thread: usize) -> Self {
         let text = |text: &Option<Arc<str>>| text.as_deref().map(Arc::from);
         let named = &self.named;
         Self {
             key_hash: Arc::from(&*self.key_hash),
             people: self.people.clone(),
-            gates: self.gates.iter().map(Gates::apart).collect(),
+            gates: self.gates.iter().map(|gates| gates.apart(thread)).collect(),
             named: Attribution {
                 key_alias: text(&named.key_alias),
                 user_id: text(&named.user_id),
@@ -134,8 +134,8 @@ impl Gates {
         Self { every: Arc::clone(gate), by_model: Vec::new() }
     }
 
-    fn apart(&self) -> Self {
-        let own = |(model, gate): &(Arc<str>, Arc<Gate>)| (Arc::clone(model), Arc::new(gate.apart()));
-        Self { every: Arc::new(self.every.apart()), by_model: self.by_model.iter().map(own).collect() }
+    fn apart(&self, thread: usize) -> Self {
+        let own = |(model, gate): &(Arc<str>, Arc<Gate>)| (Arc::clone(model), Arc::new(gate.apart(thread)));
+        Self { every: Arc::new(self.every.apart(thread)), by_model: self.by_model.iter().map(own).collect() }
     }
 }

@@ -90,7 +90,7 @@ impl Standing {
     /// Somebody without a row: the master key, or anybody when there is none, with what their calls pass.
     #[must_use]
     pub fn bare(key_hash: &Arc<str>, gate: &Arc<Gate>) -> Self {
-        Self::within(Arc::new(Circle::bare(Arc::clone(key_hash), gate).apart()))
+        Self::within(Arc::new(near::apart(&Circle::bare(Arc::clone(key_hash), gate))))
     }
 
     /// The virtual key; `None` for the master key, and for anybody when there is none.
@@ -233,7 +233,7 @@ impl Standing {
     #[must_use]
     pub fn spent(&self, now: i64) -> Money {
         let purse = self.circle.first().and_then(|gate| gate.purses().first());
-        purse.map_or(Money::ZERO, |purse| purse.account().balance(now, purse.period_end(now)).spent())
+        purse.map_or(Money::ZERO, |purse| purse.spent(now))
     }
 
     /// Whether anybody's money is limited, so that a price must be known.

@@ -5,7 +5,7 @@
 //! process leaves, so that a call that is just on its way over one of them is still answered.
 
 use super::beats::Beat;
-use crate::proxy::{Gateway, Proxy};
+use crate::proxy::{Gateway, Proxy, Spliced};
 use async_trait::async_trait;
 use pingora::apps::{HttpServerOptions, ServerApp};
 use pingora::listeners::{L4BufferSettings, ListenerConfig};
@@ -107,7 +107,7 @@ impl pingora::services::Service for Lane {
 impl ServerApp for Door {
     async fn process_new(self: &Arc<Self>, stream: Stream, close: &ShutdownWatch) -> Option<Stream> {
         let _open = Open::one(&self.open);
-        self.proxy.process_new(stream, close).await
+        self.proxy.process_new(Box::new(Spliced::new(stream)), close).await
     }
 
     async fn cleanup(&self) {

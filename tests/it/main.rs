@@ -31,6 +31,7 @@ mod fallbacks;
 mod first_run;
 mod golden;
 mod harness;
+mod heads;
 mod hedge;
 mod held;
 mod hostile;

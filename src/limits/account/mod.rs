@@ -4,8 +4,10 @@
 //! A call reserves what it will about cost and settles what it did cost. So a burst cannot pass a budget by more
 //! than one call, and a guess that is too high cannot close a budget on which nothing is under way.
 
+mod part;
 mod state;
 
+pub use part::AccountPart;
 pub use state::{Balance, Overspent};
 
 use super::sharing::{FRESH, Noted};
@@ -121,10 +123,26 @@ impl Account {
         refuses: Refuses,
         (expected, manner): (Expected, Manner),
     ) -> Result<MoneyHold, TooMuch<Overspent>> {
-        let mut state = self.state();
+        let mut state = self.alone();
         state.enter(now, period_end);
-        let amount = self.room(&state, now, terms, refuses, (expected, manner))?;
-        self.note(&mut state, terms, amount);
+        self.take(&mut state, now, terms, refuses, (expected, manner))
+    }
+
+    /// [`Account::reserve`] in a period that runs.
+    fn take(
+        &self,
+        state: &mut State,
+        now: i64,
+        terms: &BudgetTerms,
+        refuses: Refuses,
+        (expected, manner): (Expected, Manner),
+    ) -> Result<MoneyHold, TooMuch<Overspent>> {
+        // Threads may have spent less than they were lent.
+        if state.parts.is_some() && !state.has_plenty(terms, expected) {
+            state.gather();
+        }
+        let amount = self.room(state, now, terms, refuses, (expected, manner))?;
+        self.note(state, terms, amount);
         state.reserved += amount;
         state.used_at = now;
         Ok(MoneyHold { epoch: state.epoch, period_end: state.period_end, amount })
@@ -193,39 +211,27 @@ impl Account {
 
     /// Raises what a call holds to what it cost so far. Never refuses: the money is spent already.
     pub fn top_up(&self, hold: &mut MoneyHold, so_far: Money) {
-        let mut state = self.state();
-        if hold.epoch == state.epoch {
-            let more = so_far.pico().saturating_sub(hold.amount).clamp(0, i64::MAX - state.reserved);
-            hold.amount += more;
-            state.reserved += more;
-        }
+        self.alone().top_up(hold, so_far);
     }
 
     /// The call cost `cost`, in the period in which it was reserved. What is spent by now, if this is the first time
     /// in the period that it reaches `soft`.
     pub fn settle(&self, hold: MoneyHold, cost: Money, soft: Option<Money>) -> Option<Money> {
-        let mut state = self.state();
-        if hold.epoch != state.epoch {
+        let mut state = self.alone();
+        if !state.settle(&hold, cost) {
             return None;
         }
-        state.reserved -= hold.amount;
-        if hold.period_end == state.period_end {
-            state.pending = state.pending.saturating_add(cost.pico());
-        } else {
-            state.base = state.base.saturating_add(cost.pico());
-        }
+        let soft = soft?;
+        state.gather();
         let spent = state.balance().spent();
-        let reaches = |soft: Money| spent >= soft && !state.warned && state.at_first < soft.pico();
-        let crossed = soft.is_some_and(reaches);
-        if crossed {
-            state.warned = true;
-        }
+        let crossed = spent >= soft && !state.warned && state.at_first < soft.pico();
+        state.warned |= crossed;
         crossed.then_some(spent)
     }
 
     /// The call cost nothing.
     pub fn release(&self, hold: MoneyHold) {
-        let mut state = self.state();
+        let mut state = self.alone();
         if hold.epoch == state.epoch {
             state.reserved -= hold.amount;
         }
@@ -328,7 +334,15 @@ impl Account {
         (state.pending == 0 && state.reserved == 0).then_some(state.used_at)
     }
 
+    /// With all that threads have spent by themselves.
     fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.alone();
+        state.gather();
+        state
+    }
+
+    /// Without what threads have spent by themselves.
+    fn alone(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! What an account counts, and how it comes from one period into the next.
 
-use super::Refuses;
+use super::part::Parts;
+use super::{MoneyHold, Refuses};
 use crate::domain::Money;
 use crate::limits::lease::MoneyLease;
 
@@ -53,6 +54,8 @@ pub(super) struct State {
     pub(super) at_first: i64,
     /// Only where it is shared.
     pub(super) lease: Option<Box<MoneyLease>>,
+    /// Only where threads have parts of it.
+    pub(super) parts: Option<Box<Parts>>,
     pub(super) loaded: bool,
     pub(super) warned: bool,
 }
@@ -66,10 +69,10 @@ impl State {
         }
     }
 
-    /// What all processes have spent, and promised to calls under way.
+    /// What all processes have spent, and promised to calls under way or lent to threads.
     pub(super) fn all(&self) -> (i64, i64) {
         let spent = self.base.saturating_add(self.pending);
-        let Some(lease) = &self.lease else { return (spent, self.reserved) };
+        let Some(lease) = &self.lease else { return (spent, self.reserved.saturating_add(self.lent())) };
         let unknown = lease.base.saturating_sub(self.base).max(0);
         let spent = spent.saturating_add(unknown).saturating_add(lease.pending);
         (spent, self.reserved.saturating_add(lease.promised))
@@ -105,6 +108,30 @@ impl State {
         self.reserved = 0;
         self.at_first = 0;
         self.warned = false;
+        self.forget_lent();
+    }
+
+    /// What a call cost, in the period in which it was promised; whether that counts still.
+    pub(super) fn settle(&mut self, hold: &MoneyHold, cost: Money) -> bool {
+        if hold.epoch != self.epoch {
+            return false;
+        }
+        self.reserved -= hold.amount;
+        if hold.period_end == self.period_end {
+            self.pending = self.pending.saturating_add(cost.pico());
+        } else {
+            self.base = self.base.saturating_add(cost.pico());
+        }
+        true
+    }
+
+    /// Raises what is promised to a call to what it cost so far.
+    pub(super) fn top_up(&mut self, hold: &mut MoneyHold, so_far: Money) {
+        if hold.epoch == self.epoch {
+            let more = so_far.pico().saturating_sub(hold.amount).clamp(0, i64::MAX - self.reserved);
+            hold.amount += more;
+            self.reserved += more;
+        }
     }
 
     /// Comes into the period that ends at `period_end`. If the last one is over, the counter begins anew; if not, the

@@ -4,6 +4,7 @@ mod account;
 mod calendar;
 mod estimate;
 mod meters;
+mod parts;
 mod permit;
 mod sharing;
 mod texts;

@@ -9,7 +9,7 @@ pub(super) use lists::wishes;
 
 use super::Gateway;
 use super::admission;
-use super::phases::upstream_peer;
+use super::outlook;
 use super::stage::{Admitted, Books, MOST_ATTEMPTS};
 use crate::dialects::openai::Request;
 use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
@@ -207,7 +207,7 @@ fn enter(
         mem::replace(&mut admitted.called, name),
         mem::replace(&mut admitted.turn, turn),
     );
-    let entry = if !unready && upstream_peer::nobody(gateway, admitted).is_some() {
+    let entry = if !unready && outlook::nobody(gateway, admitted).is_some() {
         Entry::Down(Arc::clone(&admitted.resolution.group.name))
     } else {
         settle_in(admitted, detour, step)

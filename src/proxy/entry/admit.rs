@@ -4,7 +4,8 @@ use super::text;
 use crate::dialects::openai::{Wishes, request as openai};
 use crate::domain::{ApiError, EndpointKind};
 use crate::proxy::admission::{self, Visitor};
-use crate::proxy::phases::upstream_peer;
+use crate::proxy::head::Lines;
+use crate::proxy::outlook;
 use crate::proxy::route_report::RouteReport;
 use crate::proxy::stage::{Admitted, Books, Caller, Controls, Leanings, Progress, Refused};
 use crate::proxy::{Gateway, detour};
@@ -58,7 +59,7 @@ pub(in crate::proxy) async fn admit(
         snapshot,
         standing: visitor.standing,
         attribution,
-        limits: Vec::new(),
+        limits: Lines::default(),
         books: Books::Closed,
         request,
         called: called.unwrap_or_else(|| Arc::clone(&requested)),
@@ -74,7 +75,7 @@ pub(in crate::proxy) async fn admit(
         upload: None,
         errand: None,
     });
-    if let Some(error) = upstream_peer::nobody(gateway, &mut admitted)
+    if let Some(error) = outlook::nobody(gateway, &mut admitted)
         && let Err((error, _)) = detour::leave(gateway, &mut admitted, error, None)
     {
         return Err(Box::new(admitted.refuse(error, None)));

@@ -1,16 +1,18 @@
 //! Heads of answers: LiteLLM's headers, and what is passed on of the upstream's.
 
 mod answer;
+mod lines;
 mod own;
 mod passed;
 
 pub(super) use answer::{Weighed, held, relayed};
+pub(super) use lines::Lines;
 pub(super) use own::{begun, counted, refusal, searched};
 pub(super) use passed::{is_hop_by_hop, passed, repeats};
 
 use crate::domain::{Decimal, Money};
+use http::HeaderValue;
 use http::header::ORIGIN;
-use http::{HeaderName, HeaderValue};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
@@ -21,7 +23,7 @@ const ZERO: HeaderValue = HeaderValue::from_static("0.0");
 const EMPTY: HeaderValue = HeaderValue::from_static("");
 
 macro_rules! names {
-    ($($name:ident = $text:literal;)*) => { $(const $name: HeaderName = HeaderName::from_static($text);)* };
+    ($($name:ident = $text:literal;)*) => { $(const $name: &str = $text;)* };
 }
 
 names! {
@@ -62,14 +64,9 @@ pub(super) fn money(amount: Money) -> HeaderValue {
     if amount.is_zero() { ZERO } else { text(amount.text().as_str()) }
 }
 
-fn count(number: u32) -> HeaderValue {
-    if number == 0 { HeaderValue::from_static("0") } else { HeaderValue::from(number) }
-}
-
 /// With three decimals.
-fn milliseconds(duration: Duration) -> HeaderValue {
-    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-    text(Decimal::new(micros, 3).as_str())
+fn milliseconds(duration: Duration) -> Decimal {
+    Decimal::new(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX), 3)
 }
 
 fn text(value: &str) -> HeaderValue {
@@ -83,7 +80,7 @@ mod tests {
     #[test]
     fn milliseconds_have_three_decimals() {
         for (micros, shown) in [(0, "0.000"), (7, "0.007"), (1_000, "1.000"), (12_345_678, "12345.678")] {
-            assert_eq!(milliseconds(Duration::from_micros(micros)), shown);
+            assert_eq!(milliseconds(Duration::from_micros(micros)).as_str(), shown);
         }
     }
 }

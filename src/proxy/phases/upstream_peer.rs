@@ -6,7 +6,7 @@ use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::race::{self, Asked};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
 use crate::proxy::{Gateway, body, detour, mock, passing};
-use crate::runtime::{Outlook, Pick};
+use crate::runtime::Pick;
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Route, Ticket};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
@@ -217,29 +217,6 @@ const SMALL_BODY: usize = 16 * 1024;
 
 const UNAUTHORIZED: &str = "there is no token for the upstream";
 const UNRESOLVED: &str = "the upstream's host name is not resolved";
-
-/// Why nobody can be asked at all, if so.
-pub(in crate::proxy) fn nobody(gateway: &Gateway, admitted: &mut Admitted) -> Option<ApiError> {
-    let outlook = admitted.resolution.group.outlook(&admitted.wish(), admitted.turn);
-    if matches!(outlook, Outlook::Open | Outlook::Waits(_)) {
-        return None;
-    }
-    let group = Arc::clone(&admitted.resolution.group);
-    let wish = admitted.wish();
-    let error = match outlook {
-        Outlook::Open | Outlook::Waits(_) => return None,
-        Outlook::Barred(bar) => group.refusal(bar, &admitted.called, &wish),
-        Outlook::NoTurn(why) => {
-            gateway.telemetry.metrics.refused_in_queue(&group.name, why.as_str());
-            group.no_turn(why, &admitted.called)
-        }
-    };
-    let seen = admitted.progress.report.is_some().then(|| group.considered(&wish));
-    if let (Some(report), Some(seen)) = (&mut admitted.progress.report, seen) {
-        report.note(&group, &seen, None);
-    }
-    Some(error)
-}
 
 fn choose(admitted: &mut Admitted) -> std::result::Result<Turned, ApiError> {
     let pick = pick(admitted);

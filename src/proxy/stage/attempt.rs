@@ -2,6 +2,7 @@
 
 use super::Admitted;
 use crate::domain::{AttemptRecord, Units, UpstreamClass, Usage, UsageSource};
+use crate::proxy::head::Lines;
 use crate::proxy::upload::Pour;
 use crate::upstream::{Deployment, InFlight, Leave, Ticket};
 use bytes::{Bytes, BytesMut};
@@ -53,13 +54,11 @@ pub(in crate::proxy) struct Capture {
     pub(in crate::proxy) body: BytesMut,
 }
 
-/// The parts of an upstream's head that are passed on.
-pub(in crate::proxy) type PassedHeaders = Vec<(http::HeaderName, http::HeaderValue)>;
-
 /// A whole answer.
 pub(in crate::proxy) struct Hold {
     pub(in crate::proxy) attempt: Box<Attempt>,
-    pub(in crate::proxy) passed: PassedHeaders,
+    /// What is passed on of the upstream's head.
+    pub(in crate::proxy) passed: Lines,
     pub(in crate::proxy) content_type: Option<http::HeaderValue>,
     pub(in crate::proxy) pieces: SmallVec<[Bytes; 2]>,
     pub(in crate::proxy) size: usize,

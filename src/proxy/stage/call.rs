@@ -1,12 +1,13 @@
 //! A call that came in, and what is known of it once it may be served.
 
-use super::{PassedHeaders, Progress, Refused};
+use super::{Progress, Refused};
 use crate::dialects::Given;
 use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Inbound};
 use crate::domain::{ApiError, Attribution, CallId, EndpointKind, UpstreamClass, UsageRecord, unix_ms};
 use crate::limits::Permit;
 use crate::proxy::deposit::Errand;
+use crate::proxy::head::Lines;
 use crate::proxy::race::Racer;
 use crate::proxy::route_report::ROUTE;
 use crate::proxy::upload::Upload;
@@ -39,7 +40,7 @@ pub(in crate::proxy) struct Admitted {
     /// Whom the record is to name.
     pub(in crate::proxy) attribution: Box<Attribution>,
     /// What the head says of the caller's limits.
-    pub(in crate::proxy) limits: PassedHeaders,
+    pub(in crate::proxy) limits: Lines,
     pub(in crate::proxy) books: Books,
     pub(in crate::proxy) request: Request,
     pub(in crate::proxy) requested: Arc<str>,

@@ -8,11 +8,11 @@ mod refused;
 mod relay;
 mod served;
 
-pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, PassedHeaders, Superseded};
+pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, Superseded};
 pub(super) use call::{Admitted, Books, Caller, Controls, Extra, Leanings, MOST_RETRIES};
 pub(super) use kept::Kept;
 pub(super) use progress::{MOST_ATTEMPTS, Progress};
-pub(super) use refused::Refused;
+pub(super) use refused::{Explained, Refused};
 pub(super) use relay::{Meter, Relay};
 pub(super) use served::Served;
 

@@ -1,10 +1,14 @@
 //! A call that ends in an error of which its client hears.
 
-use super::{Caller, PassedHeaders};
+use super::Caller;
 use crate::domain::{ApiError, AttemptRecord, Attribution, ErrorKind};
 use crate::upstream::Deployment;
+use http::{HeaderName, HeaderValue};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// The headers of a refusal that explain it.
+pub(in crate::proxy) type Explained = Vec<(HeaderName, HeaderValue)>;
 
 /// A call that ends, or ended, in an error.
 pub(in crate::proxy) struct Refused {
@@ -13,7 +17,7 @@ pub(in crate::proxy) struct Refused {
     pub(in crate::proxy) key_hash: Option<Arc<str>>,
     pub(in crate::proxy) attribution: Option<Box<Attribution>>,
     /// What the head says beyond the error.
-    pub(in crate::proxy) headers: PassedHeaders,
+    pub(in crate::proxy) headers: Explained,
     pub(in crate::proxy) requested: Arc<str>,
     pub(in crate::proxy) group: Option<Arc<str>>,
     pub(in crate::proxy) stream: bool,
@@ -36,7 +40,7 @@ impl Refused {
             error,
             key_hash,
             attribution: None,
-            headers: PassedHeaders::new(),
+            headers: Explained::new(),
             requested: Arc::from(""),
             group: None,
             stream: false,

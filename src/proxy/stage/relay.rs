@@ -1,16 +1,17 @@
 //! An answer under way: nothing can be taken back.
 
-use super::{Attempt, Kept, PassedHeaders};
+use super::{Attempt, Kept};
 use crate::dialects::Flow;
 use crate::dialects::gemini::List;
 use crate::domain::{Failure, Timings};
+use crate::proxy::head::Lines;
 use bytes::BytesMut;
 use std::time::Instant;
 
 /// An answer under way.
 pub(in crate::proxy) struct Relay {
     pub(in crate::proxy) attempt: Box<Attempt>,
-    pub(in crate::proxy) passed: PassedHeaders,
+    pub(in crate::proxy) passed: Lines,
     pub(in crate::proxy) content_type: Option<http::HeaderValue>,
     pub(in crate::proxy) meter: Meter,
     /// What is said, if that is kept.

@@ -8,7 +8,7 @@ use super::circle::Circle;
 use crate::domain::KeyDigest;
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// A digest is looked for among so many, and there are so many of these sets.
@@ -89,7 +89,16 @@ struct Near {
 }
 
 thread_local! {
+    static NUMBER: usize = {
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    };
     static NEAR: RefCell<Near> = const { RefCell::new(Near::new()) };
+}
+
+/// The circle for this thread alone.
+pub(super) fn apart(circle: &Circle) -> Circle {
+    circle.apart(NUMBER.with(|number| *number))
 }
 
 /// What this thread keeps of a key, if that is still true.
@@ -128,7 +137,7 @@ impl Near {
             return Arc::new(circle);
         }
         let until = circle.lacks_somebody().then(|| Instant::now() + ABSENT_FOR);
-        let circle = Arc::new(circle.apart());
+        let circle = Arc::new(apart(&circle));
         let place = Place { digest: *digest, stamp, until, uses: 0, circle: Arc::clone(&circle) };
         self.turn = self.turn.wrapping_add(1);
         let taken = old.or_else(|| (set.len() >= WAYS).then_some(self.turn % WAYS));

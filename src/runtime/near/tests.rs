@@ -84,7 +84,7 @@ fn what_is_used_is_told_now_and_then() {
 #[test]
 fn a_copy_counts_where_the_first_one_does() {
     let first = circle("one");
-    let copy = first.apart();
+    let copy = apart(&first);
     let gates = |circle: &Circle| circle.gates(&[]).cloned().collect::<Vec<_>>();
     let (own, copied) = (gates(&first), gates(&copy));
     assert_eq!((own.len(), copied.len()), (1, 1));

@@ -3,10 +3,15 @@
 //! The window begins with its first request, not at a minute of the clock (LiteLLM's way). One that is shared with
 //! other processes begins with the first request of all of them.
 
+mod part;
+
+pub use part::WindowPart;
+
 use super::lease::Lease;
 use super::sharing::{FRESH, FRESH_SLOTS, Noted};
 use super::{Left, Load, Manner, RateKind, Sharing, Together, TooFast, TooMuch, WindowNews, WindowReport};
 use crate::domain::{CounterId, RateTerms};
+use part::Parts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What one request holds of a window, until it is given to [`Window::settle`], [`Window::release`] or
@@ -45,6 +50,8 @@ struct State {
     used_at: i64,
     /// Only where it is shared.
     lease: Option<Box<Lease>>,
+    /// Only where threads have parts of it.
+    parts: Option<Box<Parts>>,
 }
 
 impl Window {
@@ -53,7 +60,7 @@ impl Window {
     pub const fn new(length: i64, now: i64) -> Self {
         let load = Load { requests: 0, tokens: 0, parallel: 0 };
         let length = if length < 1 { 1 } else { length };
-        let state = State { began: now, generation: 0, load, used_at: now, lease: None };
+        let state = State { began: now, generation: 0, load, used_at: now, lease: None, parts: None };
         Self { length, shared: None, state: Mutex::new(state) }
     }
 
@@ -89,18 +96,34 @@ impl Window {
         tokens: u64,
         manner: Manner,
     ) -> Result<(RateHold, Left), TooMuch<TooFast>> {
-        let tokens = tokens.max(1);
-        let mut state = self.state();
+        let mut state = self.alone();
         state.roll(now, self.length);
-        self.room(&state, now, terms, tokens, manner)?;
-        self.note(&mut state, terms, tokens);
+        self.take(&mut state, now, terms, tokens, manner)
+    }
+
+    /// [`Window::admit`] in a window that runs.
+    fn take(
+        &self,
+        state: &mut State,
+        now: i64,
+        terms: &RateTerms,
+        tokens: u64,
+        manner: Manner,
+    ) -> Result<(RateHold, Left), TooMuch<TooFast>> {
+        let tokens = tokens.max(1);
+        // Threads may have used less than they were lent.
+        if state.parts.is_some() && self.full(state, terms, tokens).is_some() {
+            state.gather();
+        }
+        self.room(state, now, terms, tokens, manner)?;
+        self.note(state, terms, tokens);
         let load = state.load;
         let tokens = tokens.min(u64::MAX - load.tokens);
         state.used_at = now;
         state.load =
             Load { requests: load.requests + 1, tokens: load.tokens + tokens, parallel: load.parallel + 1 };
         let left = |limit: Option<u64>, used| limit.map_or(u64::MAX, |limit| limit.saturating_sub(used));
-        let all = state.all();
+        let all = state.known();
         let left = Left { requests: left(terms.rpm, all.requests), tokens: left(terms.tpm, all.tokens) };
         Ok((RateHold { generation: state.generation, tokens }, left))
     }
@@ -226,10 +249,8 @@ impl Window {
 
     /// The request is over and took `tokens`, which count if its window still runs.
     pub fn settle(&self, hold: RateHold, tokens: u64) {
-        let mut state = self.state();
-        if let Some(load) = state.end(&hold) {
-            load.tokens = load.tokens.saturating_add(tokens);
-        }
+        let mut state = self.alone();
+        state.settle(&hold, tokens);
         self.give_back(&mut state);
     }
 
@@ -240,10 +261,8 @@ impl Window {
 
     /// The request never was.
     pub fn undo(&self, hold: RateHold) {
-        let mut state = self.state();
-        if let Some(load) = state.end(&hold) {
-            load.requests = load.requests.saturating_sub(1);
-        }
+        let mut state = self.alone();
+        state.undo(&hold);
         self.give_back(&mut state);
     }
 
@@ -275,7 +294,15 @@ impl Window {
         (state.load.parallel == 0).then_some((state.used_at, state.load.requests == 0))
     }
 
+    /// With all that threads have counted by themselves.
     fn state(&self) -> MutexGuard<'_, State> {
+        let mut state = self.alone();
+        state.gather();
+        state
+    }
+
+    /// Without what threads have counted by themselves.
+    fn alone(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -284,7 +311,9 @@ impl State {
     /// Begins a new window if none runs. A clock that was set back by more than a window ends it too.
     fn roll(&mut self, now: i64, length: i64) {
         let age = now.saturating_sub(self.began);
-        let is_begun = self.load.requests > 0 || self.lease.as_ref().is_some_and(|lease| lease.window != 0);
+        let is_begun = self.load.requests > 0
+            || self.lent().requests > 0
+            || self.lease.as_ref().is_some_and(|lease| lease.window != 0);
         if !is_begun || age >= length || age <= -length {
             self.begin(now);
         }
@@ -295,15 +324,33 @@ impl State {
         self.generation = self.generation.wrapping_add(1);
         self.load.requests = 0;
         self.load.tokens = 0;
+        self.forget_lent();
         if let Some(lease) = &mut self.lease {
             lease.end_window();
         }
     }
 
     /// What this process and others have counted.
-    fn all(&self) -> Load {
+    fn known(&self) -> Load {
         let others = self.lease.as_ref().map(|lease| lease.others).unwrap_or_default();
         self.load.plus(&others)
+    }
+
+    /// The same with what threads may count by themselves.
+    fn all(&self) -> Load {
+        self.known().plus(&self.lent())
+    }
+
+    fn settle(&mut self, hold: &RateHold, tokens: u64) {
+        if let Some(load) = self.end(hold) {
+            load.tokens = load.tokens.saturating_add(tokens);
+        }
+    }
+
+    fn undo(&mut self, hold: &RateHold) {
+        if let Some(load) = self.end(hold) {
+            load.requests = load.requests.saturating_sub(1);
+        }
     }
 
     /// Ends a request; the counts that it is part of, if its window still runs.
