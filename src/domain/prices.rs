@@ -113,15 +113,18 @@ impl Prices {
     /// The prices of a call whose prompt has so many tokens.
     #[must_use]
     pub fn at(&self, prompt: u64) -> Cow<'_, Self> {
-        let mut prices = Cow::Borrowed(self);
-        for tier in self.tiers.iter().flatten().filter(|tier| prompt > tier.above) {
-            let prices = prices.to_mut();
+        let is_longer = |tier: &&Tier| prompt > tier.above;
+        if !self.tiers.iter().flatten().any(|tier| is_longer(&tier)) {
+            return Cow::Borrowed(self);
+        }
+        let mut prices = *self;
+        for tier in self.tiers.iter().flatten().filter(is_longer) {
             prices.input = tier.input.unwrap_or(prices.input);
             prices.output = tier.output.unwrap_or(prices.output);
             prices.cache_read = tier.cache_read.or(prices.cache_read);
             prices.cache_write = tier.cache_write.or(prices.cache_write);
         }
-        prices
+        Cow::Owned(prices)
     }
 
     /// The prices of what is asked for in a batch.

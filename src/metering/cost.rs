@@ -5,6 +5,10 @@ use crate::domain::{Money, Prices, TokenPrice, Units, Usage};
 /// The price of a call: of its units where the model is priced by them, else of its tokens.
 #[must_use]
 pub fn bill(usage: &Usage, units: &Units, prices: &Prices) -> Money {
+    // Of most calls nothing but tokens is counted.
+    if *units == Units::default() {
+        return tokens(usage, units, prices);
+    }
     let by = &prices.units;
     let heard = by.second.or(by.spoken_second);
     if let Some(price) = by.character.filter(|_| units.characters > 0) {
@@ -34,29 +38,39 @@ pub fn cost(usage: &Usage, prices: &Prices) -> Money {
 }
 
 fn tokens(usage: &Usage, units: &Units, prices: &Prices) -> Money {
-    let prices = prices.at(usage.prompt);
-    let prompt = [
-        (usage.cached, prices.cache_read),
-        (usage.cache_write, prices.cache_write),
-        (usage.audio_prompt, prices.audio_input),
-        (units.image_prompt, prices.image_input),
-    ];
-    let completion = [
-        (usage.reasoning, prices.reasoning),
-        (usage.audio_completion, prices.audio_output),
-        (units.image_completion, prices.image_output),
-    ];
-    share(usage.prompt, prices.input, &prompt).saturating_add(share(
-        usage.completion,
-        prices.output,
-        &completion,
-    ))
+    let prices = &*prices.at(usage.prompt);
+    let prompt = match usage.cached | usage.cache_write | usage.audio_prompt | units.image_prompt {
+        0 => prices.input.times(usage.prompt),
+        _ => share(
+            usage.prompt,
+            prices.input,
+            &[
+                (usage.cached, prices.cache_read),
+                (usage.cache_write, prices.cache_write),
+                (usage.audio_prompt, prices.audio_input),
+                (units.image_prompt, prices.image_input),
+            ],
+        ),
+    };
+    let completion = match usage.reasoning | usage.audio_completion | units.image_completion {
+        0 => prices.output.times(usage.completion),
+        _ => share(
+            usage.completion,
+            prices.output,
+            &[
+                (usage.reasoning, prices.reasoning),
+                (usage.audio_completion, prices.audio_output),
+                (units.image_completion, prices.image_output),
+            ],
+        ),
+    };
+    prompt.saturating_add(completion)
 }
 
 fn share(whole: u64, plain: TokenPrice, parts: &[(u64, Option<TokenPrice>)]) -> Money {
     let mut rest = whole;
     let mut sum = Money::ZERO;
-    for (tokens, price) in parts.iter().filter(|(tokens, _)| *tokens > 0) {
+    for (tokens, price) in parts {
         let tokens = (*tokens).min(rest);
         rest -= tokens;
         sum = sum.saturating_add(price.unwrap_or(plain).times(tokens));

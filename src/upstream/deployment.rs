@@ -2,7 +2,7 @@
 
 use super::head::{Alike, Heads};
 use super::lender::Lender;
-use super::traits::{own_names, value};
+use super::traits::{of_own_names, value};
 use super::{Endpoint, QuotaLane, Station, TargetState, Traits};
 use crate::dialects::{self, translate::Translated};
 use crate::domain::{EndpointKind, Money, Secret, TargetId};
@@ -104,13 +104,19 @@ impl Deployment {
     /// threads would wait for each other.
     #[must_use]
     pub fn own_id(&self) -> TargetId {
-        if self.is_one_of_many() { self.id.clone() } else { own_names(self.number, &self.id).0 }
+        if self.is_one_of_many() {
+            return self.id.clone();
+        }
+        of_own_names(self.number, &self.id, |(id, _)| id.clone())
     }
 
     /// Its id for a head.
     #[must_use]
     pub fn own_model_id(&self) -> HeaderValue {
-        if self.is_one_of_many() { value(self.id.as_str()) } else { own_names(self.number, &self.id).1 }
+        if self.is_one_of_many() {
+            return value(self.id.as_str());
+        }
+        of_own_names(self.number, &self.id, |(_, value)| value.clone())
     }
 
     fn is_one_of_many(&self) -> bool {

@@ -98,25 +98,29 @@ impl Traits {
     /// ten times a call.
     #[must_use]
     pub fn own_words(&self) -> Rc<Words> {
-        own(&WORDS, self.number, || Rc::new(self.words.copy()))
+        own(&WORDS, self.number, || Rc::new(self.words.copy()), Rc::clone)
     }
 }
 
-/// The names of a deployment in copies of this thread's own.
-pub(super) fn own_names(number: u64, id: &TargetId) -> (TargetId, HeaderValue) {
-    own(&NAMES, number, || (TargetId::new(id.as_str()), value(id.as_str())))
+/// What is made of the names of a deployment, its id and the same as a header, in copies of this thread's own.
+pub(super) fn of_own_names<R>(number: u64, id: &TargetId, of: impl Fn(&(TargetId, HeaderValue)) -> R) -> R {
+    own(&NAMES, number, || (TargetId::new(id.as_str()), value(id.as_str())), of)
 }
 
-fn own<V: Clone>(
+fn own<V, R>(
     all: &'static std::thread::LocalKey<Own<u64, V>>,
     number: u64,
     make: impl FnOnce() -> V,
-) -> V {
+    of: impl Fn(&V) -> R,
+) -> R {
     all.with_borrow_mut(|own| {
-        if own.len() >= MOST_OWN && !own.contains_key(&number) {
+        if let Some(known) = own.get(&number) {
+            return of(known);
+        }
+        if own.len() >= MOST_OWN {
             own.clear();
         }
-        own.entry(number).or_insert_with(make).clone()
+        of(own.entry(number).or_insert_with(make))
     })
 }
 

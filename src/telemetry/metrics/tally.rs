@@ -42,9 +42,9 @@ pub(super) struct Counted {
 /// A tally, and the series it is for.
 #[repr(C)]
 pub(super) struct Pending {
-    tally: Tally,
     /// Whether calls have tokens of kinds that few have.
     has_details: bool,
+    tally: Tally,
     series: Arc<CallHandles>,
     told: Mutex<Counted>,
 }
@@ -116,7 +116,7 @@ impl Pending {
     /// Nothing yet, for calls like this one.
     pub(super) fn new(series: Arc<CallHandles>, record: &UsageRecord) -> Self {
         let has_details = tokens::details(&record.usage) > 0;
-        Self { tally: Tally::default(), has_details, series, told: Mutex::default() }
+        Self { has_details, tally: Tally::default(), series, told: Mutex::default() }
     }
 
     /// Counts a call; the thread that calls this must be the only one that ever does.
@@ -176,7 +176,7 @@ mod tests {
 
     #[test]
     fn what_a_short_call_counts_is_on_few_lines() {
-        let header = size_of::<[usize; 2]>();
+        let header = size_of::<[usize; 2]>() + std::mem::offset_of!(Pending, tally);
         let first_buckets = std::mem::offset_of!(Tally, counts) + size_of::<[u16; SPANS]>();
         assert!(header + first_buckets <= 3 * 64);
         assert!(size_of::<Tally>() <= 8 * 64, "{} bytes", size_of::<Tally>());

@@ -70,39 +70,54 @@ pub(super) fn count(
         if near.generation != generation {
             *near = Near { generation, ..Near::default() };
         }
-        let found = near.find(target, record, make);
-        found.inspect(|pending| count(pending)).is_some()
+        let (caller, address) = (number(record), target.as_str().as_ptr().addr());
+        if let Some(pending) = near.known(caller, address, record) {
+            count(pending);
+            return true;
+        }
+        near.admit(caller, target, record, make).inspect(|pending| count(pending)).is_some()
     })
 }
 
 impl Near {
-    fn find(
+    fn known(&self, caller: u64, address: usize, record: &UsageRecord) -> Option<&Pending> {
+        let caller = self.callers.get(&caller)?;
+        let (_, pending) = caller.targets.get(&address)?;
+        caller.like.is(record).then_some(pending)
+    }
+
+    fn admit(
         &mut self,
+        caller: u64,
         target: &TargetId,
         record: &UsageRecord,
         make: impl FnOnce() -> Arc<Pending>,
     ) -> Option<&Pending> {
-        let (key, address) = (number(record), target.as_str().as_ptr().addr());
-        let known = self.callers.get(&key);
-        let is_new = known.is_none_or(|known| !known.targets.contains_key(&address));
-        if known.is_some_and(|known| !known.like.is(record)) || is_new && self.tallies >= MOST {
-            self.refuse(key);
+        let is_other = self.callers.get(&caller).is_some_and(|known| !known.like.is(record));
+        if is_other || self.tallies >= MOST {
+            self.refuse(caller);
             return None;
         }
+        self.tallies += 1;
         let new = || Caller { like: Like::of(record), targets: HashMap::default() };
-        let caller = self.callers.entry(key).or_insert_with(new);
-        self.tallies += usize::from(is_new);
-        Some(&caller.targets.entry(address).or_insert_with(|| (target.clone(), make())).1)
+        let targets = &mut self.callers.entry(caller).or_insert_with(new).targets;
+        let address = target.as_str().as_ptr().addr();
+        Some(&targets.entry(address).or_insert_with(|| (target.clone(), make())).1)
     }
 
-    /// Lets one go at times: others call now.
-    fn refuse(&mut self, key: u64) {
+    /// Lets a tally go at times: others call now.
+    fn refuse(&mut self, caller: u64) {
         self.refused += 1;
-        if self.refused.is_multiple_of(PATIENCE) {
-            let gone = Some(key).filter(|key| self.callers.contains_key(key));
-            let gone = gone.or_else(|| self.callers.keys().next().copied());
-            let gone = gone.and_then(|key| self.callers.remove(&key));
-            self.tallies -= gone.map_or(0, |caller| caller.targets.len());
+        if !self.refused.is_multiple_of(PATIENCE) {
+            return;
+        }
+        let own = Some(caller).filter(|caller| self.callers.contains_key(caller));
+        let Some(from) = own.or_else(|| self.callers.keys().next().copied()) else { return };
+        let Some(targets) = self.callers.get_mut(&from).map(|caller| &mut caller.targets) else { return };
+        let gone = targets.keys().next().copied().and_then(|address| targets.remove(&address));
+        self.tallies -= usize::from(gone.is_some());
+        if targets.is_empty() {
+            self.callers.remove(&from);
         }
     }
 }
