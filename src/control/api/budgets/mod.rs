@@ -49,5 +49,5 @@ pub(super) async fn must_be(control: &Control, id: Option<&str>) -> Result<(), R
 }
 
 fn unknown(id: &str) -> Refusal {
-    Refusal::missing(&format!("{{'error': 'Budget not found, passed budget_id={id}'}}"))
+    Refusal::missing(format!("{{'error': 'Budget not found, passed budget_id={id}'}}"))
 }

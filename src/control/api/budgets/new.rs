@@ -22,7 +22,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     records::stamp(&mut budget, caller.name());
     match records::add(&control, &BUDGETS, &id, budget.clone()).await {
         Ok(()) => Ok(Json(Value::Object(ROW.show(&id, &budget, 0.0)))),
-        Err(StoreError::Taken(_)) => Err(Refusal::taken(&format!("Budget with id {id} already exists"))),
+        Err(StoreError::Taken(_)) => Err(Refusal::taken(format!("Budget with id {id} already exists"))),
         Err(error) => Err(error.into()),
     }
 }

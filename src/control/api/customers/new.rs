@@ -19,7 +19,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     };
     check_id("user_id", &id)?;
     check_id("alias", records::text(&customer, "alias").unwrap_or_default())?;
-    let taken = || Refusal::taken(&format!("Customer already exists, passed user_id={id}."));
+    let taken = || Refusal::taken(format!("Customer already exists, passed user_id={id}."));
     // Looked up first so that no budget row is made for nothing.
     if id.is_empty() || control.store.get(&CUSTOMERS, &id).await?.is_some() {
         return Err(if id.is_empty() { Refusal::bad("user_id is empty").of("user_id") } else { taken() });

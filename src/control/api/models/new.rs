@@ -22,7 +22,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     };
     let id = records::text(&info, "id").map_or_else(records::new_id, str::to_owned);
     check_id("id", &id)?;
-    let taken = || Refusal::taken(&format!("Model with id={id} already exists")).of("id");
+    let taken = || Refusal::taken(format!("Model with id={id} already exists")).of("id");
     if stored::in_file(&control, &id) {
         return Err(taken());
     }

@@ -90,5 +90,5 @@ pub(super) fn in_file(control: &Control, id: &str) -> bool {
 /// LiteLLM's words for a deployment that is not in the database.
 pub(super) fn unknown(control: &Control, id: &str) -> Refusal {
     let why = if in_file(control, id) { "; it is in the configuration file" } else { "" };
-    Refusal::bad(&format!("{{'error': 'Model with id={id} not found in db{why}'}}")).of("id")
+    Refusal::bad(format!("{{'error': 'Model with id={id} not found in db{why}'}}")).of("id")
 }

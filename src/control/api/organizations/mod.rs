@@ -50,5 +50,5 @@ async fn shown(control: &Control, id: &str, doc: &Doc) -> Result<Map<String, Val
 }
 
 fn unknown(id: &str) -> Refusal {
-    Refusal::missing(&format!("{{'error': 'Organization not found, passed organization_id={id}'}}"))
+    Refusal::missing(format!("{{'error': 'Organization not found, passed organization_id={id}'}}"))
 }

@@ -22,7 +22,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     };
     check_id("organization_id", &id)?;
     check_id("organization_alias", records::text(&doc, "organization_alias").unwrap_or_default())?;
-    let taken = || Refusal::taken(&format!("Organization with id {id} already exists"));
+    let taken = || Refusal::taken(format!("Organization with id {id} already exists"));
     // Looked up first so that no budget row is made for nothing.
     if control.store.get(&ORGANIZATIONS, &id).await?.is_some() {
         return Err(taken());

@@ -114,7 +114,7 @@ fn may_see(caller: &Caller, id: &str, team: &Doc) -> Result<(), Refusal> {
     if caller.sees_all() || member || caller.team() == Some(id) {
         return Ok(());
     }
-    Err(Refusal::forbidden(&format!("User is not allowed to view this team's info. Team={id}")))
+    Err(Refusal::forbidden(format!("User is not allowed to view this team's info. Team={id}")))
 }
 
 /// Whether the caller is an admin of the team.
@@ -136,7 +136,7 @@ fn may_manage(caller: &Caller, id: &str, team: &Doc) -> Result<(), Refusal> {
     if caller.is_admin() || leads(caller, team) {
         return Ok(());
     }
-    Err(Refusal::forbidden(&format!("User is not proxy admin OR team admin. Team={id}")))
+    Err(Refusal::forbidden(format!("User is not proxy admin OR team admin. Team={id}")))
 }
 
 /// Moves what LiteLLM keeps in the metadata there, and writes the members' budget row.

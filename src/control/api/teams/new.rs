@@ -26,9 +26,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     check_id("team_alias", records::text(&team, "team_alias").unwrap_or_default())?;
     let members = members(&once, &caller)?;
     let taken = || {
-        Refusal::bad(&format!(
-            "{{'error': 'Team id = {id} already exists. Please use a different team id.'}}"
-        ))
+        Refusal::bad(format!("{{'error': 'Team id = {id} already exists. Please use a different team id.'}}"))
     };
     // Looked up first so that no budget row is made for nothing.
     if control.store.get(&TEAMS, &id).await?.is_some() {

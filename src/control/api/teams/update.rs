@@ -23,7 +23,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     let beyond = said.keys().find(|name| !OWN.contains(&name.as_str()));
     if !caller.is_admin() && (beyond.is_some() || spend.is_some()) {
         let name = beyond.map_or("spend", String::as_str);
-        return Err(Refusal::forbidden(&format!("Only proxy admin can change a team's {name}.")).of(name));
+        return Err(Refusal::forbidden(format!("Only proxy admin can change a team's {name}.")).of(name));
     }
     check_id("team_alias", records::text(&said, "team_alias").unwrap_or_default())?;
     fold(&control, &mut said, of_members, Some(&present), caller.name()).await?;

@@ -57,7 +57,7 @@ async fn updates(control: &Control, form: &Doc) -> Result<Vec<Doc>, Refusal> {
     let users = form.get("users").and_then(Value::as_array).into_iter().flatten();
     let updates: Vec<Doc> = users.filter_map(|user| user.as_object().cloned()).collect();
     if updates.is_empty() || updates.len() > MOST {
-        return Err(Refusal::bad(&format!("users: wants 1 to {MOST} users")).of("users"));
+        return Err(Refusal::bad(format!("users: wants 1 to {MOST} users")).of("users"));
     }
     Ok(updates)
 }

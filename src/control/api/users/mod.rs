@@ -105,7 +105,7 @@ pub(super) async fn by_email(control: &Control, email: &str) -> Result<Option<(S
 }
 
 fn unknown(id: &str) -> Refusal {
-    Refusal::missing(&format!("{{'error': 'User not found, passed user_id={id}'}}"))
+    Refusal::missing(format!("{{'error': 'User not found, passed user_id={id}'}}"))
 }
 
 /// Sets what a user has spent in its present period.

@@ -110,7 +110,7 @@ pub(in crate::control) async fn add(
     if let Some(email) = records::text(&user, "user_email")
         && by_email(control, email).await?.is_some()
     {
-        return Err(Refusal::bad(&format!("{{'error': 'User with email {email} already exists'}}")));
+        return Err(Refusal::bad(format!("{{'error': 'User with email {email} already exists'}}")));
     }
     let spend = take(&mut user, "spend");
     fold_model_limits(&mut user);
@@ -119,7 +119,7 @@ pub(in crate::control) async fn add(
     match records::add(control, &USERS, &id, user.clone()).await {
         Ok(()) => {}
         Err(StoreError::Taken(_)) => {
-            return Err(Refusal::taken(&format!("{{'error': 'User with id {id} already exists'}}")));
+            return Err(Refusal::taken(format!("{{'error': 'User with id {id} already exists'}}")));
         }
         Err(error) => return Err(error.into()),
     }
