@@ -9,12 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Most records of a batch, all of which are in memory at once, and several times over.
-const BATCH: usize = 2000;
+/// Most records of a batch. They stream through the processor's caches several times, which hold about so many; a batch
+/// itself costs no more than some tens of records.
+const BATCH: usize = 1000;
+/// Segments that are given back at once while there is more to book: that waits for the disk.
+const GIVEN_BACK: usize = 8;
 /// Time between two looks at the journal, unless there is more than a batch: so much is gathered, because a batch costs
 /// about as much as a hundred records, and a sum that many of them change is written once.
 const LOOK: Duration = Duration::from_millis(200);
-/// The same when the last batch had as many records as [`MANY`], and the database is a file, which no other replica reads.
+/// The same when the last look found as many records as [`MANY`], and the database is a file, which no other replica reads.
 const LONG_LOOK: Duration = Duration::from_secs(1);
 const MANY: usize = 500;
 /// The first wait after the database did not take a batch, and the longest.
@@ -82,12 +85,14 @@ impl Flusher {
             return;
         }
         drop(left);
+        let mut found = 0;
         while self.shared.close_by().is_none() {
             let began = Instant::now();
             if self.adopt().await.is_err() {
                 return;
             }
             let Ok(more) = self.pass().await else { return };
+            found += self.last;
             if !more {
                 self.shared.caught_up(began);
             }
@@ -95,7 +100,8 @@ impl Flusher {
                 continue;
             }
             self.clean().await;
-            let look = if self.last >= MANY && self.store.is_file() { LONG_LOOK } else { LOOK };
+            let is_busy = std::mem::take(&mut found) >= MANY;
+            let look = if is_busy && self.store.is_file() { LONG_LOOK } else { LOOK };
             drop(tokio::time::timeout(look, self.shared.wake.notified()).await);
         }
         self.end().await;
@@ -165,7 +171,7 @@ impl Flusher {
         if !batch.stuck.is_empty() {
             self.shared.segments().retain(|segment| !batch.stuck.contains(&segment.id()));
         }
-        self.give_back(segments).await?;
+        self.give_back(segments, batch.more).await?;
         Ok(batch.more)
     }
 
@@ -210,11 +216,11 @@ impl Flusher {
         Ok(())
     }
 
-    /// Gives back the segments that are booked to their end, for good.
-    async fn give_back(&mut self, segments: Vec<Arc<Segment>>) -> Result<(), GaveUp> {
+    /// Gives back the segments that are booked to their end, for good: some at once, if there is more to book.
+    async fn give_back(&mut self, segments: Vec<Arc<Segment>>, more: bool) -> Result<(), GaveUp> {
         let done: Vec<u64> = segments.iter().filter(|s| is_done(s)).map(|s| s.id()).collect();
         drop(segments);
-        if done.is_empty() {
+        if done.is_empty() || more && done.len() < GIVEN_BACK {
             return Ok(());
         }
         self.insist(async |store: &Store| store.make_durable().await).await?;
