@@ -7,6 +7,7 @@ use super::body::{self, Body, Clock};
 use super::head::{self, Weighed};
 use super::quota;
 use super::settle;
+use super::splice;
 use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay};
 use crate::dialects::openai::StreamEnd;
 use crate::domain::{ApiError, ErrorKind, Money, unix_ms};
@@ -24,6 +25,7 @@ use std::time::Instant;
 pub(super) async fn refusal(session: &mut Session, refused: &Refused) -> Result<()> {
     let body = Bytes::from(refused.caller.inbound().error(&refused.error));
     let head = head::refusal(session, refused, body.len())?;
+    splice::forget(session);
     whole(session, head, body).await
 }
 

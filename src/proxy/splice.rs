@@ -63,6 +63,13 @@ pub(super) fn of(session: &Session) -> Option<&Spliced> {
     session.downstream_session.as_http1()?.stream().as_ref().as_any().downcast_ref()
 }
 
+/// Drops the lines of an answer that will not be sent, before another one is.
+pub(super) fn forget(session: &Session) {
+    if let Some(client) = of(session) {
+        client.put(Vec::new());
+    }
+}
+
 impl AsyncWrite for Spliced {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let (mut stream, lines) = self.get_mut().parts();
