@@ -87,17 +87,18 @@ fn every_thread_is_heard_while_it_lives_and_after() {
     let metrics = metrics();
     let (counted, heard) = (Barrier::new(5), Barrier::new(5));
     std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                (0..100).for_each(|_| metrics.record(&success()));
-                counted.wait();
-                heard.wait();
-                (0..50).for_each(|_| metrics.record(&success()));
-            });
-        }
+        let thread = || {
+            (0..100).for_each(|_| metrics.record(&success()));
+            counted.wait();
+            heard.wait();
+            (0..50).for_each(|_| metrics.record(&success()));
+        };
+        let threads: Vec<_> = (0..4).map(|_| scope.spawn(thread)).collect();
         counted.wait();
         assert_eq!(sum(&metrics, CALLS), 400.0);
         heard.wait();
+        // The scope alone would not wait until they have let go of what they keep.
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
     assert_eq!(sum(&metrics, CALLS), 600.0);
     assert_eq!(sum(&metrics, "litellm_request_total_latency_metric_count"), 600.0);
