@@ -169,6 +169,31 @@ fn calls_in_file(from: u64, to: u64) -> String {
     )
 }
 
+/// The same as releases write them that keep once what calls of a day share.
+fn alike_calls_in_file(from: u64, to: u64) -> [String; 2] {
+    let calls = format!(
+        "WITH RECURSIVE c (n) AS (SELECT {from} UNION ALL SELECT n + 1 FROM c WHERE n + 1 < {to}), \
+         k AS (SELECT n, {FIRST_MS} + n * 100 AS ms, CASE WHEN n % 1000000 = 777777 THEN 7 WHEN n % 2 = 0 THEN 0 \
+             ELSE 8 + n % 1000 END AS key FROM c)"
+    );
+    let shared = format!(
+        "INSERT OR IGNORE INTO tollgate_alike (n, day, call_type, route, api_key, user_id, team_id, requested_model, \
+         model_group, model, model_id, provider, status, http_status, outcome, stream, attempts, usage_source, priced) {calls} \
+         SELECT DISTINCT ms / 86400000 * 10000 + key, ms / 86400000, 'acompletion', '/v1/chat/completions', \
+         printf('%064x', key), 'user-' || key, 'team-' || (key % 50), 'm', 'm', 'openai/m', 'a', 'openai', 'success', 200, \
+         'completed', 0, 1, 'upstream', 1 FROM k"
+    );
+    let own = format!(
+        "INSERT INTO tollgate_usage (id, request_id, call_id, prompt_tokens, completion_tokens, total_tokens, cached_tokens, \
+         cache_write_tokens, reasoning_tokens, audio_prompt_tokens, audio_completion_tokens, cost, started_ms, ended_ms, alike, \
+         call_type, route, api_key, requested_model, status, http_status, outcome, stream, attempts, usage_source, priced) {calls} \
+         SELECT printf('%012x%020x', ms, n), 'chatcmpl-' || printf('%08x', (n * 2654435761) % 4294967296) || n, 'call-' || n, \
+         100, 20, 120, 0, 0, 0, 0, 0, 1000 + n % 977, ms, ms + 400, ms / 86400000 * 10000 + key, \
+         '', '', '', '', '', 0, '', 0, 0, '', 0 FROM k"
+    );
+    [shared, own]
+}
+
 /// The same on a server.
 fn calls_on_server(from: u64, to: u64) -> String {
     format!(
@@ -183,6 +208,9 @@ fn calls_on_server(from: u64, to: u64) -> String {
     )
 }
 
+/// Calls that are written at one time.
+const STEP: usize = 50_000;
+
 /// Books calls in a file as if there had been so many, and searches them in every way; which searches took long.
 async fn calls(rows: u64) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
@@ -190,8 +218,17 @@ async fn calls(rows: u64) -> Vec<String> {
     let store = Store::open(&DatabaseSettings::sqlite(path.clone())).await.unwrap();
     let mut connection = file(&path).await;
     let begun = Instant::now();
-    for from in (0..rows).step_by(200_000) {
-        connection.execute(calls_in_file(from, rows.min(from + 200_000)).as_str()).await.unwrap();
+    for from in (0..rows).step_by(STEP) {
+        let to = rows.min(from + STEP as u64);
+        // The older half is from before an upgrade.
+        let statements = if from < rows / 2 {
+            vec![calls_in_file(from, to)]
+        } else {
+            alike_calls_in_file(from, to).into()
+        };
+        for statement in statements {
+            connection.execute(statement.as_str()).await.unwrap();
+        }
         // One that has just begun looks at all there is.
         let other = Store::connect(&DatabaseSettings::sqlite(path.clone())).unwrap();
         while other.index_calls().await.unwrap() {}
