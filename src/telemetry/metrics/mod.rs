@@ -2,7 +2,7 @@
 //!
 //! Label values come from the configuration or from tables in code, never from a client, and all
 //! families together may have only so many label sets; what comes after shares one series a family.
-//! A finished call costs two look-ups in tables of its thread and some numbers side by side ([`near`], [`tally`]).
+//! A finished call costs two look-ups in tables of its thread and some numbers side by side (`near`, `tally`).
 //!
 //! Adding a metric is a documented field, its labels and its registration in one area's file.
 
