@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the program for release so that the same sources, toolchain, C compiler and folder (without spaces) give the same
-# bytes, and prints its SHA-256 and place. `tests/reproducible` looks whether they do.
+# Builds the program for release so that the same sources, toolchain and C compiler give the same bytes in whatever
+# folder (without spaces), and prints its SHA-256 and place. `tests/reproducible` looks whether they do.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
