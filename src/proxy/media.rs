@@ -1,17 +1,9 @@
 //! What an answer used that is not counted in tokens, or not in the way of chats.
 
-use super::stage::{Admitted, Attempt};
+use super::stage::{Admitted, Attempt, Weight};
 use crate::dialects::openai::{MediaFacts, media};
 use crate::domain::usage::{estimate_tokens, estimated};
 use crate::domain::{EndpointKind, Units, Usage, UsageSource};
-
-/// What an answer used, and who says so.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Weight {
-    pub(super) usage: Usage,
-    pub(super) source: UsageSource,
-    pub(super) units: Units,
-}
 
 /// Tokens of a second of audio, where nobody tells: about what OpenAI's models count.
 const TOKENS_OF_SECOND: u64 = 10;

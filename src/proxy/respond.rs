@@ -62,7 +62,7 @@ pub(super) async fn held(session: &mut Session, hold: &mut Hold) -> Result<()> {
         length: body.len(),
         cost: record.cost,
         key_spend: attempt.admitted.standing.spent(unix_ms(attempt.admitted.caller.arrived_at)),
-        total: Instant::now().saturating_duration_since(attempt.admitted.caller.arrived),
+        total: attempt.admitted.caller.since(Instant::now()),
         upstream: upstream_end.saturating_duration_since(attempt.started),
     };
     let head = head::held(session, hold, &weighed);

@@ -5,9 +5,7 @@ use super::body::{self, Body, Clock};
 use super::entry::{self, caller, refuse};
 use super::stage::{Admitted, Caller, Ctx, Refused, Served, Stage};
 use super::{Gateway, respond, settle};
-use crate::domain::{
-    ApiError, EndpointKind, ErrorKind, Failure, Money, Timings, UpstreamClass, UsageRecord, unix_ms,
-};
+use crate::domain::{ApiError, EndpointKind, ErrorKind, Failure, Money, UpstreamClass, UsageRecord, unix_ms};
 use crate::endpoints::Match;
 use crate::limits::{Ask, Expected, Manner, Permit};
 use crate::providers::search::{self, Hit, Question};
@@ -181,14 +179,8 @@ fn book(
 ) -> UsageRecord {
     let (tool, caller) = (&searcher.tool, payer.caller);
     let cost = tool.cost.unwrap_or(Money::ZERO);
-    let since = |at: Instant| at.saturating_duration_since(caller.arrived);
     let now = Instant::now();
-    let timings = Timings {
-        upstream_start: Some(since(started)),
-        first_token: None,
-        upstream_end: Some(since(now)),
-        end: since(now),
-    };
+    let timings = caller.timings(started, Some(now), now);
     let mut attribution = payer.standing.attribution();
     attribution.ip = payer.ip;
     attribution.charges = settle::close(gateway, permit, 0, cost);

@@ -1,7 +1,7 @@
 //! How such a call ends, and what is written down of it.
 
 use super::Passing;
-use crate::domain::{ApiError, Failure, Money, Outcome, Timings, UsageRecord};
+use crate::domain::{ApiError, Failure, Money, Outcome, UsageRecord};
 use crate::proxy::stage::{Books, Refused, Stage};
 use crate::proxy::{Gateway, settle};
 use std::sync::Arc;
@@ -18,13 +18,8 @@ pub(in crate::proxy) fn book(gateway: &Gateway, passing: &mut Passing) {
     };
     let served = (200..400).contains(&passing.status);
     let cost = if served { passing.passage.cost } else { Money::ZERO };
-    let since = |at: Instant| at.saturating_duration_since(passing.caller.arrived);
-    let timings = Timings {
-        upstream_start: Some(since(passing.started)),
-        first_token: None,
-        upstream_end: passing.ended.then(|| since(Instant::now())),
-        end: since(Instant::now()),
-    };
+    let now = Instant::now();
+    let timings = passing.caller.timings(passing.started, passing.ended.then_some(now), now);
     let outcome = match &passing.interrupted {
         Some(fault) => Outcome::Interrupted(fault.class),
         None if passing.client_gone || !passing.ended => Outcome::ClientGone,

@@ -3,7 +3,7 @@
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Extra, MOST_ATTEMPTS, Refused, Stage};
-use crate::proxy::{Gateway, detour, passing, race, respond, settle};
+use crate::proxy::{Gateway, detour, passing, race, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
 use crate::shared::Cooled;
 use crate::upstream::{Deployment, Fault};
@@ -221,8 +221,8 @@ fn client_left(ctx: &mut Ctx) {
         Stage::Capturing(capture) => gone(capture.attempt),
         Stage::Holding(hold) if hold.answer.is_none() => gone(hold.attempt),
         Stage::Relaying(relay) if race::has_lost(&relay.attempt.admitted) => {
-            let (usage, source, _) = settle::relay_usage(&relay);
-            race::loses(relay.attempt, Some((usage, source)))
+            let weight = relay.weigh();
+            race::loses(relay.attempt, Some(weight))
         }
         Stage::Relaying(mut relay) => {
             relay.client_gone = true;

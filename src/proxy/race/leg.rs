@@ -1,9 +1,7 @@
 //! What a leg asks of its race on its way. A call that is in no race wins, and leaves nothing to anybody.
 
 use super::Racer;
-use crate::domain::usage::estimated;
-use crate::domain::{Usage, UsageSource};
-use crate::proxy::stage::{Admitted, Attempt, Books, Meter, Relay, Stage, Superseded};
+use crate::proxy::stage::{Admitted, Attempt, Books, Meter, Relay, Stage, Superseded, Weight};
 
 /// Whether a call's answer is the one that its client gets.
 pub(in crate::proxy) fn wins(attempt: &Attempt) -> bool {
@@ -40,10 +38,10 @@ pub(in crate::proxy) fn withdraw(admitted: &mut Admitted) {
 }
 
 /// A leg that has lost: what it cost is still to be booked.
-pub(in crate::proxy) fn loses(attempt: Box<Attempt>, used: Option<(Usage, UsageSource)>) -> Stage {
+pub(in crate::proxy) fn loses(attempt: Box<Attempt>, used: Option<Weight>) -> Stage {
     let prompt = attempt.admitted.request.prompt_estimate();
-    let usage = used.unwrap_or_else(|| estimated(prompt, 0));
-    Stage::Superseded(Box::new(Superseded { attempt, usage }))
+    let weight = used.unwrap_or_else(|| Weight::told(None, prompt, 0));
+    Stage::Superseded(Box::new(Superseded { attempt, weight }))
 }
 
 /// What becomes of a leg after what it has just read.

@@ -1,7 +1,7 @@
 //! One deployment is asked, and its answer is collected.
 
-use super::Admitted;
-use crate::domain::{AttemptRecord, Units, UpstreamClass, Usage, UsageSource};
+use super::{Admitted, Weight};
+use crate::domain::{AttemptRecord, Timings, UpstreamClass};
 use crate::proxy::head::Lines;
 use crate::proxy::upload::Pour;
 use crate::upstream::{Deployment, InFlight, Leave, Ticket};
@@ -31,7 +31,7 @@ pub(in crate::proxy) struct Attempt {
 /// An attempt that another one of the same call has outrun.
 pub(in crate::proxy) struct Superseded {
     pub(in crate::proxy) attempt: Box<Attempt>,
-    pub(in crate::proxy) usage: (Usage, UsageSource),
+    pub(in crate::proxy) weight: Weight,
 }
 
 /// In whose words the upstream is asked.
@@ -65,13 +65,11 @@ pub(in crate::proxy) struct Hold {
     pub(in crate::proxy) answer: Option<HeldAnswer>,
 }
 
-/// A complete held answer with what it cost to produce.
+/// A complete held answer with what it took to produce.
 pub(in crate::proxy) struct HeldAnswer {
     pub(in crate::proxy) body: Bytes,
     pub(in crate::proxy) id: Option<Arc<str>>,
-    pub(in crate::proxy) usage: Usage,
-    pub(in crate::proxy) source: UsageSource,
-    pub(in crate::proxy) units: Units,
+    pub(in crate::proxy) weight: Weight,
     pub(in crate::proxy) upstream_end: Instant,
 }
 
@@ -105,9 +103,14 @@ impl Attempt {
         admitted
     }
 
+    /// When things happened, as distances from the arrival of the call.
+    pub(in crate::proxy) fn timings(&self, upstream_end: Option<Instant>, end: Instant) -> Timings {
+        self.admitted.caller.timings(self.started, upstream_end, end)
+    }
+
     /// How the attempt ended, or is about to.
     pub(in crate::proxy) fn note(&self, failure: Option<UpstreamClass>, status: u16) -> AttemptRecord {
-        let started = self.started.saturating_duration_since(self.admitted.caller.arrived);
+        let started = self.admitted.caller.since(self.started);
         let duration = self.started.elapsed();
         AttemptRecord { target: self.deployment.own_id(), failure, status, started, duration }
     }

@@ -4,7 +4,9 @@ use super::{Progress, Refused};
 use crate::dialects::Given;
 use crate::dialects::openai::{Request, Wishes};
 use crate::dialects::{self, Inbound};
-use crate::domain::{ApiError, Attribution, CallId, EndpointKind, UpstreamClass, UsageRecord, unix_ms};
+use crate::domain::{
+    ApiError, Attribution, CallId, EndpointKind, Timings, UpstreamClass, UsageRecord, unix_ms,
+};
 use crate::limits::Permit;
 use crate::proxy::deposit::Errand;
 use crate::proxy::head::Lines;
@@ -96,6 +98,26 @@ impl Caller {
     /// What the client speaks.
     pub(in crate::proxy) fn inbound(&self) -> &'static dyn Inbound {
         dialects::inbound(self.kind)
+    }
+
+    /// How long after its arrival this was.
+    pub(in crate::proxy) fn since(&self, at: Instant) -> Duration {
+        at.saturating_duration_since(self.arrived)
+    }
+
+    /// When things happened, as distances from its arrival.
+    pub(in crate::proxy) fn timings(
+        &self,
+        started: Instant,
+        upstream_end: Option<Instant>,
+        end: Instant,
+    ) -> Timings {
+        Timings {
+            upstream_start: Some(self.since(started)),
+            first_token: None,
+            upstream_end: upstream_end.map(|at| self.since(at)),
+            end: self.since(end),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod progress;
 mod refused;
 mod relay;
 mod served;
+mod weight;
 
 pub(super) use attempt::{Attempt, Capture, Form, HeldAnswer, Hold, Superseded};
 pub(super) use call::{Admitted, Books, Caller, Controls, Extra, Leanings, MOST_RETRIES};
@@ -15,6 +16,7 @@ pub(super) use progress::{MOST_ATTEMPTS, Progress};
 pub(super) use refused::{Explained, Refused};
 pub(super) use relay::{Meter, Relay};
 pub(super) use served::Served;
+pub(super) use weight::Weight;
 
 use super::passing::Passing;
 use crate::telemetry::TraceContext;

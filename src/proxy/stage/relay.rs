@@ -57,12 +57,7 @@ impl Relay {
 
     /// When things happened, as distances from the arrival.
     pub(in crate::proxy) fn timings(&self, end: Instant) -> Timings {
-        let since = |at: Instant| at.saturating_duration_since(self.attempt.admitted.caller.arrived);
-        Timings {
-            upstream_start: Some(since(self.attempt.started)),
-            first_token: self.first_token.map(since),
-            upstream_end: self.upstream_end.map(since),
-            end: since(end),
-        }
+        let first_token = self.first_token.map(|at| self.attempt.admitted.caller.since(at));
+        Timings { first_token, ..self.attempt.timings(self.upstream_end, end) }
     }
 }

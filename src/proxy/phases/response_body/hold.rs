@@ -2,11 +2,10 @@
 
 use super::not_json;
 use crate::dialects::{anthropic, gemini, openai, responses};
-use crate::domain::usage::{estimate_tokens, estimated};
-use crate::domain::{EndpointKind, Failure, Units, UsageSource};
+use crate::domain::{EndpointKind, Failure, UsageSource};
 use crate::proxy::deposit;
-use crate::proxy::media::{self, Weight};
-use crate::proxy::stage::{Attempt, Form, HeldAnswer, Hold};
+use crate::proxy::media;
+use crate::proxy::stage::{Attempt, Form, HeldAnswer, Hold, Weight};
 use bytes::{Bytes, BytesMut};
 use pingora::{Error, ErrorType, Result};
 use std::sync::Arc;
@@ -55,16 +54,13 @@ impl Hold {
             return Err(not_json());
         }
         let admitted = &self.attempt.admitted;
-        let (usage, source) = facts.usage.map_or_else(
-            || estimated(admitted.request.prompt_estimate(), estimate_tokens(facts.text_bytes)),
-            |usage| (usage, UsageSource::Upstream),
-        );
+        let weight = Weight::told(facts.usage, admitted.request.prompt_estimate(), facts.text_bytes);
         let id = facts.id(&whole);
         let body = match admitted.shown_model(&self.attempt.deployment.traits.model) {
             Some(name) => openai::rename_model(whole, name),
             None => whole,
         };
-        Ok(HeldAnswer { body, id, usage, source, units: Units::default(), upstream_end })
+        Ok(HeldAnswer { body, id, weight, upstream_end })
     }
 
     /// An answer that need not be a chat's, nor JSON.
@@ -77,30 +73,26 @@ impl Hold {
         if let Some(errand) = &mut admitted.errand {
             let (body, usage) = deposit::answer(errand, deployment, &admitted.snapshot.seal, whole);
             let source = if usage.is_some() { UsageSource::Upstream } else { UsageSource::Absent };
-            let (usage, units) = (usage.unwrap_or_default(), Units::default());
-            return Ok(HeldAnswer { body, id: None, usage, source, units, upstream_end });
+            let weight = Weight::from((usage.unwrap_or_default(), source));
+            return Ok(HeldAnswer { body, id: None, weight, upstream_end });
         }
         let weight = media::of_whole(&self.attempt, &whole).ok_or_else(not_json)?;
-        let Weight { usage, source, units } = weight;
         let id = openai::answer::read(&whole).id(&whole);
         let body = match self.attempt.admitted.shown_model(&self.attempt.deployment.traits.model) {
             Some(name) => openai::rename_model(whole, name),
             None => whole,
         };
-        Ok(HeldAnswer { body, id, usage, source, units, upstream_end })
+        Ok(HeldAnswer { body, id, weight, upstream_end })
     }
 
     /// The answer in the client's dialect.
     fn translate(&self, whole: &[u8], upstream_end: Instant) -> std::result::Result<HeldAnswer, Failure> {
         let admitted = &self.attempt.admitted;
         let answer = self.attempt.deployment.traits.dialect.decode(whole)?;
-        let (usage, source) = answer.usage.map_or_else(
-            || estimated(admitted.request.prompt_estimate(), estimate_tokens(answer.said_bytes())),
-            |usage| (usage, UsageSource::Upstream),
-        );
+        let weight = Weight::told(answer.usage, admitted.request.prompt_estimate(), answer.said_bytes());
         let body = admitted.caller.inbound().write(&answer, &admitted.given());
         let id = Some(answer.id).filter(|id| !id.is_empty() && id.len() <= LONGEST_ID).map(Arc::from);
-        Ok(HeldAnswer { body, id, usage, source, units: Units::default(), upstream_end })
+        Ok(HeldAnswer { body, id, weight, upstream_end })
     }
 
     fn whole(&mut self) -> Bytes {

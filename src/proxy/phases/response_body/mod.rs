@@ -74,7 +74,7 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
         Stage::Capturing(capture) => refused(gateway, ctx, *capture),
         Stage::Holding(mut hold) => match hold.weigh() {
             Ok(answer) if !race::wins(&hold.attempt) => {
-                ctx.stage = race::loses(hold.attempt, Some((answer.usage, answer.source)));
+                ctx.stage = race::loses(hold.attempt, Some(answer.weight));
                 Err(Error::new_up(ErrorType::Custom("outrun")))
             }
             Ok(answer) => {
@@ -96,8 +96,8 @@ pub(in crate::proxy) fn complete(gateway: &Gateway, ctx: &mut Ctx) -> Result<()>
 fn retire(ctx: &mut Ctx, course: Course) -> Result<()> {
     ctx.stage = match (ctx.take(), course) {
         (Stage::Relaying(relay), Course::Lost) => {
-            let (usage, source, _) = settle::relay_usage(&relay);
-            race::loses(relay.attempt, Some((usage, source)))
+            let weight = relay.weigh();
+            race::loses(relay.attempt, Some(weight))
         }
         _ => Stage::Delegated,
     };

@@ -1,12 +1,12 @@
 //! An answer under way: passed on as it comes, and metered.
 
-use crate::dialects::openai::StreamEnd;
-use crate::dialects::{Flow, Inbound};
+use crate::dialects::openai::{self, StreamEnd};
+use crate::dialects::{Flow, Inbound, gemini};
 use crate::domain::usage::estimated;
-use crate::domain::{ApiError, Failure, Units, UpstreamClass};
+use crate::domain::{ApiError, Failure, UpstreamClass, Usage, UsageSource};
 use crate::providers::Target;
-use crate::proxy::stage::{Attempt, Books, Meter, Relay};
-use crate::proxy::{media, settle};
+use crate::proxy::media;
+use crate::proxy::stage::{Attempt, Books, Meter, Relay, Weight};
 use bytes::{Bytes, BytesMut};
 use std::time::Instant;
 
@@ -68,8 +68,27 @@ impl Relay {
         self.next_top_up = produced.output_events + TOP_UP;
         let Attempt { admitted, deployment, .. } = &mut *self.attempt;
         if let Books::Open(permit) = &mut admitted.books {
-            let (usage, _) = estimated(admitted.request.prompt_estimate(), produced.estimate());
-            permit.top_up(settle::cost(deployment, &usage, &Units::default()));
+            let weight = Weight::from(estimated(admitted.request.prompt_estimate(), produced.estimate()));
+            permit.top_up(weight.cost(deployment));
+        }
+    }
+
+    /// What the answer used, as far as it came.
+    pub(in crate::proxy) fn weigh(&self) -> Weight {
+        let caller = &self.attempt.admitted.caller;
+        let prompt = self.attempt.admitted.request.prompt_estimate();
+        match &self.meter {
+            Meter::Stream(stream) => Weight::from(match stream.usage() {
+                Some(usage) if stream.counts_are_the_upstreams() => (usage, UsageSource::Upstream),
+                Some(usage) => (usage, UsageSource::Estimated),
+                None if stream.produced().estimate() == 0 => (Usage::default(), UsageSource::Absent),
+                None => estimated(prompt, stream.produced().estimate()),
+            }),
+            Meter::Tail { tail, .. } if caller.kind.is_media() => media::of_tail(&self.attempt, tail),
+            Meter::Tail { tail, size, .. } if caller.kind.is_googles() => {
+                Weight::told(gemini::usage_in_tail(tail), prompt, *size)
+            }
+            Meter::Tail { tail, size, .. } => Weight::told(openai::usage_in_tail(tail), prompt, *size),
         }
     }
 
