@@ -1,9 +1,10 @@
 //! `tollgate backup`: a copy of the SQLite database, whole and consistent, while the gateway goes on.
 
-use super::arguments;
+use super::output::{complain, finish};
 use super::serve::{DEFAULT_CONFIG, load};
 use crate::config::Overrides;
 use crate::store::{Store, StoreError, Target};
+use clap::Args;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -25,19 +26,31 @@ enum BackupError {
     Store(#[from] StoreError),
 }
 
-pub(super) fn run(arguments: &arguments::Backup) -> ExitCode {
+/// What to copy, and where to.
+#[derive(Args)]
+pub(super) struct Backup {
+    /// The copy; it must not be there yet
+    #[arg(value_name = "FILE")]
+    to: PathBuf,
+    /// Configuration file, LiteLLM's YAML
+    #[arg(short, long, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    config: Option<PathBuf>,
+    /// Folder of the database file [default: the platform's, or $STATE_DIRECTORY]
+    #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Backup) -> ExitCode {
     match copy(arguments) {
-        Ok(bytes) => {
-            super::finish(&format!("{}: {bytes} bytes, and it is sound\n", arguments.to.display()), 0)
-        }
+        Ok(bytes) => finish(&format!("{}: {bytes} bytes, and it is sound\n", arguments.to.display()), 0),
         Err(error) => {
-            super::complain(&format!("{error}\n"));
+            complain(&format!("{error}\n"));
             ExitCode::FAILURE
         }
     }
 }
 
-fn copy(arguments: &arguments::Backup) -> Result<u64, BackupError> {
+fn copy(arguments: &Backup) -> Result<u64, BackupError> {
     let path = arguments.config.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
     let overrides = Overrides { data_dir: arguments.data_dir.clone(), ..Overrides::default() };
     let settings = load(&path, &overrides).map_err(BackupError::Config)?.config.server.database;

@@ -1,20 +1,42 @@
 //! `tollgate check`: what becomes of a configuration, without serving it.
 
+use super::output::{FAULTY, FINE, finish};
+use super::running;
+use super::serve::DEFAULT_CONFIG;
 use crate::config::{AuditRow, Compiled, Env, Overrides, Status, load};
+use clap::Args;
 use std::collections::HashSet;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-/// Exit code when the configuration can be used.
-pub(super) const FINE: u8 = 0;
-/// Exit code when it has faults.
-pub(super) const FAULTY: u8 = 1;
 /// Exit code of a strict check when some key has no effect.
-pub(super) const NOT_ALL_HONOURED: u8 = 2;
+const NOT_ALL_HONOURED: u8 = 2;
+
+/// What to check.
+#[derive(Args)]
+pub(super) struct Check {
+    /// Configuration file [default: conf/tollgate.yaml]
+    file: Option<PathBuf>,
+    /// End with 2 if anything is ignored, unsupported or unknown
+    #[arg(long)]
+    strict: bool,
+    /// Ask the process that serves now what a reload of its file would change [default: where the file says it listens]
+    #[arg(long, value_name = "URL", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with = "strict")]
+    against_running: Option<String>,
+}
+
+pub(super) fn run(arguments: &Check) -> ExitCode {
+    let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(DEFAULT_CONFIG));
+    let (text, code) = match &arguments.against_running {
+        Some(url) => running::run(&path, url),
+        None => checked(&path, arguments.strict, &Env::from_process().with_dotenv_file(Path::new(".env"))),
+    };
+    finish(&text, code)
+}
 
 /// Checks a configuration: the text to print, which holds no secret, and the exit code.
-#[must_use]
-pub(super) fn run(path: &Path, strict: bool, env: &Env) -> (String, u8) {
+fn checked(path: &Path, strict: bool, env: &Env) -> (String, u8) {
     match load(path, env, &Overrides::default()) {
         Ok(compiled) => {
             let code = if strict && !all_honoured(&compiled) { NOT_ALL_HONOURED } else { FINE };
@@ -88,7 +110,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.yaml");
         std::fs::write(&path, text).unwrap();
-        run(&path, strict, &Env::of(&[("KEY", "sk-canary-0123456789")]))
+        checked(&path, strict, &Env::of(&[("KEY", "sk-canary-0123456789")]))
     }
 
     const MODEL: &str = "model_list:\n  - model_name: a\n    litellm_params: {model: openai/a, api_base: http://x/v1, api_key: os.environ/KEY}\n";

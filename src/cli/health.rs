@@ -1,20 +1,35 @@
 //! `tollgate health`: one question, one exit code; small enough for an image without a shell.
 
-use super::arguments;
 use super::http::{Client, HttpError};
+use super::output::{complain, finish};
 use crate::config::Env;
+use clap::Args;
 use std::process::ExitCode;
 use std::time::Duration;
 
 const PORT: &str = "4000";
 
-pub(super) fn run(arguments: &arguments::Health) -> ExitCode {
+/// Whom to ask.
+#[derive(Args)]
+pub(super) struct Health {
+    /// Where the gateway is [default: http://127.0.0.1:4000, or $PORT there]
+    #[arg(value_name = "URL")]
+    url: Option<String>,
+    /// Ask whether it is ready for calls, not just alive
+    #[arg(long)]
+    ready: bool,
+    /// Longest wait, seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+pub(super) fn run(arguments: &Health) -> ExitCode {
     let url = arguments.url.clone().unwrap_or_else(|| local(&Env::of_process_alone()));
     let client = Client::new(&url, Duration::from_secs(arguments.timeout));
     match ask(&client, arguments.ready) {
-        Ok((words, is_well)) => super::finish(&format!("{words}\n"), u8::from(!is_well)),
+        Ok((words, is_well)) => finish(&format!("{words}\n"), u8::from(!is_well)),
         Err(error) => {
-            super::complain(&format!("{error}\n"));
+            complain(&format!("{error}\n"));
             ExitCode::FAILURE
         }
     }

@@ -1,12 +1,13 @@
 //! `tollgate import litellm`: what LiteLLM's database holds, brought over.
 
-use super::arguments::ImportLiteLlm;
+use super::output::print;
 use super::serve::{DEFAULT_CONFIG, load};
 use crate::config::{Compiled, Env, Overrides, parse_and_compile};
 use crate::limits::Zone;
 use crate::store::import::{ImportError, Options, Report, Source, import};
 use crate::store::{DatabaseSettings, Store, StoreError, Target};
-use std::path::Path;
+use clap::{Args, Subcommand};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Why nothing was brought over. No text holds a credential.
@@ -26,10 +27,38 @@ enum Failure {
     Runtime(#[from] std::io::Error),
 }
 
-pub(super) fn run(arguments: &ImportLiteLlm) -> ExitCode {
+/// From where to move in.
+#[derive(Subcommand)]
+pub(super) enum Import {
+    /// Bring over keys, users, teams, customers, budgets, models and what they spent from LiteLLM
+    Litellm(ImportLiteLlm),
+}
+
+/// What to bring over from LiteLLM, and into what.
+#[derive(Args)]
+pub(super) struct ImportLiteLlm {
+    /// LiteLLM's database (postgres://…), or a folder with its tables as CSV files; it is only read
+    #[arg(long, value_name = "URL|FOLDER", env = "LITELLM_DATABASE_URL", hide_env_values = true)]
+    from: String,
+    /// Configuration file that names the database to bring it into
+    #[arg(short, long, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    config: Option<PathBuf>,
+    /// Folder for the database file [default: the platform's, or $STATE_DIRECTORY]
+    #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Do it; else only say what would be done
+    #[arg(long)]
+    apply: bool,
+    /// Also write over what was made, changed or removed here since
+    #[arg(long)]
+    overwrite: bool,
+}
+
+pub(super) fn run(import: &Import) -> ExitCode {
+    let Import::Litellm(arguments) = import;
     super::logging::quiet();
     match bring_over(arguments) {
-        Ok(report) if super::print(&text(&report, arguments.apply)) => ExitCode::SUCCESS,
+        Ok(report) if print(&text(&report, arguments.apply)) => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
         Err(failure) => {
             log::error!("{failure}");

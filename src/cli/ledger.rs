@@ -1,15 +1,46 @@
 //! `tollgate ledger verify`: whether counters and roll-ups are what the records add up to.
 
-use super::arguments::Verify;
+use super::output::finish;
 use super::serve::DEFAULT_CONFIG;
 use crate::config::{self, Env, Overrides};
 use crate::store::{Store, Verified};
+use clap::{Args, Subcommand};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// What to do with the ledger.
+#[derive(Args)]
+pub(super) struct Ledger {
+    #[command(subcommand)]
+    command: LedgerCommand,
+}
+
+#[derive(Subcommand)]
+enum LedgerCommand {
+    /// Recompute all sums from the records, and end with 1 if a counter or a roll-up differs
+    Verify(Verify),
+}
+
+/// Whose ledger to verify.
+#[derive(Args)]
+struct Verify {
+    /// Configuration file, LiteLLM's YAML
+    #[arg(short, long, value_name = "FILE", env = "CONFIG_FILE_PATH")]
+    config: Option<PathBuf>,
+    /// Folder of the database file [default: the platform's, or $STATE_DIRECTORY]
+    #[arg(long, value_name = "FOLDER", env = "TOLLGATE_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+pub(super) fn run(arguments: &Ledger) -> ExitCode {
+    let LedgerCommand::Verify(arguments) = &arguments.command;
+    let (text, code) = verify(arguments);
+    finish(&text, code)
+}
 
 /// The text to print, and the exit code: 1 if anything differs or nothing could be compared.
-#[must_use]
-pub(super) fn verify(arguments: &Verify) -> (String, u8) {
+fn verify(arguments: &Verify) -> (String, u8) {
     match verified(arguments) {
         Ok(verified) => (report(&verified), u8::from(!verified.differences.is_empty())),
         Err(fault) => (format!("fault: {fault}\n"), 1),

@@ -1,24 +1,38 @@
-//! `tollgate completions` and `tollgate man`: both from the arguments themselves.
+//! `tollgate completions` and `tollgate man`: both from the commands' own arguments.
 
-use super::arguments::Arguments;
-use clap::CommandFactory;
+use super::output::{complain, finish};
+use clap::{Args, Command};
 use clap_complete::Shell;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(super) fn completions(shell: Shell) -> ExitCode {
+/// For which shell.
+#[derive(Args)]
+pub(super) struct Completions {
+    /// The shell
+    shell: Shell,
+}
+
+/// Where to put the manual.
+#[derive(Args)]
+pub(super) struct Man {
+    /// Folder for one page for each command, instead of the main one to standard output
+    #[arg(value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+pub(super) fn completions(arguments: &Completions, mut command: Command) -> ExitCode {
     let mut out = Vec::new();
-    clap_complete::generate(shell, &mut Arguments::command(), "tollgate", &mut out);
-    super::finish(&String::from_utf8_lossy(&out), 0)
+    clap_complete::generate(arguments.shell, &mut command, "tollgate", &mut out);
+    finish(&String::from_utf8_lossy(&out), 0)
 }
 
 /// The main page to standard output, or all of them into a folder.
-pub(super) fn pages(folder: Option<&Path>) -> ExitCode {
-    let command = Arguments::command();
-    let Some(folder) = folder else {
+pub(super) fn pages(arguments: &Man, command: Command) -> ExitCode {
+    let Some(folder) = &arguments.folder else {
         let mut out = Vec::new();
         return match clap_mangen::Man::new(command).render(&mut out) {
-            Ok(()) => super::finish(&String::from_utf8_lossy(&out), 0),
+            Ok(()) => finish(&String::from_utf8_lossy(&out), 0),
             Err(error) => refused(&error),
         };
     };
@@ -30,6 +44,6 @@ pub(super) fn pages(folder: Option<&Path>) -> ExitCode {
 }
 
 fn refused(error: &std::io::Error) -> ExitCode {
-    super::complain(&format!("the manual cannot be written: {error}\n"));
+    complain(&format!("the manual cannot be written: {error}\n"));
     ExitCode::FAILURE
 }

@@ -15,17 +15,15 @@ mod ledger;
 mod logging;
 mod manual;
 mod ollama;
+mod output;
 mod running;
 mod serve;
 mod style;
 mod top;
 
-use crate::config::Env;
-use arguments::{Arguments, Command, Import, LedgerCommand};
-use clap::Parser;
+use arguments::{Arguments, Command};
+use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Runs the command that the arguments name and says how the process ends: 0 is well, 1 a fault,
@@ -44,45 +42,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => serve::run(&arguments.serve),
         Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Init(init)) => init::run(&init),
-        Some(Command::Check(check)) => print_check(&check),
+        Some(Command::Check(check)) => check::run(&check),
         Some(Command::Doctor(doctor)) => doctor::run(&doctor),
         Some(Command::Top(top)) => top::run(&top),
         Some(Command::Health(health)) => health::run(&health),
-        Some(Command::Ledger(arguments::Ledger { command: LedgerCommand::Verify(verify) })) => {
-            let (text, code) = ledger::verify(&verify);
-            finish(&text, code)
-        }
+        Some(Command::Ledger(ledger)) => ledger::run(&ledger),
         Some(Command::Demo(demo)) => demo::run(&demo),
         Some(Command::Ollama(ollama)) => ollama::run(&ollama),
         Some(Command::Backup(backup)) => backup::run(&backup),
-        Some(Command::Completions(completions)) => manual::completions(completions.shell),
-        Some(Command::Man(man)) => manual::pages(man.folder.as_deref()),
-        Some(Command::Import(Import::Litellm(import))) => import::run(&import),
+        Some(Command::Completions(completions)) => manual::completions(&completions, Arguments::command()),
+        Some(Command::Man(man)) => manual::pages(&man, Arguments::command()),
+        Some(Command::Import(import)) => import::run(&import),
     }
-}
-
-fn print_check(arguments: &arguments::Check) -> ExitCode {
-    let path = arguments.file.clone().unwrap_or_else(|| PathBuf::from(serve::DEFAULT_CONFIG));
-    if let Some(url) = &arguments.against_running {
-        let (text, code) = running::run(&path, url);
-        return finish(&text, code);
-    }
-    let env = Env::from_process().with_dotenv_file(Path::new(".env"));
-    let (text, code) = check::run(&path, arguments.strict, &env);
-    finish(&text, code)
-}
-
-/// Prints a command's result and ends with its code.
-fn finish(text: &str, code: u8) -> ExitCode {
-    if print(text) { ExitCode::from(code) } else { ExitCode::FAILURE }
-}
-
-/// Writes to standard output; false if nobody reads it any more.
-fn print(text: &str) -> bool {
-    std::io::stdout().write_all(text.as_bytes()).is_ok()
-}
-
-/// Writes to standard error. If nobody reads it there is nobody to tell.
-fn complain(text: &str) {
-    drop(std::io::stderr().write_all(text.as_bytes()));
 }

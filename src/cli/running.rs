@@ -3,8 +3,8 @@
 //! The process is asked to read its own file with its own environment, because that is what it would do; nothing of
 //! this side's file is sent but the master key.
 
-use super::check::{FAULTY, FINE};
 use super::http::Client;
+use super::output::{FAULTY, FINE};
 use super::serve;
 use crate::config::Overrides;
 use serde_json::{Value, json};

@@ -4,12 +4,12 @@ mod client;
 mod config;
 mod page;
 
-use super::arguments::Demo;
 use super::logging;
 use super::style::Style;
 use crate::config::{AccessLogTarget, Config, ConfigError, Env, Overrides, Place};
 use crate::server::{self, Startup};
 use crate::simulator::Simulator;
+use clap::Args;
 use page::Page;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -23,6 +23,17 @@ use std::time::Duration;
 const START: Duration = Duration::from_secs(20);
 /// How long the answer may take to be counted.
 const COUNTED: Duration = Duration::from_secs(2);
+
+/// How to demonstrate.
+#[derive(Args)]
+pub(super) struct Demo {
+    /// Port to listen on
+    #[arg(long, value_name = "PORT", default_value_t = 4000)]
+    port: u16,
+    /// Stop after the first answer instead of serving on
+    #[arg(long)]
+    once: bool,
+}
 
 /// What there is to read again.
 fn no_file() -> Result<Config, Vec<ConfigError>> {

@@ -15,6 +15,7 @@ pub(super) use arguments::{Change, Init};
 pub(super) use values::masked;
 pub(super) use write::is_open_to_others;
 
+use super::output::{complain, finish};
 use super::style::{Style, Tone};
 use crate::config::Env;
 use arguments::{AddKey, Make, RemoveKey};
@@ -61,11 +62,11 @@ pub(super) fn run(arguments: &Init) -> ExitCode {
         Some(Change::RemoveKey(remove)) => remove_key(remove),
     };
     match done {
-        Ok(text) => super::finish(&text, 0),
+        Ok(text) => finish(&text, 0),
         Err(error) => {
             let style = Style::of_stderr();
             let lines = style.wrap(&error.to_string(), 7);
-            super::complain(&format!("{} {}\n", style.paint(Tone::Bad, "error:"), lines.join("\n       ")));
+            complain(&format!("{} {}\n", style.paint(Tone::Bad, "error:"), lines.join("\n       ")));
             ExitCode::FAILURE
         }
     }
@@ -86,7 +87,7 @@ fn make(arguments: &Make) -> Result<String, InitError> {
     let mut person = AtTerminal;
     if can_ask {
         let words = "This makes .env with all that the stack needs. What you type for a key or a password is not shown.";
-        super::complain(&format!("{}\n\n", Style::of_stderr().wrap(words, 0).join("\n")));
+        complain(&format!("{}\n\n", Style::of_stderr().wrap(words, 0).join("\n")));
     }
     let values = collect(Sources {
         env: &env,

@@ -11,6 +11,7 @@ mod tests;
 pub(super) use arguments::Ollama;
 
 use super::init::write;
+use super::output::{complain, finish};
 use super::serve::DEFAULT_CONFIG;
 use super::style::{Style, Tone};
 use crate::config::tree::Node;
@@ -58,9 +59,9 @@ pub(super) fn run(arguments: &Ollama) -> ExitCode {
         Work::Sync(wish) => sync(wish, &env),
     };
     match done {
-        Ok(text) => super::finish(&text, 0),
+        Ok(text) => finish(&text, 0),
         Err(error) => {
-            super::complain(&format!("{} {error}\n", Style::of_stderr().paint(Tone::Bad, "error:")));
+            complain(&format!("{} {error}\n", Style::of_stderr().paint(Tone::Bad, "error:")));
             ExitCode::FAILURE
         }
     }
@@ -126,7 +127,7 @@ fn pull(wish: &Pull, env: &Env) -> Result<String, Failure> {
             .filter(|_| is_live)
             .map_or_else(String::new, |(_, all)| format!(" {now}% of {}", size(all)));
         let begin = if is_live && status == last { "\x1b[1A\x1b[2K" } else { "" };
-        super::complain(&format!("{begin}{status}{shown}\n"));
+        complain(&format!("{begin}{status}{shown}\n"));
         (last, percent) = (status, now);
     })?;
     Ok(format!("{} is there; tollgate ollama sync enters it in the configuration file\n", wish.model))

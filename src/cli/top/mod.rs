@@ -11,6 +11,7 @@ mod view;
 pub(super) use arguments::Top;
 
 use super::http::Client;
+use super::output::{complain, print};
 use super::style::Style;
 use crate::config::Env;
 use crate::domain::{Secret, unix_ms};
@@ -50,7 +51,7 @@ pub(super) fn run(arguments: &Top) -> ExitCode {
     match shown {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            super::complain(&format!("{error}\n"));
+            complain(&format!("{error}\n"));
             ExitCode::FAILURE
         }
     }
@@ -67,7 +68,7 @@ fn once(client: &Client, interval: Duration) -> io::Result<()> {
     }
     let width = u16::try_from(Style::of_stdout().width).unwrap_or(u16::MAX);
     let text = text(&view, width, LINES)?;
-    if super::print(&text) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    if print(&text) { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
 }
 
 /// A frame as text.
