@@ -2,7 +2,6 @@
 //! its row, written by the database itself.
 
 use crate::client::{Client, post};
-use crate::target::KEY;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
@@ -38,8 +37,8 @@ fn digest(key: &str) -> String {
     })
 }
 
-/// Makes a user, a team and the first key of both through the admin API. Everything is limited, and far away.
-pub async fn make_first(addr: SocketAddr) -> Fallible<()> {
+/// Makes a user, a team and the first key of both through the admin API, with the admin's key. Everything is limited, and far away.
+pub async fn make_first(addr: SocketAddr, admin: &str) -> Fallible<()> {
     let limits = json!({
         "rpm_limit": 1_000_000_000_u64, "tpm_limit": 1_000_000_000_000_u64, "max_parallel_requests": 1_000_000,
         "max_budget": 1_000_000.0, "budget_duration": "30d",
@@ -59,7 +58,10 @@ pub async fn make_first(addr: SocketAddr) -> Fallible<()> {
     ];
     let mut client = Client::connect(addr).await?;
     for (path, body) in calls {
-        client.call(&post(KEY, path, &body.to_string())).await.map_err(|error| format!("{path}: {error}"))?;
+        client
+            .call(&post(admin, path, &body.to_string()))
+            .await
+            .map_err(|error| format!("{path}: {error}"))?;
     }
     Ok(())
 }

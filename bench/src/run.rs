@@ -153,7 +153,7 @@ impl Bench {
             let database = self.block(Database::new(server, &folder, target.name()))?;
             self.lab.databases.push((target, database.clone()));
             let maker = start(&self.lab)?;
-            self.block(keyring::make_first(maker.addr))?;
+            self.block(keyring::make_first(maker.addr, target::KEY))?;
             drop(maker);
             let began = Instant::now();
             self.block(database.fill(stored.count()))?;
