@@ -5,7 +5,7 @@
 //! a moment. What is known stays usable while the database is away.
 
 use super::circle::People;
-use super::known::{Counters, Gates, Known};
+use super::known::{Counters, CustomerTerms, Gates, Known};
 use super::near::Changes;
 use super::shelf::Shelf;
 use crate::auth::{Candidate, Principal, Role};
@@ -49,15 +49,6 @@ pub struct Directory {
     pub(super) changes: Changes,
     /// What end users have who have no row.
     customer_terms: ArcSwap<CustomerTerms>,
-}
-
-/// What end users have who have no row of their own.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CustomerTerms {
-    /// Their budget.
-    pub budget: BudgetTerms,
-    /// The row of budgets that says more.
-    pub budget_id: Option<String>,
 }
 
 /// What a look-up gives: a row with its counters, or that there is none.

@@ -1,6 +1,5 @@
 //! What is known of one key, user or team: its facts, and the gate that its calls pass.
 
-use super::directory::CustomerTerms;
 use crate::domain::{
     BudgetTerms, CounterId, CustomerFacts, KeyFacts, MemberFacts, Money, OrganizationFacts, RateTerms, Scope,
     TeamFacts, UserFacts,
@@ -36,6 +35,15 @@ impl<F> Deref for Known<F> {
     fn deref(&self) -> &F {
         &self.facts
     }
+}
+
+/// What end users have who have no row of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomerTerms {
+    /// Their budget.
+    pub budget: BudgetTerms,
+    /// The row of budgets that says more.
+    pub budget_id: Option<String>,
 }
 
 /// What the database had of each counter, by slot.

@@ -22,7 +22,7 @@ mod snapshot;
 mod standing;
 
 pub use choice::{Bar, Considered, Drawback, Pick, Wish};
-pub use directory::{CustomerTerms, Directory};
+pub use directory::Directory;
 pub use group::{Estimate, Group, Hedge, Terms};
 pub use handle::{Present, RuntimeHandle};
 pub use house::House;

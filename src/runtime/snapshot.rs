@@ -1,8 +1,9 @@
 //! One configuration made ready to serve.
 
+use super::known::CustomerTerms;
 use super::names::Names;
 use super::queue::{self, Queues};
-use super::{CustomerTerms, Directory, Group, House, Resolution, Standing, Terms};
+use super::{Directory, Group, House, Resolution, Standing, Terms};
 use crate::auth::Verifier;
 use crate::auth::receipt::Seal;
 use crate::config::{Config, GroupConfig};
