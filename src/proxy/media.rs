@@ -1,7 +1,7 @@
 //! What an answer used that is not counted in tokens, or not in the way of chats.
 
 use super::stage::{Admitted, Attempt, Weight};
-use crate::dialects::openai::{MediaFacts, media};
+use crate::dialects::openai::{MediaFacts, media, request};
 use crate::domain::usage::{estimate_tokens, estimated};
 use crate::domain::{EndpointKind, Units, Usage, UsageSource};
 
@@ -34,7 +34,7 @@ fn weigh(attempt: &Attempt, facts: &MediaFacts, size: usize) -> Weight {
     if let Some(upload) =
         admitted.upload.as_ref().filter(|upload| units.heard_ms == 0 && upload.length().is_none())
     {
-        units.heard_ms = media::heard_in(admitted.caller.kind, upload.received());
+        units.heard_ms = request::heard_in(admitted.caller.kind, upload.received());
     }
     if units.images > 0 {
         let (size, quality) = admitted.request.image();

@@ -6,7 +6,7 @@
 mod skip;
 mod words;
 
-pub use skip::{skip_space, skip_string, skip_value};
+pub use skip::{elements, skip_space, skip_string, skip_value};
 
 use skip::skip_strict_string;
 use std::borrow::Cow;

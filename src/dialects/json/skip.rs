@@ -191,3 +191,23 @@ fn next_mark(bytes: &[u8], from: usize) -> usize {
     let far = bytes.get(at..).unwrap_or_default().iter().position(|b| is_mark(*b));
     far.map_or(bytes.len(), |n| at + n)
 }
+
+/// How many elements the list has that lies there.
+#[must_use]
+pub fn elements(body: &[u8], start: usize, end: usize) -> u64 {
+    let Some(body) = body.get(..end).filter(|body| body.get(start) == Some(&b'[')) else { return 0 };
+    let (mut at, mut count) = (start + 1, 0);
+    loop {
+        at = skip_space(body, at);
+        if body.get(at) == Some(&b']') {
+            return count;
+        }
+        let Ok(next) = skip_value(body, at) else { return count };
+        count += 1;
+        at = skip_space(body, next);
+        match body.get(at) {
+            Some(b',') => at += 1,
+            _ => return count,
+        }
+    }
+}

@@ -4,6 +4,7 @@ use super::fields::{Field, is_anthropics};
 use super::request::Request;
 use crate::dialects::json::{self, Member, Members, Span};
 use crate::domain::EndpointKind;
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// So many tags are kept of a request, each up to so many bytes.
@@ -15,6 +16,19 @@ const LONGEST_ID: usize = 256;
 const OPENING: usize = 1024;
 
 impl Request {
+    /// The size and the quality of the images it asks for; empty where it does not say.
+    #[must_use]
+    pub fn image(&self) -> (String, String) {
+        let said = |name| self.text(name).map(Cow::into_owned).unwrap_or_default();
+        (said("size"), said("quality"))
+    }
+
+    /// The text of a member, or of a field of a form.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.value(name).and_then(json::text).or_else(|| self.field(name).map(Cow::Borrowed))
+    }
+
     /// The end user that the client names (`user`; Anthropic's clients say `metadata.user_id`).
     #[must_use]
     pub fn user(&self) -> Option<Arc<str>> {

@@ -2,8 +2,8 @@
 
 use super::fields::Field;
 use super::lines;
-use super::media;
-use super::request::{self, Request};
+use super::request::values::{banned, count, invalid, seconds};
+use super::request::{Request, units};
 use crate::dialects::form::{self, Part, Patch, Patcher, Place, Scan};
 use crate::dialects::json::{Span, put_text};
 use crate::dialects::shape::Shape;
@@ -28,7 +28,7 @@ pub fn read(kind: EndpointKind, body: Bytes, scan: Scan, length: Option<u64>) ->
         let words = "Missing required parameter: 'file'.";
         return Err(ApiError::new(ErrorKind::Unprocessable, words).with_param("file"));
     }
-    request.units = media::units_of_form(kind, &scan, length);
+    request.units = units::of_form(kind, &scan, length);
     request.form = Some(Box::new(scan));
     Ok(request)
 }
@@ -41,7 +41,7 @@ pub fn recheck(kind: EndpointKind, parts: &[Part]) -> Result<(), ApiError> {
     parts.iter().try_for_each(|part| check(kind, part))?;
     match said_twice(parts) {
         None => Ok(()),
-        Some(twice) => Err(request::invalid(&format!("Duplicate parameter: '{twice}'."), twice)),
+        Some(twice) => Err(invalid(&format!("Duplicate parameter: '{twice}'."), twice)),
     }
 }
 
@@ -53,14 +53,14 @@ fn said_twice(parts: &[Part]) -> Option<&str> {
 
 fn check(kind: EndpointKind, part: &Part) -> Result<(), ApiError> {
     if Field::of(kind, &part.name) == Field::Banned {
-        return Err(request::banned(&part.name));
+        return Err(banned(&part.name));
     }
     match Field::of_variant(kind, &part.name) {
         None => Ok(()),
-        Some((Field::Banned, proper)) => Err(request::banned(&proper)),
+        Some((Field::Banned, proper)) => Err(banned(&proper)),
         Some((_, proper)) => {
             let words = format!("Invalid parameter: '{}' must be written '{proper}'.", part.name);
-            Err(request::invalid(&words, &proper))
+            Err(invalid(&words, &proper))
         }
     }
 }
@@ -83,14 +83,14 @@ impl Request {
         match Field::of(kind, &part.name) {
             Field::Model => self.model = Some(text.into()),
             Field::Stream => self.stream = matches!(text, "true" | "True" | "1"),
-            Field::NumRetries => self.controls.num_retries = Some(request::count(value, "num_retries")?),
-            Field::Timeout => self.controls.timeout = Some(request::seconds(value, "timeout")?),
+            Field::NumRetries => self.controls.num_retries = Some(count(value, "num_retries")?),
+            Field::Timeout => self.controls.timeout = Some(seconds(value, "timeout")?),
             Field::RequestTimeout => {
-                let timeout = request::seconds(value, "request_timeout")?;
+                let timeout = seconds(value, "request_timeout")?;
                 self.controls.timeout.get_or_insert(timeout);
             }
             Field::StreamTimeout => {
-                self.controls.stream_timeout = Some(request::seconds(value, "stream_timeout")?);
+                self.controls.stream_timeout = Some(seconds(value, "stream_timeout")?);
             }
             _ if part.name == "prompt" => self.content_bytes += text.len(),
             _ => {}

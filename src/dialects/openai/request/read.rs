@@ -1,142 +1,12 @@
-//! A request's facts, of whichever API. The body stays as it came.
+//! Reads a request's JSON body.
 
-use super::fields::{Field, beside_content, content_name, instead_of_content};
-use super::media;
-use crate::dialects::form::Scan;
+use super::facts::Request;
+use super::units;
+use super::values::{banned, boolean, count, invalid, names, seconds};
 use crate::dialects::json::{self, Fault, Member, Members, Span};
-use crate::domain::usage::estimate_tokens;
-use crate::domain::{ApiError, EndpointKind, ErrorKind, Units};
+use crate::dialects::openai::fields::{Field, beside_content, content_name, instead_of_content};
+use crate::domain::{ApiError, EndpointKind, ErrorKind};
 use bytes::Bytes;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// A client's timeouts are held at this, so that a deadline can always be computed.
-const LONGEST_TIMEOUT: Duration = Duration::from_hours(7 * 24);
-
-/// What the body asks of the gateway itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Controls {
-    /// `num_retries`.
-    pub num_retries: Option<u32>,
-    /// `timeout`, or else `request_timeout`.
-    pub timeout: Option<Duration>,
-    /// `stream_timeout`.
-    pub stream_timeout: Option<Duration>,
-}
-
-/// What the body says about parameters the provider may not take.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Knobs {
-    pub(super) drop_params: Option<bool>,
-    pub(super) allowed: Vec<String>,
-    pub(super) drop: Vec<String>,
-}
-
-/// A request that can be routed, and encoded for any deployment.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub(super) kind: EndpointKind,
-    pub(super) body: Bytes,
-    pub(super) model: Option<Box<str>>,
-    pub(super) stream: bool,
-    pub(super) asks_usage: bool,
-    pub(super) controls: Controls,
-    pub(super) content_bytes: usize,
-    pub(super) members: Vec<(Field, Member)>,
-    pub(super) extra: Vec<Member>,
-    pub(super) knobs: Knobs,
-    pub(super) units: Units,
-    pub(super) form: Option<Box<Scan>>,
-    pub(super) mock: Option<Arc<str>>,
-}
-
-impl Request {
-    /// A body of which nothing is known.
-    pub(super) fn empty(kind: EndpointKind, body: Bytes) -> Self {
-        Self {
-            kind,
-            members: Vec::new(),
-            body,
-            model: None,
-            stream: false,
-            asks_usage: false,
-            controls: Controls::default(),
-            content_bytes: 0,
-            extra: Vec::new(),
-            knobs: Knobs::default(),
-            units: Units::default(),
-            form: None,
-            mock: None,
-        }
-    }
-
-    /// The API it is a request of.
-    #[must_use]
-    pub const fn kind(&self) -> EndpointKind {
-        self.kind
-    }
-
-    /// The same of another API.
-    #[must_use]
-    pub fn of_kind(self, kind: EndpointKind) -> Self {
-        Self { kind, ..self }
-    }
-
-    /// The model asked for, if any.
-    #[must_use]
-    pub fn model(&self) -> Option<&str> {
-        self.model.as_deref()
-    }
-
-    /// Whether the answer is to be streamed.
-    #[must_use]
-    pub const fn stream(&self) -> bool {
-        self.stream
-    }
-
-    /// Whether the client wants the usage at the end of the stream.
-    #[must_use]
-    pub const fn asks_usage(&self) -> bool {
-        self.asks_usage
-    }
-
-    /// The body as received.
-    #[must_use]
-    pub const fn body(&self) -> &Bytes {
-        &self.body
-    }
-
-    /// Lets go of the body once nobody can be asked any more: an answer may take long. What was found in it stays.
-    pub fn forget_body(&mut self) {
-        if self.form.is_none() {
-            (self.body, self.members, self.extra) = (Bytes::new(), Vec::new(), Vec::new());
-        }
-    }
-
-    /// What the body asks of the gateway.
-    #[must_use]
-    pub const fn controls(&self) -> &Controls {
-        &self.controls
-    }
-
-    /// What it asks for that is not counted in tokens.
-    #[must_use]
-    pub const fn units(&self) -> &Units {
-        &self.units
-    }
-
-    /// What it is to be answered with, if nobody is to be asked.
-    #[must_use]
-    pub const fn mock(&self) -> Option<&Arc<str>> {
-        self.mock.as_ref()
-    }
-
-    /// Roughly how many tokens the prompt has.
-    #[must_use]
-    pub const fn prompt_estimate(&self) -> u64 {
-        estimate_tokens(self.content_bytes as u64)
-    }
-}
 
 /// Reads a request body. An empty one counts as `{}`; a missing model is left to the caller, who
 /// knows how to refuse it.
@@ -159,7 +29,7 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
     request.stream &= kind.is_generated() || kind == EndpointKind::ImageGenerations;
     request.stream |= kind == EndpointKind::StreamContent;
     request.asks_usage &= request.stream;
-    request.units = media::units(&request);
+    request.units = units::of(&request);
     let is_asked = (request.model.is_some() && kind != EndpointKind::Batches) || kind.is_googles();
     if is_asked && !has_content {
         let name = content_name(kind);
@@ -178,18 +48,6 @@ fn malformed(fault: Fault, body: &[u8]) -> ApiError {
             ApiError::new(ErrorKind::InvalidRequest, format!("Invalid request format: {words}"))
         }
     }
-}
-
-pub(super) fn invalid(message: &str, param: &str) -> ApiError {
-    ApiError::new(ErrorKind::InvalidRequest, message).with_param(param)
-}
-
-pub(super) fn banned(name: &str) -> ApiError {
-    let message = format!(
-        "Authentication Error, Rejected Request: {name} is not allowed in request body. Enable with \
-         `general_settings::allow_client_side_credentials` on proxy config.yaml."
-    );
-    ApiError::new(ErrorKind::BannedParam, message)
 }
 
 fn classify(kind: EndpointKind, body: &[u8], member: &Member, seen: &mut u32) -> Result<Field, ApiError> {
@@ -276,38 +134,6 @@ impl Request {
         }
         Ok(false)
     }
-}
-
-pub(super) fn boolean(value: &[u8], name: &str) -> Result<bool, ApiError> {
-    match value {
-        b"true" => Ok(true),
-        b"false" => Ok(false),
-        _ => Err(invalid(&format!("Invalid type for '{name}': expected a boolean."), name)),
-    }
-}
-
-fn names(value: &[u8], name: &str) -> Result<Vec<String>, ApiError> {
-    serde_json::from_slice(value)
-        .map_err(|_| invalid(&format!("Invalid type for '{name}': expected a list of strings."), name))
-}
-
-/// A number, or a string that holds one, as LiteLLM takes both.
-fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
-    let value = value.strip_prefix(b"\"").and_then(|v| v.strip_suffix(b"\"")).unwrap_or(value);
-    std::str::from_utf8(value).ok()?.trim().parse().ok()
-}
-
-pub(super) fn count(value: &[u8], name: &str) -> Result<u32, ApiError> {
-    number(value)
-        .ok_or_else(|| invalid(&format!("Invalid value for '{name}': expected a whole number."), name))
-}
-
-pub(super) fn seconds(value: &[u8], name: &str) -> Result<Duration, ApiError> {
-    number(value)
-        .and_then(|n: f64| Duration::try_from_secs_f64(n).ok())
-        .filter(|d| !d.is_zero())
-        .map(|d| d.min(LONGEST_TIMEOUT))
-        .ok_or_else(|| invalid(&format!("Invalid value for '{name}': expected seconds above zero."), name))
 }
 
 fn includes_usage(body: &[u8], span: Span) -> Result<bool, ApiError> {
