@@ -16,6 +16,7 @@ mod calendar;
 mod estimate;
 mod gate;
 mod lease;
+mod lending;
 mod meters;
 mod pace;
 mod permit;

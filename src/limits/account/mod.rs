@@ -4,9 +4,12 @@
 //! A call reserves what it will about cost and settles what it did cost. So a burst cannot pass a budget by more
 //! than one call, and a guess that is too high cannot close a budget on which nothing is under way.
 
+mod hold;
+mod own;
 mod part;
 mod state;
 
+pub use hold::{Expected, MoneyHold, Refuses};
 pub use part::AccountPart;
 pub use state::{Balance, Overspent};
 
@@ -15,41 +18,6 @@ use super::{AccountNews, AccountReport, Manner, Sharing, Together, TooMuch};
 use crate::domain::{BudgetTerms, CounterId, Money};
 use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// When a budget is used up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refuses {
-    /// When all of it is spent: keys, users, organizations and windows of `budget_limits`.
-    AtMax,
-    /// When more than all of it is spent: teams, their members, end users and the whole gateway.
-    AboveMax,
-}
-
-/// What a call will cost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
-    /// Surely nothing: the model's price is zero. No budget is asked.
-    Free,
-    /// About this much; zero if the price is unknown.
-    About(Money),
-}
-
-/// What one call holds of an account, until it is given to [`Account::settle`] or [`Account::release`].
-#[derive(Debug)]
-#[must_use = "money is reserved until this is given back"]
-pub struct MoneyHold {
-    epoch: u64,
-    period_end: i64,
-    amount: i64,
-}
-
-impl MoneyHold {
-    /// When the period ends that the call is charged to, in unix milliseconds; 0 without a period.
-    #[must_use]
-    pub const fn period_end(&self) -> i64 {
-        self.period_end
-    }
-}
 
 /// One counter of spent money. What changes with each call is one line of a processor's cache and no more: threads that
 /// count here at the same time wait for each other once.

@@ -1,9 +1,10 @@
 //! What an account counts, and how it comes from one period into the next.
 
-use super::part::Parts;
-use super::{MoneyHold, Refuses};
+use super::hold::{MoneyHold, Refuses};
+use super::own::Own;
 use crate::domain::Money;
 use crate::limits::lease::MoneyLease;
+use crate::limits::lending::Parts;
 
 /// How late the clock of one request can be against another's, in milliseconds.
 const LATE: i64 = 1000;
@@ -55,7 +56,7 @@ pub(super) struct State {
     /// Only where it is shared.
     pub(super) lease: Option<Box<MoneyLease>>,
     /// Only where threads have parts of it.
-    pub(super) parts: Option<Box<Parts>>,
+    pub(super) parts: Option<Box<Parts<Own, i64>>>,
     pub(super) loaded: bool,
     pub(super) warned: bool,
 }

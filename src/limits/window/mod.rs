@@ -3,25 +3,19 @@
 //! The window begins with its first request, not at a minute of the clock (LiteLLM's way). One that is shared with
 //! other processes begins with the first request of all of them.
 
+mod hold;
+mod own;
 mod part;
+mod state;
 
+pub use hold::RateHold;
 pub use part::WindowPart;
 
-use super::lease::Lease;
 use super::sharing::{FRESH, FRESH_SLOTS, Noted};
 use super::{Left, Load, Manner, RateKind, Sharing, Together, TooFast, TooMuch, WindowNews, WindowReport};
 use crate::domain::{CounterId, RateTerms};
-use part::Parts;
+use state::State;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What one request holds of a window, until it is given to [`Window::settle`], [`Window::release`] or
-/// [`Window::undo`].
-#[derive(Debug)]
-#[must_use = "a slot is held until this is given back"]
-pub struct RateHold {
-    generation: u64,
-    tokens: u64,
-}
 
 /// One caller's window and slots. What changes with each call is one line of a processor's cache and no more: threads
 /// that count here at the same time wait for each other once.
@@ -38,20 +32,6 @@ pub struct Window {
 struct Shared {
     id: CounterId,
     sharing: Arc<Sharing>,
-}
-
-#[derive(Debug)]
-struct State {
-    /// Unix milliseconds; without meaning while there are no requests.
-    began: i64,
-    /// Which window this is, so that late settlements find out that theirs is over.
-    generation: u64,
-    load: Load,
-    used_at: i64,
-    /// Only where it is shared.
-    lease: Option<Box<Lease>>,
-    /// Only where threads have parts of it.
-    parts: Option<Box<Parts>>,
 }
 
 impl Window {
@@ -304,62 +284,5 @@ impl Window {
     /// Without what threads have counted by themselves.
     fn alone(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Begins a new window if none runs. A clock that was set back by more than a window ends it too.
-    fn roll(&mut self, now: i64, length: i64) {
-        let age = now.saturating_sub(self.began);
-        let is_begun = self.load.requests > 0
-            || self.lent().requests > 0
-            || self.lease.as_ref().is_some_and(|lease| lease.window != 0);
-        if !is_begun || age >= length || age <= -length {
-            self.begin(now);
-        }
-    }
-
-    fn begin(&mut self, now: i64) {
-        self.began = now;
-        self.generation = self.generation.wrapping_add(1);
-        self.load.requests = 0;
-        self.load.tokens = 0;
-        self.forget_lent();
-        if let Some(lease) = &mut self.lease {
-            lease.end_window();
-        }
-    }
-
-    /// What this process and others have counted.
-    fn known(&self) -> Load {
-        let others = self.lease.as_ref().map(|lease| lease.others).unwrap_or_default();
-        self.load.plus(&others)
-    }
-
-    /// The same with what threads may count by themselves.
-    fn all(&self) -> Load {
-        self.known().plus(&self.lent())
-    }
-
-    fn settle(&mut self, hold: &RateHold, tokens: u64) {
-        if let Some(load) = self.end(hold) {
-            load.tokens = load.tokens.saturating_add(tokens);
-        }
-    }
-
-    fn undo(&mut self, hold: &RateHold) {
-        if let Some(load) = self.end(hold) {
-            load.requests = load.requests.saturating_sub(1);
-        }
-    }
-
-    /// Ends a request; the counts that it is part of, if its window still runs.
-    const fn end(&mut self, hold: &RateHold) -> Option<&mut Load> {
-        self.load.parallel = self.load.parallel.saturating_sub(1);
-        if hold.generation != self.generation {
-            return None;
-        }
-        self.load.tokens = self.load.tokens.saturating_sub(hold.tokens);
-        Some(&mut self.load)
     }
 }

@@ -1,14 +1,12 @@
 //! The part of a window that one thread counts by itself.
-//!
-//! What several threads count in one place goes to and fro between them, and each waits for it. So a window that is far
-//! from its limits lends each thread room for some calls, and takes for used what it has lent. Nobody is refused before
-//! all of it was taken back, and near a limit nothing is lent: the limits are as exact as without.
 
-use super::{RateHold, State, Window};
+use super::own::{Counts, Own};
+use super::state::State;
+use super::{RateHold, Window};
 use crate::domain::RateTerms;
-use crate::limits::pace::Pace;
+use crate::limits::lending::Part;
 use crate::limits::{Left, Load, Manner, TooFast, TooMuch};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 /// Room for so many calls is lent at most; for fewer than the least it is not worth it.
 const MOST_CALLS: u64 = 128;
@@ -20,50 +18,12 @@ const LEAST_SLOTS: u64 = 4;
 const SHARE: u64 = 16;
 /// Stands for no limit.
 const FAR: u64 = 1 << 60;
-/// Threads beyond these count with all others.
-const MOST_PARTS: usize = 64;
 
 /// A window as one thread has it.
 #[derive(Debug)]
 pub struct WindowPart {
     window: Arc<Window>,
-    part: Arc<Part>,
-}
-
-/// What a thread was lent, and what it counted.
-#[derive(Debug, Default)]
-#[repr(align(64))]
-pub(super) struct Part(Mutex<Own>);
-
-#[derive(Debug, Default)]
-struct Own {
-    /// Which window the room is of.
-    generation: u64,
-    /// The times between which that window runs, in unix milliseconds.
-    after: i64,
-    before: i64,
-    /// Under which terms it was lent.
-    terms: RateTerms,
-    lent: Counts,
-    used: Counts,
-    /// What was counted by all when it was lent.
-    base: Load,
-    pace: Pace,
-}
-
-/// What is less than before is below zero.
-#[derive(Clone, Copy, Debug, Default)]
-struct Counts {
-    requests: i64,
-    tokens: i64,
-    parallel: i64,
-}
-
-/// Who has parts of a window, by the threads' numbers.
-#[derive(Debug, Default)]
-pub(super) struct Parts {
-    list: Vec<(usize, Arc<Part>)>,
-    lent: Counts,
+    part: Arc<Part<Own>>,
 }
 
 impl WindowPart {
@@ -73,19 +33,7 @@ impl WindowPart {
         if window.shared.is_some() {
             return None;
         }
-        let mut state = window.alone();
-        let parts = state.parts.get_or_insert_default();
-        let known = parts.list.iter().find(|(number, _)| *number == thread);
-        let part = match known {
-            Some((_, part)) => Arc::clone(part),
-            None if parts.list.len() >= MOST_PARTS => return None,
-            None => {
-                let part = Arc::<Part>::default();
-                parts.list.push((thread, Arc::clone(&part)));
-                part
-            }
-        };
-        drop(state);
+        let part = window.alone().parts.get_or_insert_default().of(thread)?;
         Some(Self { window: Arc::clone(window), part })
     }
 
@@ -133,51 +81,11 @@ impl WindowPart {
     }
 }
 
-impl Part {
-    fn admit(&self, now: i64, terms: &RateTerms, tokens: u64) -> Option<(RateHold, Left)> {
-        let mut own = self.own();
-        let is_lent = own.after < now && now < own.before && own.terms == *terms;
-        let asked = Counts { requests: 1, tokens: i64::try_from(tokens).ok()?, parallel: 1 };
-        let used = own.used.plus(&asked);
-        if !is_lent || !used.is_within(&own.lent) {
-            return None;
-        }
-        own.used = used;
-        own.pace.calls += 1;
-        let left = |limit: Option<u64>, base: u64, used: i64| {
-            limit.map_or(u64::MAX, |limit| limit.saturating_sub(base.saturating_add_signed(used)))
-        };
-        let left = Left {
-            requests: left(terms.rpm, own.base.requests, used.requests),
-            tokens: left(terms.tpm, own.base.tokens, used.tokens),
-        };
-        Some((RateHold { generation: own.generation, tokens }, left))
-    }
-
-    /// Whether the end of a call could be noted here: it took no more than there is room for.
-    fn settle(&self, hold: &RateHold, tokens: u64) -> bool {
-        let mut own = self.own();
-        if hold.generation == own.generation {
-            let Some(more) = difference(tokens, hold.tokens) else { return false };
-            if more > 0 && more > own.lent.tokens.saturating_sub(own.used.tokens) {
-                return false;
-            }
-            own.used.tokens += more;
-        }
-        own.used.parallel -= 1;
-        true
-    }
-
-    fn own(&self) -> MutexGuard<'_, Own> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl State {
     /// Takes back what all threads were lent, and counts what they counted.
     pub(super) fn gather(&mut self) {
         let Some(mut parts) = self.parts.take() else { return };
-        for (_, part) in &parts.list {
+        for part in parts.all() {
             let _ = self.count(part);
         }
         parts.lent = Counts::default();
@@ -185,7 +93,7 @@ impl State {
     }
 
     /// Takes back what one thread was lent, and counts what it counted.
-    fn take_back(&mut self, part: &Part) {
+    fn take_back(&mut self, part: &Part<Own>) {
         let (lent, is_present) = self.count(part);
         let Some(parts) = &mut self.parts else { return };
         parts.lent.parallel -= lent.parallel;
@@ -196,7 +104,7 @@ impl State {
     }
 
     /// Counts what a thread counted; what it was lent, and whether that is of the present window.
-    fn count(&mut self, part: &Part) -> (Counts, bool) {
+    fn count(&mut self, part: &Part<Own>) -> (Counts, bool) {
         let mut own = part.own();
         let (used, lent) = (std::mem::take(&mut own.used), std::mem::take(&mut own.lent));
         let is_present = own.generation == self.generation;
@@ -209,7 +117,7 @@ impl State {
     }
 
     /// Lends a thread that calls often room for calls of about so many tokens, if there is plenty.
-    fn lend(&mut self, part: &Part, now: i64, terms: &RateTerms, tokens: u64, length: i64) {
+    fn lend(&mut self, part: &Part<Own>, now: i64, terms: &RateTerms, tokens: u64, length: i64) {
         let all = self.all();
         let share = |limit: Option<u64>, used: u64, ask: u64| {
             limit.unwrap_or(FAR).min(FAR).saturating_sub(used) / SHARE / ask
@@ -249,24 +157,6 @@ impl State {
             (parts.lent.requests, parts.lent.tokens) = (0, 0);
         }
     }
-}
-
-impl Counts {
-    const fn plus(&self, other: &Self) -> Self {
-        Self {
-            requests: self.requests.saturating_add(other.requests),
-            tokens: self.tokens.saturating_add(other.tokens),
-            parallel: self.parallel.saturating_add(other.parallel),
-        }
-    }
-
-    const fn is_within(&self, room: &Self) -> bool {
-        self.requests <= room.requests && self.tokens <= room.tokens && self.parallel <= room.parallel
-    }
-}
-
-fn difference(now: u64, before: u64) -> Option<i64> {
-    i64::try_from(now).ok()?.checked_sub(i64::try_from(before).ok()?)
 }
 
 #[cfg(test)]
