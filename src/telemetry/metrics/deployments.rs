@@ -9,23 +9,10 @@ use super::series::{Count, Level};
 use crate::domain::ErrorKind;
 use prometheus::Error;
 
-const STATE: &[L] = &[L::LitellmModelName, L::ModelId, L::ApiBase, L::ApiProvider];
-
 const COOLED: &[L] = &[L::LitellmModelName, L::ModelId, L::ApiBase, L::ApiProvider, L::ExceptionStatus];
 
-const ATTEMPT: &[L] = &[
-    L::RequestedModel,
-    L::LitellmModelName,
-    L::ModelId,
-    L::ApiBase,
-    L::ApiProvider,
-    L::HashedApiKey,
-    L::ApiKeyAlias,
-    L::Team,
-    L::TeamAlias,
-    L::ClientIp,
-    L::UserAgent,
-];
+/// The same without what went wrong.
+const STATE: &[L] = COOLED.split_at(COOLED.len() - 1).0;
 
 const FAILURE: &[L] = &[
     L::RequestedModel,
@@ -42,6 +29,9 @@ const FAILURE: &[L] = &[
     L::ExceptionStatus,
     L::ExceptionClass,
 ];
+
+/// The same without what went wrong.
+const ATTEMPT: &[L] = FAILURE.split_at(FAILURE.len() - 2).0;
 
 const API_FAILED: &[L] =
     &[L::EndUser, L::HashedApiKey, L::ApiKeyAlias, L::Model, L::Team, L::TeamAlias, L::User, L::ModelId];
