@@ -33,6 +33,18 @@ impl Role {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Whether it may do anything.
+    #[must_use]
+    pub const fn is_admin(self) -> bool {
+        matches!(self, Self::ProxyAdmin)
+    }
+
+    /// Whether it may see anything.
+    #[must_use]
+    pub const fn sees_all(self) -> bool {
+        matches!(self, Self::ProxyAdmin | Self::ProxyAdminViewer)
+    }
 }
 
 impl From<UserRole> for Role {

@@ -1,10 +1,11 @@
 //! Times as LiteLLM writes them, and when budgets begin anew.
 
 use super::Control;
-use crate::domain::{Period, PeriodUnit};
+use crate::domain::{Period, PeriodUnit, unix_ms};
 use crate::limits::{Zone, period_end};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
+use std::time::SystemTime;
 
 /// A time in LiteLLM's form within rows: microseconds and `+00:00`.
 pub(super) fn iso(time: Timestamp) -> String {
@@ -16,9 +17,14 @@ pub(super) fn with_z(iso: &str) -> String {
     iso.strip_suffix("+00:00").map_or_else(|| iso.to_owned(), |time| format!("{time}Z"))
 }
 
+/// Unix milliseconds.
+pub(super) fn now_ms() -> i64 {
+    unix_ms(SystemTime::now())
+}
+
 /// Now, to the millisecond, as rows note their changes.
-pub(super) fn now_ms() -> Timestamp {
-    Timestamp::from_millisecond(super::gate::now_ms()).unwrap_or_default()
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_millisecond(now_ms()).unwrap_or_default()
 }
 
 /// When something that lasts so long from now is over; `None` if that is beyond all calendars.

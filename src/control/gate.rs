@@ -1,15 +1,15 @@
 //! Lets a request through to its handler, or does not.
 
 use super::Control;
-use super::respond::Failed;
+use super::calendar::now_ms;
+use super::input::Refusal;
 use super::routes::Route;
 use crate::auth::{self, Access, Claim, Origin, Principal};
-use crate::domain::{ApiError, unix_ms};
+use crate::domain::ApiError;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use std::time::SystemTime;
 
 pub(super) async fn gate(
     State((control, route)): State<(Control, &'static Route)>,
@@ -25,7 +25,7 @@ pub(super) async fn gate(
     if !open {
         match admit(&control, route, &parts).await {
             Ok(principal) => drop(parts.extensions.insert(principal)),
-            Err(error) => return Failed(error).into_response(),
+            Err(error) => return Refusal::Api(error).into_response(),
         }
     }
     next.run(Request::from_parts(parts, body)).await
@@ -47,9 +47,4 @@ async fn admit(control: &Control, route: &Route, parts: &Parts) -> Result<Princi
     // A path may hold a key: what refusals repeat is the pattern.
     auth::may(&principal, route.access, parts.uri.path(), route.path)?;
     Ok(principal)
-}
-
-/// Unix milliseconds.
-pub(super) fn now_ms() -> i64 {
-    unix_ms(SystemTime::now())
 }

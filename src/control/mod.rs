@@ -10,56 +10,17 @@ mod gate;
 mod input;
 mod preflight;
 mod records;
-mod respond;
 pub mod routes;
+mod state;
 #[cfg(test)]
 mod tests;
+mod unrouted;
 mod verbs;
 
-use crate::domain::{ApiError, ErrorKind};
-use crate::runtime::{Directory, Reloader, RuntimeHandle};
-use crate::store::Store;
-use crate::telemetry::Telemetry;
 use axum::Router;
 use axum::routing::MethodRouter;
-use futures::future::BoxFuture;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
-/// What the handlers share.
-#[derive(Clone)]
-pub struct Control {
-    /// The present snapshot.
-    pub runtime: Arc<RuntimeHandle>,
-    /// Keys and those they belong to, as requests see them.
-    pub directory: Arc<Directory>,
-    /// Makes a new snapshot when deployments of the database change.
-    pub reloader: Arc<Reloader>,
-    /// The database.
-    pub store: Store,
-    /// Metrics.
-    pub telemetry: Arc<Telemetry>,
-    /// Set when the process is going away.
-    pub draining: Arc<AtomicBool>,
-    /// The log level, as readiness reports it.
-    pub log_level: log::LevelFilter,
-    /// Waits until the calls that have ended are booked; false if that takes too long.
-    pub booked: Arc<dyn Fn() -> BoxFuture<'static, bool> + Send + Sync>,
-}
-
-impl Control {
-    /// Waits until what was spent before is in the counters, so that it is not added to what they are set to.
-    ///
-    /// # Errors
-    /// The books are behind.
-    async fn must_be_booked(&self) -> Result<(), ApiError> {
-        if (self.booked)().await {
-            return Ok(());
-        }
-        let words = "Calls that have ended are not booked yet, so their spend cannot be set. Try again soon.";
-        Err(ApiError::new(ErrorKind::DatabaseAway, words))
-    }
-}
+pub use state::Control;
 
 /// The whole control plane.
 pub fn router(control: Control) -> Router {
@@ -74,8 +35,8 @@ fn routed(control: Control, handler: impl Fn(&routes::Route) -> MethodRouter<Con
         router = router.route(route.path, handler(route).layer(gated));
     }
     router
-        .fallback(respond::unknown)
-        .method_not_allowed_fallback(respond::wrong_method)
+        .fallback(unrouted::unknown)
+        .method_not_allowed_fallback(unrouted::wrong_method)
         .layer(axum::middleware::from_fn(preflight::preflight))
         .with_state(control)
 }

@@ -6,7 +6,7 @@
 
 use crate::auth::{self, Claim, Presented, Principal};
 use crate::control::Control;
-use crate::control::gate::now_ms;
+use crate::control::calendar::now_ms;
 use crate::control::input::{Answer, Caller, Field, Input, Kind, Refusal, want};
 use crate::dialects::openai::{self, Request};
 use crate::domain::{ApiError, KeyDigest, Usage};

@@ -2,7 +2,6 @@
 
 use super::Refusal;
 use crate::auth::{ADMIN_USER, Principal, Role};
-use crate::domain::{ApiError, ErrorKind};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
@@ -25,12 +24,12 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 impl Caller {
     /// Whether it may do anything.
     pub(in crate::control) fn is_admin(&self) -> bool {
-        self.principal.role == Role::ProxyAdmin
+        self.principal.role.is_admin()
     }
 
     /// Whether it may see anything.
     pub(in crate::control) fn sees_all(&self) -> bool {
-        matches!(self.principal.role, Role::ProxyAdmin | Role::ProxyAdminViewer)
+        self.principal.role.sees_all()
     }
 
     /// Whether it may change what is its own.
@@ -74,13 +73,6 @@ impl Caller {
 
     /// LiteLLM's words to whoever is no admin.
     pub(in crate::control) fn not_admin(&self) -> Refusal {
-        let words = format!(
-            "Authentication Error, Only proxy admin can be used to generate, delete, update info for new \
-             keys/users/teams. Route={}. Your role={}. Your user_id={}",
-            self.path,
-            self.principal.role.as_str(),
-            self.user().unwrap_or("unknown")
-        );
-        Refusal::Api(ApiError::new(ErrorKind::AdminOnly, words))
+        Refusal::not_admin(&self.path, self.principal.role, self.user())
     }
 }

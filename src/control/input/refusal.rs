@@ -1,17 +1,18 @@
 //! Why an admin call is not done: an error in LiteLLM's shape, or members of the wrong type.
 
-use crate::control::respond::Failed;
+use crate::auth::Role;
 use crate::domain::{ApiError, ErrorKind};
 use crate::store::{SealError, StoreError};
 use axum::Json;
 use axum::http::StatusCode;
+use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 /// What a handler answers with.
 pub(in crate::control) type Answer = Result<Json<Value>, Refusal>;
 
-/// Why a admin call is not done.
+/// Why an admin call is not done.
 #[derive(Debug)]
 pub(in crate::control) enum Refusal {
     /// An error in LiteLLM's shape.
@@ -50,6 +51,17 @@ impl Refusal {
         Self::Api(error)
     }
 
+    /// LiteLLM's words to whoever is no admin.
+    pub(in crate::control) fn not_admin(route: &str, role: Role, user: Option<&str>) -> Self {
+        let words = format!(
+            "Authentication Error, Only proxy admin can be used to generate, delete, update info for new \
+             keys/users/teams. Route={route}. Your role={}. Your user_id={}",
+            role.as_str(),
+            user.unwrap_or("unknown")
+        );
+        Self::Api(ApiError::new(ErrorKind::AdminOnly, words))
+    }
+
     /// A fault of ours.
     pub(in crate::control) fn internal(words: &str) -> Self {
         Self::Api(ApiError::new(ErrorKind::Internal, words))
@@ -80,12 +92,22 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         match self {
-            Self::Api(error) => Failed(error).into_response(),
+            Self::Api(error) => told(&error),
             Self::Fields(list) => {
                 (StatusCode::UNPROCESSABLE_ENTITY, Json(json!({ "detail": list }))).into_response()
             }
         }
     }
+}
+
+fn told(error: &ApiError) -> Response {
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let json = HeaderValue::from_static("application/json");
+    let mut response = (status, [(CONTENT_TYPE, json)], error.to_json()).into_response();
+    if let Some(after) = error.retry_after {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    }
+    response
 }
 
 impl From<ApiError> for Refusal {

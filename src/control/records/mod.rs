@@ -96,7 +96,7 @@ pub(super) async fn show(
         Some(scope) => control.store.spent_among(scope, &ids).await?,
         None => std::collections::HashMap::new(),
     };
-    let now = super::gate::now_ms();
+    let now = super::calendar::now_ms();
     let shown = found.iter().map(|(id, doc)| {
         let spent = spent.get(id).copied().unwrap_or_default();
         row.show(id, doc, present(spent, now))

@@ -1,6 +1,6 @@
 //! `GET /key/aliases`: the names of keys, a page at a time.
 
-use super::Caller;
+use super::Keeper;
 use super::list::{Page, clean, visible};
 use crate::auth::{Principal, Role};
 use crate::control::Control;
@@ -26,7 +26,7 @@ pub(in crate::control) async fn run(
     Extension(principal): Extension<Principal>,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = Caller { control: &control, principal: &principal };
+    let keeper = Keeper { control: &control, principal: &principal };
     if principal.role == Role::Unknown {
         let words = "Authentication Error, Only keys of a user can list aliases. Your role=unknown";
         return Err(ApiError::new(ErrorKind::AdminOnly, words).into());
@@ -38,7 +38,7 @@ pub(in crate::control) async fn run(
     }
     let search = Search {
         filters,
-        any: visible(&caller, true, false).await?,
+        any: visible(&keeper, true, false).await?,
         order: Some(Order { column: "key_alias", descending: false }),
         limit: page.size,
         offset: page.offset(),

@@ -1,7 +1,7 @@
 //! `POST /key/block` and `POST /key/unblock`: at once, and in other processes within a second.
 
 use super::stored::{naming, not_found};
-use super::{Caller, Stored, rows};
+use super::{Keeper, Stored, rows};
 use crate::auth::Principal;
 use crate::control::input::{Input, Kind, Refusal, want};
 use crate::control::{Control, calendar};
@@ -16,7 +16,7 @@ pub(in crate::control) async fn block(
     Extension(principal): Extension<Principal>,
     input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    switch(&Caller { control: &control, principal: &principal }, &input, true).await
+    switch(&Keeper { control: &control, principal: &principal }, &input, true).await
 }
 
 pub(in crate::control) async fn unblock(
@@ -24,21 +24,21 @@ pub(in crate::control) async fn unblock(
     Extension(principal): Extension<Principal>,
     input: Input,
 ) -> Result<Json<Value>, Refusal> {
-    switch(&Caller { control: &control, principal: &principal }, &input, false).await
+    switch(&Keeper { control: &control, principal: &principal }, &input, false).await
 }
 
-async fn switch(caller: &Caller<'_>, input: &Input, blocked: bool) -> Result<Json<Value>, Refusal> {
+async fn switch(keeper: &Keeper<'_>, input: &Input, blocked: bool) -> Result<Json<Value>, Refusal> {
     let (named, _) = naming(input, &[want("key", Kind::Text)])?;
-    let mut key = Stored::must_find(caller.control, &named).await?;
-    let (at, by) = (calendar::iso(calendar::now_ms()), caller.name());
+    let mut key = Stored::must_find(keeper.control, &named).await?;
+    let (at, by) = (calendar::iso(calendar::now()), keeper.name());
     let id = key.id();
-    let written = caller.control.store.edit(&KEYS, &id, |doc| {
+    let written = keeper.control.store.edit(&KEYS, &id, |doc| {
         doc.insert("blocked".to_owned(), json!(blocked));
         doc.insert("updated_at".to_owned(), json!(at));
         doc.insert("updated_by".to_owned(), by.clone());
         Ok::<_, Refusal>(())
     });
     key.doc = written.await?.ok_or_else(not_found)?;
-    key.announce(caller.control);
-    Ok(Json(Value::Object(rows::with_token(caller.control, &key).await?)))
+    key.announce(keeper.control);
+    Ok(Json(Value::Object(rows::with_token(keeper.control, &key).await?)))
 }

@@ -2,7 +2,7 @@
 
 use super::form::FIELDS;
 use super::stored::not_found;
-use super::{Caller, Stored, rows, update};
+use super::{Keeper, Stored, rows, update};
 use crate::auth::Principal;
 use crate::control::Control;
 use crate::control::input::{Input, Kind, Refusal, read, want};
@@ -27,11 +27,11 @@ pub(in crate::control) async fn run(
     if keys.is_empty() || keys.len() > MOST {
         return Err(Refusal::bad_member("keys", format!("`keys` wants 1 to {MOST} keys.")));
     }
-    let caller = Caller { control: &control, principal: &principal };
+    let keeper = Keeper { control: &control, principal: &principal };
     let (mut done, mut failed) = (Vec::new(), Vec::new());
     for wish in keys.iter().filter_map(Value::as_object) {
         let named = wish.get("key").cloned().unwrap_or_default();
-        match one(&caller, wish).await {
+        match one(&keeper, wish).await {
             Ok(row) => done.push(json!({ "key": named, "key_info": row })),
             Err(refusal) => failed.push(json!({
                 "key": named, "key_info": null, "failed_reason": refusal.words(),
@@ -45,11 +45,11 @@ pub(in crate::control) async fn run(
     })))
 }
 
-async fn one(caller: &Caller<'_>, wish: &Doc) -> Result<Doc, Refusal> {
+async fn one(keeper: &Keeper<'_>, wish: &Doc) -> Result<Doc, Refusal> {
     let fields = read(wish, &[FIELDS])?;
     let named = Facts(&fields).text("key");
     let named = named.ok_or_else(not_found)?;
-    let old = Stored::must_find(caller.control, &named).await?;
-    let key = update::change(caller, old, &fields).await?;
-    rows::with_token(caller.control, &key).await
+    let old = Stored::must_find(keeper.control, &named).await?;
+    let key = update::change(keeper, old, &fields).await?;
+    rows::with_token(keeper.control, &key).await
 }

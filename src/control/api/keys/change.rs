@@ -1,7 +1,7 @@
 //! What the fields of a request make of a key's document.
 
 use super::form::{COLUMNS, Empty, IN_METADATA, ROW};
-use super::{Caller, values};
+use super::{Keeper, values};
 use crate::control::calendar;
 use crate::control::input::Refusal;
 use crate::store::{BUDGETS, Doc, Facts};
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
 /// The document of a key that has nothing but its defaults.
-pub(super) fn blank(name: &str, caller: &Caller<'_>, now: Timestamp) -> Doc {
+pub(super) fn blank(name: &str, keeper: &Keeper<'_>, now: Timestamp) -> Doc {
     let mut doc = Map::new();
     for (column, empty) in ROW {
         match empty {
@@ -20,12 +20,12 @@ pub(super) fn blank(name: &str, caller: &Caller<'_>, now: Timestamp) -> Doc {
     }
     doc.insert("key_name".to_owned(), json!(name));
     doc.insert("created_at".to_owned(), json!(calendar::iso(now)));
-    doc.insert("created_by".to_owned(), caller.name());
+    doc.insert("created_by".to_owned(), keeper.name());
     doc
 }
 
 /// Writes the fields of a request into a document; null clears.
-pub(super) fn apply(doc: &mut Doc, fields: &Doc, caller: &Caller<'_>, now: Timestamp) -> Result<(), Refusal> {
+pub(super) fn apply(doc: &mut Doc, fields: &Doc, keeper: &Keeper<'_>, now: Timestamp) -> Result<(), Refusal> {
     for name in COLUMNS {
         if let Some(value) = fields.get(*name) {
             set(doc, name, value);
@@ -36,7 +36,7 @@ pub(super) fn apply(doc: &mut Doc, fields: &Doc, caller: &Caller<'_>, now: Times
     }
     if fields.contains_key("budget_duration") {
         let next = Facts(doc).text("budget_duration").and_then(|text| text.parse().ok());
-        let next = next.and_then(|period| calendar::next_reset(caller.control, period, now));
+        let next = next.and_then(|period| calendar::next_reset(keeper.control, period, now));
         set(doc, "budget_reset_at", &next.map_or(Value::Null, |time| json!(calendar::iso(time))));
     }
     match fields.get("key_type").and_then(Value::as_str) {
@@ -47,7 +47,7 @@ pub(super) fn apply(doc: &mut Doc, fields: &Doc, caller: &Caller<'_>, now: Times
     }
     metadata(doc, fields)?;
     doc.insert("updated_at".to_owned(), json!(calendar::iso(now)));
-    doc.insert("updated_by".to_owned(), caller.name());
+    doc.insert("updated_by".to_owned(), keeper.name());
     Ok(())
 }
 
@@ -101,7 +101,7 @@ fn metadata(doc: &mut Doc, fields: &Doc) -> Result<(), Refusal> {
 pub(super) async fn soft_budget(
     doc: &mut Doc,
     fields: &Doc,
-    caller: &Caller<'_>,
+    keeper: &Keeper<'_>,
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let Some(soft) = fields.get("soft_budget") else { return Ok(()) };
@@ -114,12 +114,12 @@ pub(super) async fn soft_budget(
     let budget = json!({
         "soft_budget": soft,
         "created_at": at,
-        "created_by": caller.name(),
+        "created_by": keeper.name(),
         "updated_at": at,
-        "updated_by": caller.name(),
+        "updated_by": keeper.name(),
     });
     let Value::Object(budget) = budget else { return Ok(()) };
-    caller.control.store.insert(&BUDGETS, &id, budget).await?;
+    keeper.control.store.insert(&BUDGETS, &id, budget).await?;
     doc.insert("budget_id".to_owned(), json!(id));
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! `POST /key/delete`: keys by name or by alias.
 
-use super::{Caller, Stored};
+use super::{Keeper, Stored};
 use crate::auth::Principal;
 use crate::control::Control;
 use crate::control::api::keyrows;
@@ -35,9 +35,9 @@ pub(in crate::control) async fn run(
         error.kind_word = Some("internal_server_error".to_owned());
         return Err(error.into());
     }
-    let caller = Caller { control: &control, principal: &principal };
+    let keeper = Keeper { control: &control, principal: &principal };
     for (_, key) in &found {
-        caller.must_own(key).await?;
+        keeper.must_own(key).await?;
     }
     for (_, key) in &found {
         keyrows::remove_one(&control, &key.id(), principal.user_id()).await?;

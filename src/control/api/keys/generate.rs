@@ -3,7 +3,7 @@
 use super::change::{apply, blank, soft_budget};
 use super::form::FIELDS;
 use super::stored::{facts, random_key, refused, shown};
-use super::{Caller, Stored, inherit, rows, terms, update, values};
+use super::{Keeper, Stored, inherit, rows, terms, update, values};
 use crate::auth::{self, Principal};
 use crate::control::input::{Input, Refusal};
 use crate::control::{Control, calendar};
@@ -19,8 +19,8 @@ pub(in crate::control) async fn run(
     input: Input,
 ) -> Result<Json<Value>, Refusal> {
     let fields = input.read(&[FIELDS])?;
-    let caller = Caller { control: &control, principal: &principal };
-    make(&caller, fields).await.map(Json)
+    let keeper = Keeper { control: &control, principal: &principal };
+    make(&keeper, fields).await.map(Json)
 }
 
 /// A key of a team that belongs to nobody.
@@ -40,8 +40,8 @@ pub(in crate::control) async fn service_account(
     let mut metadata = Facts(&fields).object("metadata").cloned().unwrap_or_default();
     metadata.insert("service_account_id".to_owned(), name);
     fields.insert("metadata".to_owned(), Value::Object(metadata));
-    let caller = Caller { control: &control, principal: &principal };
-    make(&caller, fields).await.map(Json)
+    let keeper = Keeper { control: &control, principal: &principal };
+    make(&keeper, fields).await.map(Json)
 }
 
 /// The first key of a user that was just made; answers as the route does.
@@ -50,34 +50,34 @@ pub(in crate::control) async fn for_user(
     principal: &Principal,
     fields: Doc,
 ) -> Result<Value, Refusal> {
-    make(&Caller { control, principal }, fields).await
+    make(&Keeper { control, principal }, fields).await
 }
 
-async fn make(caller: &Caller<'_>, mut fields: Doc) -> Result<Value, Refusal> {
+async fn make(keeper: &Keeper<'_>, mut fields: Doc) -> Result<Value, Refusal> {
     // Null is as if it were not there; a new key has spent nothing.
     let unsaid =
         |name: &str, value: &Value| value.is_null() || name == "spend" && value.as_f64() == Some(0.0);
     fields.retain(|name, value| !unsaid(name, value));
     values::check(&fields)?;
-    update::only_admin_sets_spend(caller, &fields)?;
-    let control = caller.control;
+    update::only_admin_sets_spend(keeper, &fields)?;
+    let control = keeper.control;
     let text = chosen(control, &fields, "key")?;
     if let Some(old) = Stored::find(control, &text).await? {
-        let key = update::change(caller, old, &fields).await?;
+        let key = update::change(keeper, old, &fields).await?;
         return rows::generated(control, &key, &text).await;
     }
-    inherit::complete(&mut fields, caller).await?;
+    inherit::complete(&mut fields, keeper).await?;
     terms::complete(&mut fields, control)?;
-    let now = calendar::now_ms();
-    let mut doc = blank(&shown(&text), caller, now);
-    apply(&mut doc, &fields, caller, now)?;
-    let own = inherit::hand_on(&mut doc, &fields, caller).await?;
-    inherit::hold(&own, &doc, caller)?;
+    let now = calendar::now();
+    let mut doc = blank(&shown(&text), keeper, now);
+    apply(&mut doc, &fields, keeper, now)?;
+    let own = inherit::hand_on(&mut doc, &fields, keeper).await?;
+    inherit::hold(&own, &doc, keeper)?;
     let digest = auth::digest(&text);
-    caller.must_have(None, &facts(control, digest, doc.clone()).await?).await?;
+    keeper.must_have(None, &facts(control, digest, doc.clone()).await?).await?;
     update::must_be_free(control, &doc, &digest).await?;
-    let key = insert(caller, Stored { digest, doc }, &fields).await?;
-    update::set_spend(caller, &key, &fields).await?;
+    let key = insert(keeper, Stored { digest, doc }, &fields).await?;
+    update::set_spend(keeper, &key, &fields).await?;
     key.announce(control);
     rows::generated(control, &key, &text).await
 }
@@ -93,10 +93,10 @@ pub(super) fn chosen(control: &Control, fields: &Doc, name: &str) -> Result<Stri
     }
 }
 
-async fn insert(caller: &Caller<'_>, mut key: Stored, fields: &Doc) -> Result<Stored, Refusal> {
-    let store = &caller.control.store;
+async fn insert(keeper: &Keeper<'_>, mut key: Stored, fields: &Doc) -> Result<Stored, Refusal> {
+    let store = &keeper.control.store;
     let has_budget = key.doc.contains_key("budget_id");
-    soft_budget(&mut key.doc, fields, caller, calendar::now_ms()).await?;
+    soft_budget(&mut key.doc, fields, keeper, calendar::now()).await?;
     let Err(error) = store.insert(&KEYS, &key.id(), key.doc.clone()).await else { return Ok(key) };
     if let (false, Some(budget)) = (has_budget, Facts(&key.doc).text("budget_id")) {
         store.delete(&BUDGETS, &budget).await?;

@@ -1,7 +1,7 @@
 //! What those who are no admins leave to their own key: limits they do not name, and fields that only
 //! admins set.
 
-use super::Caller;
+use super::Keeper;
 use crate::control::input::Refusal;
 use crate::store::{Doc, Facts, KEYS};
 use serde_json::{Value, json};
@@ -50,10 +50,10 @@ const HELD_METADATA: [&str; 12] = [
 ];
 
 /// Completes the fields of a new key by those of the caller's.
-pub(super) async fn complete(fields: &mut Doc, caller: &Caller<'_>) -> Result<(), Refusal> {
-    let Some(own) = caller.principal.key.as_ref().filter(|_| !caller.is_admin()) else { return Ok(()) };
-    let Some(mut doc) = caller.control.store.get(&KEYS, &own.digest.to_hex()).await? else { return Ok(()) };
-    caller.control.store.complete(&mut doc).await?;
+pub(super) async fn complete(fields: &mut Doc, keeper: &Keeper<'_>) -> Result<(), Refusal> {
+    let Some(own) = keeper.principal.key.as_ref().filter(|_| !keeper.is_admin()) else { return Ok(()) };
+    let Some(mut doc) = keeper.control.store.get(&KEYS, &own.digest.to_hex()).await? else { return Ok(()) };
+    keeper.control.store.complete(&mut doc).await?;
     let mut default = |name: &str| {
         if let (false, Some(value)) = (fields.contains_key(name), doc.get(name)) {
             fields.insert(name.to_owned(), value.clone());
@@ -77,8 +77,8 @@ pub(super) async fn complete(fields: &mut Doc, caller: &Caller<'_>) -> Result<()
 }
 
 /// Refuses a change of what only admins set; `old` is the key as it was, or the caller's own for a new one.
-pub(super) fn hold(old: &Doc, new: &Doc, caller: &Caller<'_>) -> Result<(), Refusal> {
-    if caller.is_admin() {
+pub(super) fn hold(old: &Doc, new: &Doc, keeper: &Keeper<'_>) -> Result<(), Refusal> {
+    if keeper.is_admin() {
         return Ok(());
     }
     let part = |doc: &Doc, name: &str| doc.get(name).filter(|value| !is_empty(value)).cloned();
@@ -102,9 +102,9 @@ pub(super) fn hold(old: &Doc, new: &Doc, caller: &Caller<'_>) -> Result<(), Refu
 }
 
 /// Gives a new key what only admins set, as the caller's own key has it.
-pub(super) async fn hand_on(doc: &mut Doc, fields: &Doc, caller: &Caller<'_>) -> Result<Doc, Refusal> {
-    let own = match caller.principal.key.as_ref().filter(|_| !caller.is_admin()) {
-        Some(own) => caller.control.store.get(&KEYS, &own.digest.to_hex()).await?.unwrap_or_default(),
+pub(super) async fn hand_on(doc: &mut Doc, fields: &Doc, keeper: &Keeper<'_>) -> Result<Doc, Refusal> {
+    let own = match keeper.principal.key.as_ref().filter(|_| !keeper.is_admin()) {
+        Some(own) => keeper.control.store.get(&KEYS, &own.digest.to_hex()).await?.unwrap_or_default(),
         None => return Ok(Doc::new()),
     };
     for name in HELD.into_iter().filter(|name| *name != "budget_id") {

@@ -1,6 +1,6 @@
 //! `GET /key/list`: keys a page at a time, those of the caller unless it sees all.
 
-use super::{Caller, Stored, rows, stored};
+use super::{Keeper, Stored, rows, stored};
 use crate::auth::{Principal, Role};
 use crate::control::Control;
 use crate::control::input::{Asked, Refusal};
@@ -76,7 +76,7 @@ pub(in crate::control) async fn run(
     Extension(principal): Extension<Principal>,
     Asked(wanted): Asked<Wanted>,
 ) -> Result<Json<Value>, Refusal> {
-    let caller = Caller { control: &control, principal: &principal };
+    let keeper = Keeper { control: &control, principal: &principal };
     if principal.role == Role::Unknown {
         let words =
             "You are not authorized to access this endpoint. No 'user_id' is associated with your API key.";
@@ -89,7 +89,7 @@ pub(in crate::control) async fn run(
         Some("deleted") => true,
         Some(_) => return Err(Refusal::bad_member("status", "`status` wants `deleted`, or nothing.")),
     };
-    let search = search(&caller, wanted, &page).await?;
+    let search = search(&keeper, wanted, &page).await?;
     let found = if deleted {
         control.store.list(&DELETED_KEYS, &of_deleted(search)?).await?
     } else {
@@ -171,16 +171,16 @@ async fn buried(control: &Control, found: Vec<(String, Doc)>, full: bool) -> Res
     Ok(shown)
 }
 
-async fn search(caller: &Caller<'_>, wanted: Wanted, page: &Page) -> Result<Search, Refusal> {
+async fn search(keeper: &Keeper<'_>, wanted: Wanted, page: &Page) -> Result<Search, Refusal> {
     let (teams, created) = (truth(&wanted.include_team_keys), truth(&wanted.include_created_by_keys));
     let user = clean("user_id", wanted.user_id)?;
-    let foreign = user.as_deref().is_some_and(|user| caller.principal.user_id() != Some(user));
-    if foreign && !caller.sees_all() {
+    let foreign = user.as_deref().is_some_and(|user| keeper.principal.user_id() != Some(user));
+    if foreign && !keeper.sees_all() {
         return Err(Refusal::forbidden("You are not authorized to check another user's keys."));
     }
-    let any = match user.filter(|_| caller.sees_all()) {
-        Some(user) => of_user(caller, &user, teams, created).await?,
-        None => visible(caller, teams || wanted.team_id.is_some(), created).await?,
+    let any = match user.filter(|_| keeper.sees_all()) {
+        Some(user) => of_user(keeper, &user, teams, created).await?,
+        None => visible(keeper, teams || wanted.team_id.is_some(), created).await?,
     };
     let mut filters = Vec::new();
     for (column, value) in [
@@ -199,21 +199,21 @@ async fn search(caller: &Caller<'_>, wanted: Wanted, page: &Page) -> Result<Sear
 
 /// The groups of keys the caller may see; none if it sees all.
 pub(super) async fn visible(
-    caller: &Caller<'_>,
+    keeper: &Keeper<'_>,
     teams: bool,
     created: bool,
 ) -> Result<Vec<Vec<Filter>>, Refusal> {
-    if caller.sees_all() {
+    if keeper.sees_all() {
         return Ok(Vec::new());
     }
-    let Some(user) = caller.principal.user_id() else {
+    let Some(user) = keeper.principal.user_id() else {
         return Ok(vec![vec![Filter::OneOf("user_id", Vec::new())]]);
     };
-    of_user(caller, user, teams, created).await
+    of_user(keeper, user, teams, created).await
 }
 
 async fn of_user(
-    caller: &Caller<'_>,
+    keeper: &Keeper<'_>,
     user: &str,
     teams: bool,
     created: bool,
@@ -223,7 +223,7 @@ async fn of_user(
         groups.push(vec![Filter::Is("created_by", user.to_owned())]);
     }
     if teams {
-        let managed = managed(caller, user).await?;
+        let managed = managed(keeper, user).await?;
         if !managed.is_empty() {
             groups.push(vec![Filter::OneOf("team_id", managed)]);
         }
@@ -232,8 +232,8 @@ async fn of_user(
 }
 
 /// The teams that a user manages.
-async fn managed(caller: &Caller<'_>, user: &str) -> Result<Vec<String>, Refusal> {
-    let store = &caller.control.store;
+async fn managed(keeper: &Keeper<'_>, user: &str) -> Result<Vec<String>, Refusal> {
+    let store = &keeper.control.store;
     let doc = store.get(&USERS, user).await?.unwrap_or_default();
     let filters = vec![Filter::Is("user_id", user.to_owned())];
     let members = store.list(&MEMBERS, &Search { filters, limit: TEAMS, ..Search::default() }).await?;
@@ -243,7 +243,7 @@ async fn managed(caller: &Caller<'_>, user: &str) -> Result<Vec<String>, Refusal
     teams.dedup();
     let mut managed = Vec::new();
     for team in teams.iter().take(TEAMS as usize) {
-        let facts = caller.control.directory.team(team).await?;
+        let facts = keeper.control.directory.team(team).await?;
         if facts.is_some_and(|facts| facts.admins.iter().any(|admin| **admin == *user)) {
             managed.push(team.to_string());
         }

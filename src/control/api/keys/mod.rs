@@ -6,7 +6,6 @@
 pub(in crate::control) mod aliases;
 pub(in crate::control) mod block;
 pub(in crate::control) mod bulk;
-mod caller;
 mod change;
 pub(in crate::control) mod delete;
 mod form;
@@ -14,6 +13,7 @@ pub(in crate::control) mod generate;
 pub(in crate::control) mod health;
 pub(in crate::control) mod info;
 mod inherit;
+mod keeper;
 pub(in crate::control) mod list;
 pub(in crate::control) mod regenerate;
 pub(in crate::control) mod reset;
@@ -25,5 +25,5 @@ mod tests;
 pub(in crate::control) mod update;
 mod values;
 
-use caller::Caller;
+use keeper::Keeper;
 use stored::Stored;

@@ -6,7 +6,7 @@ use super::form::FIELDS;
 use super::generate::chosen;
 use super::stored::{facts, naming, not_found, refused, shown};
 use super::update::must_be_free;
-use super::{Caller, Stored, inherit, rows, values};
+use super::{Keeper, Stored, inherit, rows, values};
 use crate::auth::{self, Principal};
 use crate::control::input::{Input, MaybeInput, Refusal};
 use crate::control::{Control, calendar};
@@ -23,7 +23,7 @@ pub(in crate::control) async fn by_body(
     input: Input,
 ) -> Result<Json<Value>, Refusal> {
     let (named, fields) = naming(&input, FIELDS)?;
-    run(&Caller { control: &control, principal: &principal }, &named, fields).await
+    run(&Keeper { control: &control, principal: &principal }, &named, fields).await
 }
 
 pub(in crate::control) async fn by_path(
@@ -33,20 +33,20 @@ pub(in crate::control) async fn by_path(
     MaybeInput(input): MaybeInput,
 ) -> Result<Json<Value>, Refusal> {
     let fields = input.map_or_else(|| Ok(Doc::new()), |input| input.read(&[FIELDS]))?;
-    run(&Caller { control: &control, principal: &principal }, &named, fields).await
+    run(&Keeper { control: &control, principal: &principal }, &named, fields).await
 }
 
-async fn run(caller: &Caller<'_>, named: &str, fields: Doc) -> Result<Json<Value>, Refusal> {
-    let control = caller.control;
+async fn run(keeper: &Keeper<'_>, named: &str, fields: Doc) -> Result<Json<Value>, Refusal> {
+    let control = keeper.control;
     values::check(&fields)?;
     if Facts(&fields).text("new_master_key").is_some() {
         return Err(Refusal::bad_member("new_master_key", "The master key is changed in the configuration."));
     }
     let text = chosen(control, &fields, "new_key")?;
     let old = Stored::must_find(control, named).await?;
-    caller.must_own(&old).await?;
+    keeper.must_own(&old).await?;
     let digest = auth::digest(&text);
-    let doc = successor(caller, &old, digest, &fields, &text).await?;
+    let doc = successor(keeper, &old, digest, &fields, &text).await?;
     let until = grace(&fields)?;
     let key = Stored { digest, doc };
     let replaced = control.store.replace_key(&old.digest, &digest, key.doc.clone(), until).await;
@@ -60,20 +60,20 @@ async fn run(caller: &Caller<'_>, named: &str, fields: Doc) -> Result<Json<Value
 
 /// The document of the new key.
 async fn successor(
-    caller: &Caller<'_>,
+    keeper: &Keeper<'_>,
     old: &Stored,
     digest: KeyDigest,
     fields: &Doc,
     text: &str,
 ) -> Result<Doc, Refusal> {
-    let now = calendar::now_ms();
+    let now = calendar::now();
     let mut doc = old.doc.clone();
-    apply(&mut doc, fields, caller, now)?;
-    inherit::hold(&old.doc, &doc, caller)?;
+    apply(&mut doc, fields, keeper, now)?;
+    inherit::hold(&old.doc, &doc, keeper)?;
     // Who gets to see a key may use all of it, so here what the old one had is no measure.
-    caller.must_have(None, &facts(caller.control, digest, doc.clone()).await?).await?;
-    must_be_free(caller.control, &doc, &old.digest).await?;
-    soft_budget(&mut doc, fields, caller, now).await?;
+    keeper.must_have(None, &facts(keeper.control, digest, doc.clone()).await?).await?;
+    must_be_free(keeper.control, &doc, &old.digest).await?;
+    soft_budget(&mut doc, fields, keeper, now).await?;
     let count = Facts(&old.doc).count("rotation_count").unwrap_or_default() + 1;
     doc.insert("key_name".to_owned(), json!(shown(text)));
     doc.insert("rotation_count".to_owned(), json!(count));
@@ -85,6 +85,6 @@ async fn successor(
 fn grace(fields: &Doc) -> Result<Option<i64>, Refusal> {
     let Some(text) = Facts(fields).text("grace_period") else { return Ok(None) };
     let period = values::period("grace_period", &text)?;
-    let end = calendar::after(period, calendar::now_ms());
+    let end = calendar::after(period, calendar::now());
     Ok(Some(end.map_or(i64::MAX, |time| time.as_millisecond())))
 }

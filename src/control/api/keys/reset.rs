@@ -1,7 +1,7 @@
 //! `POST /key/{key}/reset_spend`.
 
 use super::update::write_spend;
-use super::{Caller, Stored, rows};
+use super::{Keeper, Stored, rows};
 use crate::auth::Principal;
 use crate::control::input::{Input, Kind, Refusal, want};
 use crate::control::{Control, calendar};
@@ -22,9 +22,9 @@ pub(in crate::control) async fn run(
         return Err(input.lacks("reset_to"));
     };
     let key = Stored::must_find(&control, &named).await?;
-    Caller { control: &control, principal: &principal }.must_own(&key).await?;
+    Keeper { control: &control, principal: &principal }.must_own(&key).await?;
     control.must_be_booked().await?;
-    let now = rows::current(rows::spent(&control, &key).await?, calendar::now_ms());
+    let now = rows::current(rows::spent(&control, &key).await?, calendar::now());
     let Some(amount) = Money::from_dollars(target).filter(|_| target <= now) else {
         let words = format!("reset_to must be from 0 to the current spend ({now}).");
         return Err(Refusal::bad_member("reset_to", words));

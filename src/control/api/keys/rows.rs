@@ -21,7 +21,7 @@ pub(super) enum Form {
 /// The document with all that is kept elsewhere.
 async fn full(control: &Control, key: &Stored, spent: Spent) -> Result<Doc, Refusal> {
     let mut doc = key.doc.clone();
-    let now = calendar::now_ms();
+    let now = calendar::now();
     doc.insert("spend".to_owned(), json!(current(spent, now)));
     if let Some(next) = reset_at(control, &doc, now) {
         doc.insert("budget_reset_at".to_owned(), json!(calendar::iso(next)));

@@ -32,7 +32,7 @@ pub(super) fn complete(fields: &mut Doc, control: &Control) -> Result<(), Refusa
 
 /// Refuses fields that are beyond a bound; what is not named is left alone.
 pub(super) fn hold(fields: &Doc, control: &Control) -> Result<(), Refusal> {
-    let now = calendar::now_ms();
+    let now = calendar::now();
     for (name, bound) in &control.runtime.load().config.spending.key_terms.bounds {
         let Some(asked) = fields.get(*name).filter(|asked| exceeds(asked, bound, now)) else { continue };
         let (asked, most) = (plain(asked), plain(&value(bound)));

@@ -3,7 +3,7 @@
 use super::change::{apply, soft_budget};
 use super::form::FIELDS;
 use super::stored::{facts, naming, not_found, refused};
-use super::{Caller, Stored, inherit, rows, terms, values};
+use super::{Keeper, Stored, inherit, rows, terms, values};
 use crate::auth::Principal;
 use crate::control::input::{Input, Refusal};
 use crate::control::{Control, calendar};
@@ -24,30 +24,30 @@ pub(in crate::control) async fn run(
     input: Input,
 ) -> Result<Json<Value>, Refusal> {
     let (named, fields) = naming(&input, FIELDS)?;
-    let caller = Caller { control: &control, principal: &principal };
+    let keeper = Keeper { control: &control, principal: &principal };
     let old = Stored::must_find(&control, &named).await?;
-    let key = change(&caller, old, &fields).await?;
+    let key = change(&keeper, old, &fields).await?;
     let mut answer = Map::from_iter([("key".to_owned(), json!(&*named))]);
     answer.extend(rows::with_token(&control, &key).await?);
     Ok(Json(Value::Object(answer)))
 }
 
 /// Writes the fields of a request into a key, if the caller may.
-pub(super) async fn change(caller: &Caller<'_>, mut old: Stored, fields: &Doc) -> Result<Stored, Refusal> {
+pub(super) async fn change(keeper: &Keeper<'_>, mut old: Stored, fields: &Doc) -> Result<Stored, Refusal> {
     values::check(fields)?;
-    let control = caller.control;
+    let control = keeper.control;
     terms::hold(fields, control)?;
-    only_admin_sets_spend(caller, fields)?;
+    only_admin_sets_spend(keeper, fields)?;
     for _ in 0..TRIES {
-        caller.must_own(&old).await?;
+        keeper.must_own(&old).await?;
         let mut doc = old.doc.clone();
-        let now = calendar::now_ms();
-        apply(&mut doc, fields, caller, now)?;
-        inherit::hold(&old.doc, &doc, caller)?;
+        let now = calendar::now();
+        apply(&mut doc, fields, keeper, now)?;
+        inherit::hold(&old.doc, &doc, keeper)?;
         let (before, after) = (old.facts(control).await?, facts(control, old.digest, doc.clone()).await?);
-        caller.must_have(Some(&before), &after).await?;
+        keeper.must_have(Some(&before), &after).await?;
         must_be_free(control, &doc, &old.digest).await?;
-        soft_budget(&mut doc, fields, caller, now).await?;
+        soft_budget(&mut doc, fields, keeper, now).await?;
         // What was judged is what is changed: a row that others changed since is judged again.
         let (judged, id) = (old.doc.clone(), old.id());
         let mut is_stale = false;
@@ -61,7 +61,7 @@ pub(super) async fn change(caller: &Caller<'_>, mut old: Stored, fields: &Doc) -
         let Some(held) = written.await.map_err(refused)? else { return Err(not_found()) };
         old.doc = held;
         if !is_stale {
-            set_spend(caller, &old, fields).await?;
+            set_spend(keeper, &old, fields).await?;
             old.announce(control);
             return Ok(old);
         }
@@ -83,27 +83,27 @@ pub(super) async fn must_be_free(control: &Control, doc: &Doc, digest: &KeyDiges
 }
 
 /// What was spent is no wish.
-pub(super) fn only_admin_sets_spend(caller: &Caller<'_>, fields: &Doc) -> Result<(), Refusal> {
-    if caller.is_admin() || fields.get("spend").is_none_or(Value::is_null) {
+pub(super) fn only_admin_sets_spend(keeper: &Keeper<'_>, fields: &Doc) -> Result<(), Refusal> {
+    if keeper.is_admin() || fields.get("spend").is_none_or(Value::is_null) {
         return Ok(());
     }
     Err(Refusal::forbidden("Only a proxy admin can set `spend` of a key."))
 }
 
 /// Sets what a key has spent, where a request says it.
-pub(super) async fn set_spend(caller: &Caller<'_>, key: &Stored, fields: &Doc) -> Result<(), Refusal> {
+pub(super) async fn set_spend(keeper: &Keeper<'_>, key: &Stored, fields: &Doc) -> Result<(), Refusal> {
     let Some(dollars) = fields.get("spend").and_then(Value::as_f64) else { return Ok(()) };
     let Some(amount) = Money::from_dollars(dollars) else {
         return Err(Refusal::bad_member("spend", "`spend` is more than a key can have spent."));
     };
-    write_spend(caller.control, key, amount).await
+    write_spend(keeper.control, key, amount).await
 }
 
 /// Sets a key's counter for the present period, here and in the database.
 pub(super) async fn write_spend(control: &Control, key: &Stored, amount: Money) -> Result<(), Refusal> {
     control.must_be_booked().await?;
     let counter = CounterId { scope: Scope::Key, id: Arc::from(key.id()), slot: Arc::from("") };
-    let next = rows::reset_at(control, &key.doc, calendar::now_ms());
+    let next = rows::reset_at(control, &key.doc, calendar::now());
     let period_end = next.map_or(0, |time| time.as_millisecond());
     control.store.set_spent(&counter, Spent { amount, period_end }).await?;
     if let Some(account) = control.directory.meters.find_account(&counter) {

@@ -3,7 +3,7 @@
 use super::{may_see, model};
 use crate::auth::Principal;
 use crate::control::Control;
-use crate::control::respond::Failed;
+use crate::control::input::Refusal;
 use crate::domain::{ApiError, ErrorKind};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -20,5 +20,5 @@ pub(in crate::control) async fn run(
         return Json(model(&id)).into_response();
     }
     let words = format!("The model `{id}` does not exist or is not accessible");
-    Failed(ApiError::new(ErrorKind::NotFound, words)).into_response()
+    Refusal::Api(ApiError::new(ErrorKind::NotFound, words)).into_response()
 }

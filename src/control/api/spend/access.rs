@@ -1,8 +1,7 @@
 //! Who may see whose spend. The one place of this folder that decides it.
 
 use crate::auth::{Principal, Role};
-use crate::control::respond::Failed;
-use crate::domain::{ApiError, ErrorKind};
+use crate::control::input::Refusal;
 
 /// How much of it may be seen.
 pub(super) enum Sight {
@@ -22,7 +21,7 @@ pub(super) enum About {
 }
 
 /// Who sees what: admins and viewers all, a key with `get_spend_routes` what everybody spends, users their own.
-pub(super) fn sight(principal: &Principal, about: About, route: &str) -> Result<Sight, Failed> {
+pub(super) fn sight(principal: &Principal, about: About, route: &str) -> Result<Sight, Refusal> {
     let reads_spend = principal.key.as_ref().is_some_and(|key| key.reads_spend);
     match (principal.role, principal.user_id()) {
         (Role::ProxyAdmin | Role::ProxyAdminViewer, _) => Ok(Sight::All),
@@ -30,26 +29,16 @@ pub(super) fn sight(principal: &Principal, about: About, route: &str) -> Result<
         (Role::InternalUser | Role::InternalUserViewer, Some(user)) if about == About::Single => {
             Ok(Sight::Own(user.to_owned()))
         }
-        (role, user) => Err(Failed(refusal(route, role, user))),
+        (role, user) => Err(Refusal::not_admin(route, role, user)),
     }
 }
 
 /// For what only an admin may do.
-pub(super) fn admin(principal: &Principal, route: &str) -> Result<(), Failed> {
-    if principal.role == Role::ProxyAdmin {
+pub(super) fn admin(principal: &Principal, route: &str) -> Result<(), Refusal> {
+    if principal.role.is_admin() {
         return Ok(());
     }
-    Err(Failed(refusal(route, principal.role, principal.user_id())))
-}
-
-fn refusal(route: &str, role: Role, user: Option<&str>) -> ApiError {
-    let words = format!(
-        "Authentication Error, Only proxy admin can be used to generate, delete, update info for new keys/users/teams. \
-         Route={route}. Your role={}. Your user_id={}",
-        role.as_str(),
-        user.unwrap_or("unknown")
-    );
-    ApiError::new(ErrorKind::AdminOnly, words)
+    Err(Refusal::not_admin(route, principal.role, principal.user_id()))
 }
 
 impl Sight {

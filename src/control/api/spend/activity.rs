@@ -2,9 +2,10 @@
 
 use super::access::{self, About};
 use super::global::{Filter, sums};
-use super::{Answer, dates, dollars};
+use super::{dates, dollars};
 use crate::auth::Principal;
 use crate::control::Control;
+use crate::control::input::Answer;
 use crate::store::{Dimension, SumQuery, Sums};
 use axum::extract::{Query, State};
 use axum::{Extension, Json};

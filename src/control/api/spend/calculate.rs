@@ -1,7 +1,7 @@
 //! `POST /spend/calculate`: what a call would cost, or what an answer did.
 
-use super::{Answer, bad};
 use crate::control::Control;
+use crate::control::input::{Answer, Refusal};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{Prices, Usage};
 use crate::metering;
@@ -11,16 +11,16 @@ use axum::extract::State;
 use serde_json::{Value, json};
 
 pub(in crate::control) async fn run(State(control): State<Control>, body: Bytes) -> Answer {
-    let asked: Value = serde_json::from_slice(&body).map_err(|_| bad("Invalid JSON"))?;
+    let asked: Value = serde_json::from_slice(&body).map_err(|_| Refusal::bad("Invalid JSON"))?;
     let answer = asked.get("completion_response").filter(|answer| answer.is_object());
     let model = asked.get("model").or_else(|| answer?.get("model")).and_then(Value::as_str);
     let Some(model) = model else {
-        return Err(bad(
+        return Err(Refusal::bad(
             "Bad Request - Either 'model' must be passed in or 'completion_response' must be passed in",
         ));
     };
     let Some(prices) = prices(&control, model) else {
-        return Err(bad("This model isn't mapped yet: no deployment of it has prices."));
+        return Err(Refusal::bad("This model isn't mapped yet: no deployment of it has prices."));
     };
     let usage = match answer {
         Some(answer) => reported(answer),

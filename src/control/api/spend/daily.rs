@@ -4,10 +4,10 @@
 use super::access::{self, About, Sight};
 use super::global::sums;
 use super::logs::stored_key;
-use super::{Answer, dates, dollars};
+use super::{dates, dollars};
 use crate::auth::Principal;
 use crate::control::Control;
-use crate::control::respond::Failed;
+use crate::control::input::{Answer, Refusal};
 use crate::store::{Dimension, KeyName, Source, SumOrder, SumQuery, Sums};
 use axum::extract::{Query, State};
 use axum::http::Uri;
@@ -120,7 +120,7 @@ async fn details(
     base: &SumQuery,
     view: &View,
     days: &[Sums],
-) -> Result<HashMap<String, Vec<Sums>>, Failed> {
+) -> Result<HashMap<String, Vec<Sums>>, Refusal> {
     let (Some(last), Some(first)) = (days.first(), days.last()) else { return Ok(HashMap::new()) };
     let query = SumQuery {
         by: vec![
@@ -148,7 +148,7 @@ async fn details(
 async fn key_names(
     control: &Control,
     details: &HashMap<String, Vec<Sums>>,
-) -> Result<HashMap<String, KeyName>, Failed> {
+) -> Result<HashMap<String, KeyName>, Refusal> {
     let mut keys: Vec<String> = details.values().flatten().map(|sums| sums.group[KEY].clone()).collect();
     keys.sort_unstable();
     keys.dedup();

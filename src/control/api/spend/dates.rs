@@ -1,7 +1,6 @@
 //! Days and moments as clients write them, all in UTC.
 
-use super::bad;
-use crate::control::respond::Failed;
+use crate::control::input::Refusal;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
@@ -20,28 +19,30 @@ pub(super) fn last_month() -> (Date, Date) {
 }
 
 /// `2026-11-21`, also with a time behind it.
-pub(super) fn day(text: &str) -> Result<Date, Failed> {
+pub(super) fn day(text: &str) -> Result<Date, Refusal> {
     let date = text.get(..10).unwrap_or(text);
-    date.parse().map_err(|_| bad(format!("Invalid date format: {}. Expected: YYYY-MM-DD", shown(text))))
+    date.parse()
+        .map_err(|_| Refusal::bad(format!("Invalid date format: {}. Expected: YYYY-MM-DD", shown(text))))
 }
 
 /// Both days, or the last month if neither is named.
-pub(super) fn days(from: Option<&str>, to: Option<&str>) -> Result<(Date, Date), Failed> {
+pub(super) fn days(from: Option<&str>, to: Option<&str>) -> Result<(Date, Date), Refusal> {
     let (month_ago, today) = last_month();
     Ok((from.map_or(Ok(month_ago), day)?, to.map_or(Ok(today), day)?))
 }
 
 /// Both days, which must be named.
-pub(super) fn named_days(from: Option<&str>, to: Option<&str>) -> Result<(Date, Date), Failed> {
+pub(super) fn named_days(from: Option<&str>, to: Option<&str>) -> Result<(Date, Date), Refusal> {
     match (from, to) {
         (Some(from), Some(to)) => Ok((day(from)?, day(to)?)),
-        _ => Err(bad("Please provide start_date and end_date")),
+        _ => Err(Refusal::bad("Please provide start_date and end_date")),
     }
 }
 
 /// `2026-11-21 07:30:00` in unix milliseconds.
-pub(super) fn moment(text: &str) -> Result<u64, Failed> {
-    let fault = || bad(format!("Invalid date format: {}. Expected: YYYY-MM-DD HH:MM:SS", shown(text)));
+pub(super) fn moment(text: &str) -> Result<u64, Refusal> {
+    let fault =
+        || Refusal::bad(format!("Invalid date format: {}. Expected: YYYY-MM-DD HH:MM:SS", shown(text)));
     let at: DateTime = text.trim_end_matches('Z').parse().map_err(|_| fault())?;
     milliseconds(at).ok_or_else(fault)
 }

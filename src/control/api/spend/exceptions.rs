@@ -6,7 +6,6 @@ use super::dates;
 use crate::auth::Principal;
 use crate::control::Control;
 use crate::control::input::{Answer, Params, Refusal};
-use crate::control::respond::Failed;
 use crate::store::LimitedDay;
 use axum::extract::State;
 use axum::{Extension, Json};
@@ -52,10 +51,9 @@ async fn found(
     principal: &Principal,
     params: &Params,
 ) -> Result<Vec<LimitedDay>, Refusal> {
-    let failed = |Failed(error)| Refusal::Api(error);
-    access::sight(principal, About::Everybody, "/global/activity/exceptions").map_err(failed)?;
+    access::sight(principal, About::Everybody, "/global/activity/exceptions")?;
     let group = params.need("model_group")?;
-    let days = dates::named_days(params.text("start_date"), params.text("end_date")).map_err(failed)?;
+    let days = dates::named_days(params.text("start_date"), params.text("end_date"))?;
     let (from, to) = (days.0.to_string(), days.1.to_string());
     Ok(control.store.limited_days(group, &from, &to).await?)
 }

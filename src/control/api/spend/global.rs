@@ -2,10 +2,10 @@
 
 use super::access::{self, About};
 use super::logs::stored_key;
-use super::{Answer, MOST_GROUPS, dates, dollars};
+use super::{MOST_GROUPS, dates, dollars};
 use crate::auth::Principal;
 use crate::control::Control;
-use crate::control::respond::Failed;
+use crate::control::input::{Answer, Refusal};
 use crate::domain::Scope;
 use crate::store::{BUDGETS, Dimension, Source, SumOrder, SumQuery, Sums};
 use axum::body::Bytes;
@@ -30,7 +30,7 @@ pub(in crate::control) struct Filter {
 }
 
 impl Filter {
-    pub(super) fn days(&self) -> Result<(Date, Date), Failed> {
+    pub(super) fn days(&self) -> Result<(Date, Date), Refusal> {
         dates::days(self.start_date.as_deref(), self.end_date.as_deref())
     }
 
@@ -177,7 +177,7 @@ pub(in crate::control) async fn end_users(
     let asked: EndUsers = if body.trim_ascii().is_empty() {
         EndUsers::default()
     } else {
-        serde_json::from_slice(&body).map_err(|_| super::bad("Invalid JSON"))?
+        serde_json::from_slice(&body).map_err(|_| Refusal::bad("Invalid JSON"))?
     };
     let days = dates::days(asked.start_time.as_deref(), asked.end_time.as_deref())?;
     let only = asked.api_key.map(|key| (Dimension::ApiKey, vec![stored_key(key)]));
@@ -195,7 +195,7 @@ pub(in crate::control) async fn reset(
     Extension(principal): Extension<Principal>,
 ) -> Answer {
     access::admin(&principal, "/global/spend/reset")?;
-    control.must_be_booked().await.map_err(Failed)?;
+    control.must_be_booked().await?;
     control.store.reset_spent().await?;
     control.directory.changed(BUDGETS.kind, "");
     for scope in [Scope::Key, Scope::Team] {

@@ -1,9 +1,10 @@
 //! `GET /spend/logs`: single calls by a filter, or what was spent each day.
 
 use super::access::{self, About};
-use super::{Answer, MOST_GROUPS, dates, dollars, row};
+use super::{MOST_GROUPS, dates, dollars, row};
 use crate::auth::{Principal, digest};
 use crate::control::Control;
+use crate::control::input::Answer;
 use crate::store::{CallColumn, CallQuery, Dimension, SumQuery};
 use axum::extract::{Query, State};
 use axum::{Extension, Json};

@@ -18,28 +18,10 @@ pub(in crate::control) mod search;
 mod tests;
 pub(in crate::control) mod top;
 
-use crate::control::respond::Failed;
-use crate::domain::{ApiError, ErrorKind, Money};
-use crate::store::StoreError;
-use axum::Json;
-use serde_json::Value;
-
-/// What a handler answers.
-type Answer = Result<Json<Value>, Failed>;
+use crate::domain::Money;
 
 /// Groups that a question about sums may have.
 const MOST_GROUPS: u32 = 50_000;
-
-fn bad(words: impl Into<String>) -> Failed {
-    Failed(ApiError::new(ErrorKind::InvalidRequest, words))
-}
-
-impl From<StoreError> for Failed {
-    fn from(error: StoreError) -> Self {
-        log::error!("spend cannot be read: {error}");
-        Self(ApiError::new(ErrorKind::DatabaseAway, "The database cannot be asked now."))
-    }
-}
 
 /// Dollars of pico-dollars.
 fn dollars(pico: i64) -> f64 {

@@ -4,9 +4,10 @@
 use super::access::{self, About};
 use super::global::sums;
 use super::logs::stored_key;
-use super::{Answer, bad, dates, dollars};
+use super::{dates, dollars};
 use crate::auth::Principal;
 use crate::control::Control;
+use crate::control::input::{Answer, Refusal};
 use crate::store::{Dimension, SumQuery, Sums};
 use axum::extract::{Query, State};
 use axum::{Extension, Json};
@@ -45,7 +46,7 @@ pub(in crate::control) async fn run(
         "customer" => Dimension::Customer,
         "api_key" => Dimension::ApiKey,
         "internal_user" | "internal_user_id" | "user" => Dimension::User,
-        _ => return Err(bad("group_by wants team, customer, api_key or internal_user")),
+        _ => return Err(Refusal::bad("group_by wants team, customer, api_key or internal_user")),
     };
     let by_day = matches!(by, Dimension::Team | Dimension::Customer);
     let dimensions: &[Dimension] = if by_day {

@@ -2,9 +2,10 @@
 
 use super::access::{self, About, Sight};
 use super::logs::stored_key;
-use super::{Answer, bad, dates, row};
+use super::{dates, row};
 use crate::auth::Principal;
 use crate::control::Control;
+use crate::control::input::{Answer, Refusal};
 use crate::domain::Money;
 use crate::store::{CallColumn, CallOrder, CallQuery, MOST_CALLS};
 use axum::extract::{Path, Query, State};
@@ -59,9 +60,9 @@ pub(in crate::control) async fn run(
 }
 
 impl Filter {
-    fn query(self, sight: Sight, size: u32, page: u32) -> Result<CallQuery, crate::control::respond::Failed> {
+    fn query(self, sight: Sight, size: u32, page: u32) -> Result<CallQuery, Refusal> {
         let (Some(from), Some(to)) = (&self.start_date, &self.end_date) else {
-            return Err(bad("Start date and end date are required"));
+            return Err(Refusal::bad("Start date and end date are required"));
         };
         let (from_ms, to_ms) = (dates::moment(from)?, dates::moment(to)?.saturating_add(1000));
         let order = match self.sort_by.as_deref() {
@@ -70,7 +71,7 @@ impl Filter {
             Some("request_duration_ms") => CallOrder::Duration,
             None | Some("startTime" | "endTime") => CallOrder::Time,
             Some(_) => {
-                return Err(bad(
+                return Err(Refusal::bad(
                     "sort_by wants startTime, endTime, spend, total_tokens or request_duration_ms",
                 ));
             }

@@ -1,9 +1,10 @@
 //! `GET /spend/keys`, `/spend/users` and `/spend/tags`: who and what spent the most.
 
 use super::access::{self, About, Sight};
-use super::{Answer, dates, dollars};
+use super::{dates, dollars};
 use crate::auth::Principal;
 use crate::control::Control;
+use crate::control::input::{Answer, Refusal};
 use crate::domain::Scope;
 use crate::store::{Dimension, Doc, KEYS, Source, SumOrder, SumQuery, Table, USERS};
 use axum::extract::{Query, State};
@@ -67,7 +68,7 @@ async fn entity(
     id_name: &str,
     id: &str,
     spent: f64,
-) -> Result<Option<Value>, crate::control::respond::Failed> {
+) -> Result<Option<Value>, Refusal> {
     let Some(doc) = control.store.get(table, id).await? else { return Ok(None) };
     let mut row = Doc::new();
     row.insert(id_name.to_owned(), json!(id));

@@ -1,8 +1,8 @@
-//! Who calls, and what that lets them do with a key.
+//! What a caller may do with keys.
 
 use super::Stored;
+use crate::auth::Principal;
 use crate::auth::grant::{self, Grantor, Place, Standing};
-use crate::auth::{Principal, Role};
 use crate::control::Control;
 use crate::control::input::Refusal;
 use crate::domain::{KeyFacts, TeamFacts, UserFacts};
@@ -11,22 +11,22 @@ use crate::store::{Facts, MEMBERS, TEAMS, member_id};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// Whoever makes a call about keys.
+/// Whoever makes a call about keys: every question about what it may do is asked here.
 #[derive(Clone, Copy)]
-pub(super) struct Caller<'a> {
+pub(super) struct Keeper<'a> {
     pub(super) control: &'a Control,
     pub(super) principal: &'a Principal,
 }
 
-impl Caller<'_> {
+impl Keeper<'_> {
     /// Whether nothing is asked of them.
     pub(super) fn is_admin(&self) -> bool {
-        self.principal.role == Role::ProxyAdmin
+        self.principal.role.is_admin()
     }
 
     /// Whether everything is shown to them.
     pub(super) fn sees_all(&self) -> bool {
-        matches!(self.principal.role, Role::ProxyAdmin | Role::ProxyAdminViewer)
+        self.principal.role.sees_all()
     }
 
     /// As rows note who did something.
