@@ -1,6 +1,14 @@
+use super::stored::{MOST, MOST_ATTEMPTS, usage_of};
+use super::text::LONGEST;
 use super::*;
-use crate::domain::{Outcome, Scope, UpstreamClass, fixture};
+use crate::domain::{
+    AttemptRecord, Attribution, Charge, Content, CounterId, Money, Outcome, RecordId, Scope, TargetId,
+    Timings, UpstreamClass, UsageRecord, fixture,
+};
 use proptest::prelude::*;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 pub(in crate::ledger) fn plain(number: u128) -> UsageRecord {
     let charge = |scope, id: &str, period_end| Charge {

@@ -1,7 +1,6 @@
 //! The numbers that stand for the words of `domain`. A number never changes its meaning; a new word gets the
 //! next one, and the `match` makes the compiler ask for it.
 
-use super::Ending;
 use crate::domain::{EndpointKind, Outcome, Scope, UpstreamClass, UsageSource};
 
 /// Class words of refusals, in no order that matters: they are written as text.
@@ -120,13 +119,13 @@ pub(super) fn scope(code: u8) -> Option<Scope> {
 /// Interrupted answers are written as 16 and the class.
 const INTERRUPTED: u8 = 16;
 
-pub(super) const fn outcome_code(outcome: &Outcome) -> Ending {
+pub(super) const fn outcome_code(outcome: &Outcome) -> (u8, &'static str) {
     match outcome {
-        Outcome::Completed => Ending(0, ""),
-        Outcome::Refused(word) => Ending(1, word),
-        Outcome::ClientGone => Ending(2, ""),
-        Outcome::Superseded => Ending(3, ""),
-        Outcome::Interrupted(class) => Ending(INTERRUPTED + class_code(*class), ""),
+        Outcome::Completed => (0, ""),
+        Outcome::Refused(word) => (1, word),
+        Outcome::ClientGone => (2, ""),
+        Outcome::Superseded => (3, ""),
+        Outcome::Interrupted(class) => (INTERRUPTED + class_code(*class), ""),
     }
 }
 

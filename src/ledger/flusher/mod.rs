@@ -1,17 +1,16 @@
 //! Reads the journal and books it, batch by batch, for as long as the process lives.
 
+mod batch;
+
 use super::journal::{HEAD, Segment};
-use super::{Bookkeeper, Shared, codec};
-use crate::domain::{Money, UsageRecord};
-use crate::store::{Booking, Progress, Store, StoreError};
-use std::io;
+use super::{Bookkeeper, Shared};
+use crate::domain::Money;
+use crate::store::{Booking, Store, StoreError};
+use batch::{BATCH, Batch};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// Most records of a batch. They stream through the processor's caches several times, which hold about so many; a batch
-/// itself costs no more than some tens of records.
-const BATCH: usize = 1000;
 /// Segments that are given back at once while there is more to book: that waits for the disk.
 const GIVEN_BACK: usize = 8;
 /// Time between two looks at the journal, unless there is more than a batch: so much is gathered, because a batch costs
@@ -29,6 +28,10 @@ const RETENTION_PAUSE: Duration = Duration::from_millis(200);
 /// Rows that are deleted at one time.
 const RETENTION_BATCH: u32 = 1000;
 
+/// A database that stays away is mentioned once for so many tries.
+const LOG_EACH: u64 = 60;
+
+/// Books what the journal holds.
 pub(super) struct Flusher {
     shared: Arc<Shared>,
     store: Store,
@@ -45,21 +48,6 @@ pub(super) struct Flusher {
 /// Whether all of a segment is in the database.
 fn is_done(segment: &Segment) -> bool {
     segment.is_sealed() && segment.waiting() == 0
-}
-
-/// What was read and is to be booked.
-#[derive(Default)]
-struct Batch {
-    records: Vec<UsageRecord>,
-    known: codec::Known,
-    progress: Vec<Progress>,
-    damaged: usize,
-    /// Whether an earlier process wrote the records: no counter in memory waits for them to be booked.
-    earlier: bool,
-    /// Segments that cannot be read, and are left for another release or another day.
-    stuck: Vec<u64>,
-    /// There is, or may be, more than fits.
-    more: bool,
 }
 
 /// The database was given up on, because the process is to end.
@@ -177,7 +165,7 @@ impl Flusher {
 
     fn read(&mut self, segments: &[Arc<Segment>]) -> Batch {
         // As many as last time, rather than to move them as they become more.
-        let mut batch = Batch { records: Vec::with_capacity(self.last), ..Batch::default() };
+        let mut batch = Batch::of_about(self.last);
         for segment in segments {
             let is_other = !batch.records.is_empty() && batch.earlier != segment.is_earlier();
             if batch.records.len() >= BATCH || is_other {
@@ -297,51 +285,5 @@ impl Flusher {
             }
         };
         self.clean_at = Instant::now() + again;
-    }
-}
-
-/// A database that stays away is mentioned once for so many tries.
-const LOG_EACH: u64 = 60;
-
-impl Batch {
-    /// Reads records of a segment until the batch is full.
-    fn read(&mut self, segment: &Segment, from: u64, buffer: &mut Vec<u8>) -> io::Result<()> {
-        let sealed = segment.is_sealed();
-        let bytes = segment.read(from, buffer)?;
-        let mut frames = codec::Frames::new(segment.id(), bytes);
-        let mut end = 0;
-        let mut is_full = false;
-        while !is_full {
-            let Some((payload, next)) = frames.next() else { break };
-            match codec::decode(payload, &mut self.known) {
-                Ok(record) => self.records.push(record),
-                // A newer release wrote it, and will read it.
-                Err(error) => {
-                    log::error!(
-                        "ledger: a record in the journal cannot be read by this release and stays there: {error}"
-                    );
-                    self.stuck.push(segment.id());
-                    return self.note(segment, from + end as u64);
-                }
-            }
-            end = next;
-            is_full = self.records.len() >= BATCH;
-        }
-        self.more |= is_full;
-        self.damaged += frames.skipped();
-        // Behind the last record of a segment there is nothing, or a record that was never finished.
-        let to = if is_full {
-            from + end as u64
-        } else if sealed {
-            from + bytes.len() as u64
-        } else {
-            from + end as u64
-        };
-        self.note(segment, to)
-    }
-
-    fn note(&mut self, segment: &Segment, booked: u64) -> io::Result<()> {
-        self.progress.push(Progress { segment: segment.id(), booked });
-        Ok(())
     }
 }
