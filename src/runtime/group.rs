@@ -2,7 +2,7 @@
 //! is in `choice`.
 
 use super::GroupQueue;
-use super::choice::candidate;
+use super::candidate::candidate;
 use super::names::public_name;
 use crate::auth::Asked;
 use crate::config::Filters;

@@ -5,6 +5,7 @@
 //! it in (which may not). A request loads it once and keeps it to its end.
 
 mod balances;
+mod candidate;
 mod choice;
 mod circle;
 mod directory;

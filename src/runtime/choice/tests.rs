@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::config::{Env, Filters, Overrides, parse_and_compile};
-use crate::domain::{HostPort, Scheme, UpstreamClass};
+use crate::domain::{EndpointKind, HostPort, Scheme, UpstreamClass};
 use crate::providers::Target;
 use crate::routing::{BreakerRules, ByClass, Choice, strategies::ALL};
-use crate::runtime::Terms;
+use crate::runtime::{House, Terms};
 use crate::upstream::{Endpoint, Fault, InFlight, Lanes, Probe, QuotaLane, TargetState};
 use once_cell::sync::Lazy;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
