@@ -2,7 +2,7 @@
 
 use super::decode::{stop, taken, usage};
 use crate::dialects::hub::Event;
-use crate::dialects::openai::stream::is_error;
+use crate::dialects::openai::events::is_error;
 use crate::dialects::openai::upstream_error::read_event_failure;
 use crate::dialects::stream::EventReader;
 use serde_json::{Map, Value};

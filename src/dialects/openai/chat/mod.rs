@@ -11,7 +11,7 @@ mod write;
 pub(in crate::dialects) use param::thinking;
 pub use param::{has, set};
 
-use super::stream::error_event;
+use super::events::error_event;
 use crate::dialects::hub::{Answer, Param, Request};
 use crate::dialects::stream::OfEvents;
 use crate::dialects::{Ask, Auth, Dialect, Encoded, Given, Inbound, StreamDecoder, StreamEncoder};

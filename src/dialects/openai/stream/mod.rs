@@ -1,13 +1,17 @@
 //! An event stream: relayed as it comes, with the meter teed off.
 
+mod output;
+
 use super::answer::response_id;
+use super::events::is_error;
 use super::upstream_error::read_event_failure;
 use super::{choices, tokens};
 use crate::dialects::json::{Members, Span, put_text, text};
 use crate::dialects::sse::{self, MAX_EVENT, Splitter, TooLong};
 use crate::dialects::stream::{Produced, StreamEnd};
-use crate::domain::{ApiError, Failure, Usage};
+use crate::domain::{Failure, Usage};
 use bytes::{Bytes, BytesMut};
+use output::Output;
 use std::sync::Arc;
 
 const DONE: &[u8] = b"data: [DONE]\n\n";
@@ -109,7 +113,7 @@ impl StreamRelay {
 
     /// Relays the events of `data`, the first of which ends at `first`, and keeps what is left.
     fn relay(&mut self, data: &Bytes, first: usize) -> Result<Bytes, TooLong> {
-        let mut out = Output { data, copied: None, plain: 0 };
+        let mut out = Output::of(data);
         let mut start = 0;
         let mut next = Some(first);
         while let Some(length) = next {
@@ -294,66 +298,10 @@ impl StreamRelay {
     }
 }
 
-/// Whether a member of an event says that the upstream failed.
-pub(super) fn is_error(name: &str, value: &[u8]) -> bool {
-    match name {
-        "error" => matches!(value.first(), Some(b'{' | b'"')) && value != b"\"\"",
-        "error_code" | "error_msg" => value != b"null" && value != b"\"\"",
-        "object" => value == b"\"error\"",
-        _ => false,
-    }
-}
-
 /// Whether an event that lacks its blank line says all it was to say.
 fn is_whole(event: &sse::Event<'_>) -> bool {
     event.data.as_deref().is_some_and(|data| {
         let members = Members::of(data);
         data.trim_ascii() == b"[DONE]" || members.is_ok_and(|mut m| m.all(|member| member.is_ok()))
     })
-}
-
-/// What a push gives back: a part of what came in for as long as nothing differs.
-struct Output<'a> {
-    data: &'a Bytes,
-    copied: Option<Vec<u8>>,
-    /// Up to here the data goes out as it is.
-    plain: usize,
-}
-
-impl Output<'_> {
-    fn pass(&mut self, start: usize, end: usize) {
-        match &mut self.copied {
-            Some(copied) => copied.extend_from_slice(&self.data[start..end]),
-            None => self.plain = end,
-        }
-    }
-
-    fn remove(&mut self, start: usize) {
-        self.copy(start);
-    }
-
-    fn copy(&mut self, start: usize) -> &mut Vec<u8> {
-        self.copied.get_or_insert_with(|| {
-            let mut copied = Vec::with_capacity(self.data.len() + 64);
-            copied.extend_from_slice(&self.data[..start]);
-            copied
-        })
-    }
-
-    fn finish(self) -> Bytes {
-        self.copied.map_or_else(|| self.data.slice(..self.plain), Bytes::from)
-    }
-}
-
-/// An error in the middle of a stream, as an event.
-#[must_use]
-pub fn error_event(error: &ApiError) -> Bytes {
-    Bytes::from(format!("data: {}\n\n", error.to_json()))
-}
-
-/// A whole answer as the only event of a stream. Line ends in JSON are blanks between its words.
-#[must_use]
-pub fn whole_event(answer: &[u8]) -> Bytes {
-    let line = answer.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte });
-    b"data: ".iter().copied().chain(line).chain(*b"\n\ndata: [DONE]\n\n").collect()
 }
