@@ -1,6 +1,6 @@
 //! All series of one finished call, resolved once for each distinct key.
 
-use super::Areas;
+use super::areas::Areas;
 use super::call::{AttemptShape, CallShape, Ending, Key, exception_class, whose};
 use super::deployments::AttemptHandles;
 use super::label::{Label, LabelSet, NONE};

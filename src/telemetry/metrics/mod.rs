@@ -6,9 +6,11 @@
 //!
 //! Adding a metric is a documented field, its labels and its registration in one area's file.
 
+mod areas;
 mod balances;
 mod cache;
 mod call;
+mod count;
 mod deployments;
 mod fallbacks;
 mod family;
@@ -32,6 +34,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod told;
 mod under_way;
 
 pub use balances::{Balance, Rate};
@@ -45,13 +48,11 @@ pub use shared::SharedGauges;
 pub use sinks::SinkCounters;
 pub use under_way::InFlightGuard;
 
-use crate::domain::{Outcome, Scope, TargetId, UsageRecord};
+use crate::domain::TargetId;
 use crate::telemetry::access_log::LogCounters;
-use crate::telemetry::spans::Spans;
 use arc_swap::ArcSwap;
-use call::Key;
+use areas::Areas;
 use family::{Budget, Builder, Header, Prune};
-use handles::CallHandles;
 use label::{Label, NONE, OTHER};
 use names::Names;
 use prometheus::core::Collector;
@@ -59,8 +60,8 @@ use prometheus::{Error, IntCounter, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
-use tally::{Pending, Tallies};
+use std::time::SystemTime;
+use tally::Tallies;
 
 /// The label sets that all families together may have, unless said otherwise.
 pub const SERIES_LIMIT: usize = 20_000;
@@ -80,20 +81,6 @@ pub struct Metrics {
     limit: usize,
     selection: Selection,
     genai: Option<genai::GenAi>,
-}
-
-/// The families by area.
-struct Areas {
-    requests: requests::Requests,
-    tokens: tokens::Tokens,
-    latency: latency::Latency,
-    deployments: deployments::Deployments,
-    fallbacks: fallbacks::Fallbacks,
-    gateway: gateway::Gateway,
-    ledger: ledger::Ledger,
-    queue: queue::Queue,
-    shared: shared::Shared,
-    sinks: sinks::Sinks,
 }
 
 impl Metrics {
@@ -116,18 +103,7 @@ impl Metrics {
         )?;
         let mut to = Builder::new(Budget::new(limit, dropped.clone()), selection);
         to.registry.register(Box::new(dropped) as Box<dyn Collector>)?;
-        let areas = Areas {
-            requests: requests::Requests::register(&mut to)?,
-            tokens: tokens::Tokens::register(&mut to)?,
-            latency: latency::Latency::register(&mut to)?,
-            deployments: deployments::Deployments::register(&mut to)?,
-            fallbacks: fallbacks::Fallbacks::register(&mut to)?,
-            gateway: gateway::Gateway::register(&mut to)?,
-            ledger: ledger::Ledger::register(&mut to)?,
-            queue: queue::Queue::register(&mut to)?,
-            shared: shared::Shared::register(&mut to)?,
-            sinks: sinks::Sinks::register(&mut to)?,
-        };
+        let areas = Areas::register(&mut to)?;
         let names = Names::new(Configured::default(), limit);
         let generation = AtomicU64::new(names.number);
         let Builder { registry, headers, families, budget, selection } = to;
@@ -190,155 +166,6 @@ impl Metrics {
                 family.prune(Label::ModelId, &keep);
             }
         }
-    }
-
-    /// Counts a finished call and each of its attempts.
-    pub fn record(&self, record: &UsageRecord) {
-        if !self.tallied(record) {
-            self.count(record);
-        }
-        self.areas.gateway.count(record);
-        if let Some(genai) = &self.genai {
-            genai.observe(record, &self.names.load());
-        }
-    }
-
-    /// Counts a call in a tally of this thread, if it is one of the many that were answered at once.
-    fn tallied(&self, record: &UsageRecord) -> bool {
-        let generation = self.generation.load(Ordering::Acquire);
-        let Some(target) = near::answered_at_once(record).filter(|_| generation > 0) else { return false };
-        let make = || {
-            let pending = Arc::new(Pending::new(self.series_of(record), record));
-            self.tallies.join(&pending);
-            pending
-        };
-        near::count(generation, target, record, make, |pending| {
-            pending.count(record, &latency::observed(&Spans::of(record)));
-        })
-    }
-
-    /// The series of a call that was answered at once.
-    fn series_of(&self, record: &UsageRecord) -> Arc<CallHandles> {
-        let names = self.names.load();
-        let key = Key::call(record, &names);
-        let series = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
-        if let Some(attempt) = record.attempts.first() {
-            series.answered(|| self.areas.resolve_attempt(&Key::attempt(attempt, &key), &names));
-        }
-        series
-    }
-
-    /// Counts a call where all others are counted.
-    fn count(&self, record: &UsageRecord) {
-        let names = self.names.load();
-        let key = Key::call(record, &names);
-        let call = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
-        if record.outcome == Outcome::Superseded {
-            return call.record_cost(record);
-        }
-        call.record(record);
-        let at_once = near::answered_at_once(record).is_some();
-        for attempt in &record.attempts {
-            let own = Key::attempt(attempt, &key);
-            // Of most calls all is found at once.
-            if at_once {
-                call.answered(|| self.areas.resolve_attempt(&own, &names)).count(1);
-            } else {
-                names.attempts.get(&own, || self.areas.resolve_attempt(&own, &names)).count(1);
-            }
-        }
-        if record.attempts.len() > 1 {
-            self.areas.fallbacks.count(record, &key, &names);
-        }
-    }
-
-    /// Somebody spent as much as is to be reported.
-    pub fn soft_budget_crossed(&self, scope: Scope) {
-        self.areas.gateway.soft_budget_crossed(scope);
-    }
-
-    /// The configuration was read again, which took so long; whether it is in use.
-    pub fn reloaded(&self, took: Duration, is_used: bool, now: SystemTime) {
-        self.areas.gateway.reloaded(took, is_used, now);
-    }
-
-    /// How many users and teams the database has.
-    pub fn population(&self, users: u64, teams: u64) {
-        self.areas.gateway.population(users, teams);
-    }
-
-    /// The counters of a sink of finished calls, by its callback name.
-    #[must_use]
-    pub fn sink(&self, name: &'static str) -> SinkCounters {
-        self.areas.sinks.of(name)
-    }
-
-    /// What is said of a deployment; `None` if the configuration has it no more.
-    #[must_use]
-    pub fn target(&self, target: &TargetId) -> Option<TargetLabels> {
-        self.names.load().labels(target).cloned()
-    }
-
-    /// A deployment was taken out of rotation; `status` is what did it, the class's own without an answer.
-    pub fn cooled_down(&self, target: &TargetId, status: u16) {
-        if let Some(labels) = self.names.load().labels(target) {
-            self.areas.deployments.cool_down(labels, status);
-        }
-    }
-
-    /// A deployment is now doing so.
-    pub fn deployment_state(&self, target: &TargetId, state: DeploymentState) {
-        if let Some(labels) = self.names.load().labels(target) {
-            self.areas.deployments.set_state(labels, state);
-        }
-    }
-
-    /// What the upstream said is left of its quota.
-    pub fn remaining(&self, target: &TargetId, requests: Option<f64>, tokens: Option<f64>) {
-        if let Some(deployment) = self.names.load().targets.get(target) {
-            self.areas.deployments.set_remaining(deployment, requests, tokens);
-        }
-    }
-
-    /// Whether an origin can be reached; named as in [`TargetLabels::endpoint`].
-    pub fn endpoint_up(&self, endpoint: &str, up: bool) {
-        self.areas.gateway.set_endpoint(endpoint, up);
-    }
-
-    /// The number of the configuration that is in use.
-    pub fn config_generation(&self, generation: u64) {
-        self.areas.gateway.config_generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
-    }
-
-    /// Counts a call of a group as waiting for quota until the guard is dropped.
-    #[must_use]
-    pub fn waits_in_queue(&self, group: &str) -> WaitGuard {
-        self.areas.queue.enter(group)
-    }
-
-    /// A call got its turn after so long.
-    pub fn left_queue(&self, group: &str, waited: Duration) {
-        self.areas.queue.leave(group, waited);
-    }
-
-    /// A call was made twice; whether the second attempt answered first.
-    pub fn hedged(&self, group: &str, second_won: bool) {
-        self.areas.fallbacks.hedged(group, second_won);
-    }
-
-    /// A call got no turn; `reason` is a word from a table.
-    pub fn refused_in_queue(&self, group: &str, reason: &'static str) {
-        self.areas.queue.refuse(group, reason);
-    }
-
-    /// How the ledger is now.
-    pub fn ledger(&self, now: &LedgerGauges) {
-        self.areas.ledger.set(now);
-    }
-
-    /// How the counters are now that several processes share.
-    pub fn shared(&self, now: &SharedGauges) {
-        self.areas.shared.set(now);
     }
 
     /// Counts a call as under way until the guard is dropped.

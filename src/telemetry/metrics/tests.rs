@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::{Attribution, Money, Outcome, UpstreamClass, Usage};
+use crate::domain::{Attribution, Money, Outcome, Scope, UpstreamClass, Usage, UsageRecord};
 use crate::telemetry::fixture::{KEY_HASH, attempt, failure, stream, success, target, unknown_model};
 use std::fmt::Write;
 use std::time::{Duration, Instant, SystemTime};
