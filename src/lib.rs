@@ -49,7 +49,7 @@
 //! | an endpoint | a file in `endpoints/` and a line in its `ALL` |
 //! | a routing strategy | a file in `routing/strategies/` and a line in its table |
 //! | an admin route | a file in `control/api/` and a line in [`control::routes::ALL`] |
-//! | a column of a key, user or team | its field in `control/api/…`, and in `store/facts.rs` if calls depend on it |
+//! | a column of a key, user or team | its field in `control/api/…`, and in `store/facts/` if calls depend on it |
 //! | a counter that all processes share | its question in `shared/held.rs`, its script beside it |
 //! | a thing with limits | a word in `limits/gate.rs` and its gate in `runtime/known.rs` |
 //! | a table or a column | a file in `migrations/` for each database, and a line in `store/migrate.rs` |
