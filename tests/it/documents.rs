@@ -83,8 +83,14 @@ services() {
 }
 [[ $1 == compose ]] || refuse "$1"
 shift
-# As compose does: from the environment, or from `.env` beside it.
-stack=${COMPOSE_FILE:-$(sed -n 's/^COMPOSE_FILE="\(.*\)"$/\1/p' .env)}
+# As compose does: named here, with its variables, or named by the `.env` of this folder, with those.
+if [[ $1 == -f ]]; then
+    [[ $3 == --env-file && -f $4 ]] || refuse "no variables for $2"
+    stack=$2
+    shift 4
+else
+    stack=$(sed -n 's/^COMPOSE_FILE="\(.*\)"$/\1/p' .env)
+fi
 [[ -f $stack ]] || refuse "no stack: $stack"
 word=$1
 shift
