@@ -3,7 +3,7 @@
 use super::Control;
 use super::calendar::now_ms;
 use super::input::Refusal;
-use super::routes::Route;
+use super::route::Route;
 use crate::auth::{self, Access, Claim, Origin, Principal};
 use crate::domain::ApiError;
 use axum::extract::{Request, State};

@@ -10,6 +10,7 @@ mod gate;
 mod input;
 mod preflight;
 mod records;
+mod route;
 pub mod routes;
 mod state;
 #[cfg(test)]
@@ -17,8 +18,8 @@ mod tests;
 mod unrouted;
 mod verbs;
 
-use axum::Router;
 use axum::routing::MethodRouter;
+use axum::{Extension, Router};
 
 pub use state::Control;
 
@@ -37,6 +38,7 @@ fn routed(control: Control, handler: impl Fn(&routes::Route) -> MethodRouter<Con
     router
         .fallback(unrouted::unknown)
         .method_not_allowed_fallback(unrouted::wrong_method)
+        .layer(Extension(routes::ALL))
         .layer(axum::middleware::from_fn(preflight::preflight))
         .with_state(control)
 }

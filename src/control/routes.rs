@@ -1,18 +1,10 @@
 //! The permission table: each route of the control plane, its methods, and who may call it.
 
 use super::api::{self, keys};
-use super::verbs::{Verbs, delete, get, patch, post};
+use super::verbs::{delete, get, patch, post};
 
+pub use super::route::Route;
 pub use crate::auth::Access;
-
-/// A row of the table. A path may have several rows, each with methods of its own.
-pub struct Route {
-    /// axum's pattern.
-    pub path: &'static str,
-    /// Who may call it.
-    pub access: Access,
-    pub(super) handler: fn() -> Verbs,
-}
 
 /// All routes, by path.
 pub static ALL: &[Route] = &[

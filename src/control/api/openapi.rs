@@ -1,14 +1,15 @@
 //! `GET /openapi.json`: what is served, written from the tables of routes and endpoints.
 
-use crate::control::routes;
+use crate::auth::Access;
+use crate::control::route::Route;
 use crate::control::verbs::Verbs;
 use crate::endpoints;
-use axum::Json;
 use axum::response::Redirect;
+use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 
-pub(in crate::control) async fn run() -> Json<Value> {
-    Json(document())
+pub(in crate::control) async fn run(Extension(routes): Extension<&'static [Route]>) -> Json<Value> {
+    Json(document(routes))
 }
 
 /// Where people look for it.
@@ -17,9 +18,9 @@ pub(in crate::control) async fn docs() -> Redirect {
 }
 
 /// The description in OpenAPI 3.1.
-pub(in crate::control) fn document() -> Value {
+fn document(routes: &[Route]) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in routes::ALL {
+    for route in routes {
         let Verbs { methods, about, .. } = (route.handler)();
         for method in methods {
             let operation = operation(route.path, method.as_str(), about, route.access);
@@ -30,18 +31,17 @@ pub(in crate::control) fn document() -> Value {
     for endpoint in endpoints::ALL {
         for path in endpoint.routes.iter().flatten().chain(endpoint.twins) {
             let about = Some(endpoint.operation);
-            let operation = operation(path, "POST", about, routes::Access::Key);
+            let operation = operation(path, "POST", about, Access::Key);
             paths.entry((*path).to_owned()).or_insert_with(|| json!({ "post": operation }));
         }
     }
     for (path, method) in endpoints::stored::patterns() {
         let document = paths.entry(path.to_owned()).or_insert_with(|| json!({}));
-        document[method.as_str().to_lowercase()] =
-            operation(path, method.as_str(), None, routes::Access::Key);
+        document[method.as_str().to_lowercase()] = operation(path, method.as_str(), None, Access::Key);
     }
     for method in &endpoints::METHODS {
         for path in method.routes {
-            let operation = operation(path, "POST", Some(method.name), routes::Access::Key);
+            let operation = operation(path, "POST", Some(method.name), Access::Key);
             paths.entry(path.to_owned()).or_insert_with(|| json!({ "post": operation }));
         }
     }
@@ -55,14 +55,14 @@ pub(in crate::control) fn document() -> Value {
     })
 }
 
-fn operation(path: &str, method: &str, about: Option<&str>, access: routes::Access) -> Value {
+fn operation(path: &str, method: &str, about: Option<&str>, access: Access) -> Value {
     let words = about.map_or_else(|| path.trim_matches('/').replace(['/', '_', '-'], " "), str::to_owned);
     let mut operation = json!({
         "summary": words,
         "operationId": format!("{}{}", method.to_lowercase(), path.replace(|c: char| !c.is_alphanumeric(), "_")),
         "responses": { "200": { "description": "Done." }, "default": { "description": "An error." } },
     });
-    if access != routes::Access::Public {
+    if access != Access::Public {
         operation["security"] = json!([{ "bearer": [] }]);
         operation["x-access"] = json!(format!("{access:?}"));
     }
