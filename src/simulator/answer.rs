@@ -1,8 +1,9 @@
 //! Answers as values: what is said, its usage, and the plain (not streamed) bodies.
 
 use super::json::{base64, push_string};
+use super::lane::Limit;
 use super::request::{Asked, words};
-use super::state::{Limit, Script};
+use super::script::Script;
 use super::{After, Behaviour, Kind, Text, UsageReport};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

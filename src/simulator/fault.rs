@@ -1,7 +1,7 @@
 //! Faulty answers, with the bodies OpenAI sends.
 
 use super::answer::{Response, TEXT_HTML};
-use super::state::Limit;
+use super::lane::Limit;
 use super::{Behaviour, Fault};
 use serde_json::json;
 

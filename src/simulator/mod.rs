@@ -14,11 +14,14 @@ mod fault;
 mod form;
 mod http;
 mod json;
+mod lane;
 mod media;
 mod messages;
 mod request;
 mod responses;
+mod script;
 mod serve;
+mod shelf;
 mod state;
 mod stream;
 pub mod words;
@@ -26,7 +29,8 @@ pub mod words;
 pub use behaviour::{
     After, Behaviour, Ending, Fault, Framing, Grouping, Kind, Newline, Text, UsageReport, When,
 };
-pub use state::{Script, Seen};
+pub use script::Script;
+pub use state::Seen;
 
 use state::State;
 use std::collections::HashMap;

@@ -3,9 +3,10 @@
 use super::answer::{self, Answer, Form, Response};
 use super::form;
 use super::http::{Connection, Request};
+use super::lane::Turn;
 use super::media::{self, Reply};
 use super::request::Asked;
-use super::state::{State, Turn};
+use super::state::State;
 use super::stream::{self, Ended};
 use super::words::MODEL_PREFIX;
 use super::{After, Behaviour, Ending, Fault, Kind, Script, fault};

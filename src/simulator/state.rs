@@ -2,31 +2,16 @@
 
 use super::Behaviour;
 use super::http::Request;
-use super::media::Shelf;
+use super::lane::{Lane, Turn, with_lane};
+use super::script::Script;
+use super::shelf::Shelf;
 use super::words::MODEL_PREFIX;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Notify;
-
-/// Who gets what.
-#[derive(Clone, Debug)]
-pub struct Script {
-    /// What keys get that are not in `keys`.
-    pub default: Arc<Behaviour>,
-    /// What each key gets.
-    pub keys: HashMap<String, Arc<Behaviour>>,
-    /// Whether keys that are not in `keys` are refused with 401.
-    pub known_keys_only: bool,
-    /// What `GET /v1/models` lists.
-    pub models: Vec<String>,
-    /// Requests kept for [`super::Simulator::seen`]; 0 keeps none.
-    pub record: usize,
-    /// Bytes kept of each body.
-    pub record_body_bytes: usize,
-}
 
 /// A request as it came in.
 #[derive(Clone, Debug)]
@@ -53,29 +38,6 @@ pub struct Seen {
     pub closed_early: Option<Instant>,
 }
 
-/// What the counters say about one request.
-pub(super) struct Turn {
-    /// Its number within the key or steering model, from 1.
-    pub(super) ordinal: u64,
-    /// What the rate limit says, if there is one.
-    pub(super) limit: Option<Limit>,
-}
-
-/// A rate limit as the answer's headers tell it.
-#[derive(Clone, Copy)]
-pub(super) struct Limit {
-    pub(super) of: u64,
-    pub(super) remaining: u64,
-    pub(super) reset: Duration,
-    pub(super) exceeded: bool,
-}
-
-#[derive(Debug, Default)]
-struct Lane {
-    requests: u64,
-    window: Option<(Instant, u64)>,
-}
-
 #[derive(Debug, Default)]
 struct Log {
     entries: VecDeque<Seen>,
@@ -93,45 +55,6 @@ pub(super) struct State {
     /// Files and batches.
     pub(super) shelf: Shelf,
 }
-
-// === impl Script ===
-
-impl Default for Script {
-    fn default() -> Self {
-        Self {
-            default: Arc::default(),
-            keys: HashMap::new(),
-            known_keys_only: false,
-            models: vec!["sim-ok".to_owned(), "sim-gap=50".to_owned()],
-            record: 10_000,
-            record_body_bytes: 1 << 20,
-        }
-    }
-}
-
-impl Script {
-    /// All keys get this.
-    #[must_use]
-    pub fn of(behaviour: Behaviour) -> Self {
-        Self { default: Arc::new(behaviour), ..Self::default() }
-    }
-
-    /// This key gets this.
-    #[must_use]
-    pub fn with_key(mut self, key: impl Into<String>, behaviour: Behaviour) -> Self {
-        self.keys.insert(key.into(), Arc::new(behaviour));
-        self
-    }
-
-    /// Keys that are not in the script are refused with 401.
-    #[must_use]
-    pub const fn known_keys_only(mut self) -> Self {
-        self.known_keys_only = true;
-        self
-    }
-}
-
-// === impl State ===
 
 impl State {
     pub(super) fn new(script: Script) -> Self {
@@ -222,35 +145,6 @@ impl State {
             changed.await;
         }
     }
-}
-
-// === impl Lane ===
-
-impl Lane {
-    fn turn(&mut self, behaviour: &Behaviour) -> Turn {
-        self.requests += 1;
-        let limit = behaviour.requests_per_window.map(|of| self.limit(of, behaviour.window));
-        Turn { ordinal: self.requests, limit }
-    }
-
-    fn limit(&mut self, of: u64, length: Duration) -> Limit {
-        let now = Instant::now();
-        let (start, used) =
-            self.window.filter(|(start, _)| now.duration_since(*start) < length).unwrap_or((now, 0));
-        let exceeded = used >= of;
-        let used = if exceeded { used } else { used + 1 };
-        self.window = Some((start, used));
-        let reset = length.saturating_sub(now.duration_since(start));
-        Limit { of, remaining: of.saturating_sub(used), reset, exceeded }
-    }
-}
-
-fn with_lane(lanes: &Mutex<HashMap<String, Lane>>, name: &str, turn: impl FnOnce(&mut Lane) -> Turn) -> Turn {
-    let mut lanes = lock(lanes);
-    if let Some(lane) = lanes.get_mut(name) {
-        return turn(lane);
-    }
-    turn(lanes.entry(name.to_owned()).or_default())
 }
 
 /// A thread that panicked leaves at worst one entry half noted, which harms no other.
