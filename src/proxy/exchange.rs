@@ -6,9 +6,9 @@
 //! streams, and bodies that may block while they are sent, go Pingora's way.
 
 use super::Gateway;
-use super::phases::upstream_peer::while_client_stays;
 use super::phases::{failure, response_body, upstream_peer, upstream_request, upstream_response};
 use super::stage::{Admitted, Ctx, Stage};
+use super::waiting::while_client_stays;
 use crate::proxy::mock;
 use crate::upstream::wire::{Outgoing, Wire};
 use crate::upstream::{Patience, Route};

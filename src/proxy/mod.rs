@@ -10,6 +10,7 @@ mod deposit;
 mod detour;
 mod entry;
 mod exchange;
+mod gateway;
 mod head;
 mod media;
 mod mock;
@@ -28,11 +29,8 @@ mod stage;
 mod subrequest;
 mod tooling;
 mod upload;
+mod waiting;
 
-use crate::ledger::Ledger;
-use crate::runtime::{Directory, RuntimeHandle};
-use crate::shared::Shared;
-use crate::telemetry::Telemetry;
 use crate::upstream::wire::Wire;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -41,40 +39,15 @@ use pingora::modules::http::HttpModules;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
+pub use gateway::{ControlPlane, Gateway};
 pub use splice::Spliced;
 pub use stage::Ctx;
 
 /// Idle upstream connections that a data-plane thread keeps of each kind.
 pub const UPSTREAM_POOL: usize = 512;
-
-/// Answers what is not a model call. Implemented above, so that admin work never runs on a data thread.
-#[async_trait]
-pub trait ControlPlane: Send + Sync {
-    /// Answers one whole request.
-    async fn answer(&self, request: http::Request<Bytes>) -> http::Response<Bytes>;
-}
-
-/// What all data-plane threads share.
-pub struct Gateway {
-    /// The present snapshot.
-    pub runtime: Arc<RuntimeHandle>,
-    /// Keys and those they belong to.
-    pub directory: Arc<Directory>,
-    /// Where every call is written down before its client has all of the answer.
-    pub ledger: Arc<Ledger>,
-    /// Metrics and access log.
-    pub telemetry: Arc<Telemetry>,
-    /// The counters of other processes, if they are shared.
-    pub shared: Option<Shared>,
-    /// Everything that is not a model call.
-    pub control: Arc<dyn ControlPlane>,
-    /// Set when the process is going away: connections are no longer kept alive.
-    pub draining: Arc<AtomicBool>,
-}
 
 /// The proxy of one data-plane thread.
 pub struct Proxy {

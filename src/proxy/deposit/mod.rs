@@ -4,11 +4,13 @@
 //! read before it is sent on: all its lines have to name a model that its client may call.
 
 mod answer;
+mod errand;
 mod keeper;
 mod new;
 mod owner;
 
 pub(super) use answer::answer;
+pub(super) use errand::Errand;
 
 use super::Gateway;
 use super::admission::Visitor;
@@ -16,52 +18,20 @@ use super::body::{self, Body, Clock};
 use super::entry::{self, Asked};
 use super::stage::{Ctx, Refused};
 use super::upload::Way;
-use crate::auth::receipt::Name;
 use crate::dialects::openai::{self as dialect, request as json_request};
-use crate::domain::{ApiError, EndpointKind, ErrorKind, RecordId};
+use crate::domain::{ApiError, EndpointKind, ErrorKind};
 use crate::endpoints::stored::{Stored, Verb};
 use crate::runtime::{Resolution, Snapshot};
 use bytes::Bytes;
-use http::Method;
 use keeper::Place;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use pingora::Result;
 use pingora_proxy::Session;
 use std::sync::Arc;
 
-/// What is asked of an upstream that keeps things.
-pub(super) struct Errand {
-    pub(super) verb: Verb,
-    pub(super) kind: EndpointKind,
-    /// Where, after the base path; `None` where the API itself is meant.
-    pub(super) path: Option<String>,
-    /// The query, without its question mark.
-    pub(super) query: String,
-    /// Whose the things in the answer are.
-    pub(super) owner: Name,
-    /// What the record is called, if it must not be written twice.
-    pub(super) record: Option<RecordId>,
-}
-
 /// Largest body of what is no upload, in bytes.
 const BODY: usize = 1024 * 1024;
 const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-impl Errand {
-    /// Whether only one deployment can be asked.
-    pub(super) const fn is_bound(&self) -> bool {
-        !matches!((self.kind, self.verb), (EndpointKind::Files, Verb::Create))
-    }
-
-    /// The method that the upstream is asked with.
-    pub(super) const fn method(&self) -> Method {
-        match self.verb {
-            Verb::List | Verb::Get | Verb::Content => Method::GET,
-            Verb::Create | Verb::Cancel => Method::POST,
-            Verb::Delete => Method::DELETE,
-        }
-    }
-}
 
 /// What is to be done, and who is to do it.
 struct Plan {

@@ -1,6 +1,5 @@
 //! Whether a call may be served: which group it means, where else it may go, and what is reserved for it.
 
-use super::text;
 use crate::dialects::openai::{Wishes, request as openai};
 use crate::domain::{ApiError, EndpointKind};
 use crate::proxy::admission::{self, Visitor};
@@ -154,4 +153,10 @@ fn controls(headers: &HeaderMap, request: &openai::Request) -> Controls {
 fn seconds(headers: &HeaderMap, name: &HeaderName) -> Option<Duration> {
     let seconds: f64 = text(headers, name)?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok().filter(|d| !d.is_zero())
+}
+
+/// The value of a header, if it is text.
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    // Looked for one by one: the hash of a name that is seldom there costs more than the few that are.
+    headers.iter().find(|(known, _)| *known == name)?.1.to_str().ok()
 }

@@ -12,6 +12,7 @@ use super::admission::{self, Visitor};
 use super::stage::{Caller, Ctx, Refused};
 use crate::domain::{CallId, EndpointKind};
 use crate::runtime::Present;
+use admit::text;
 use http::{HeaderMap, HeaderName};
 use pingora::Result;
 use pingora_proxy::Session;
@@ -69,9 +70,4 @@ fn call_id(headers: &HeaderMap) -> CallId {
         let id = uuid::Builder::from_random_bytes(random).into_uuid();
         CallId::new(id.hyphenated().encode_lower(&mut buffer))
     })
-}
-
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    // Looked for one by one: the hash of a name that is seldom there costs more than the few that are.
-    headers.iter().find(|(known, _)| *known == name)?.1.to_str().ok()
 }

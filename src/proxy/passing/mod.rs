@@ -4,21 +4,22 @@
 //! own API, the request is read before it is sent on, for the model that it names, and its answer on its way, for what
 //! it counts.
 
+mod call;
 mod ending;
 mod head;
 mod meter;
 mod vendor;
 
 use super::admission::{self, Denied};
-use super::body::Clock;
 use super::entry;
-use super::stage::{Books, Caller, Ctx, Refused, Stage};
+use super::stage::{Books, Ctx, Refused, Stage};
 use super::{Gateway, body};
-use crate::domain::{ApiError, Attribution, ErrorKind, Failure, unix_ms};
+use crate::domain::{ApiError, ErrorKind, unix_ms};
 use crate::limits::{Ask, Expected, Manner};
 use crate::providers::Passage;
-use crate::runtime::{Present, Snapshot, Standing};
-use crate::upstream::{Endpoint, Patience};
+use crate::runtime::{Present, Snapshot};
+use crate::upstream::Patience;
+use call::Who;
 use http::Method;
 use pingora::prelude::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -26,46 +27,13 @@ use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
+pub(super) use call::{Found, Passing};
 pub(super) use ending::{book, end_with, finish, record};
 pub(super) use head::{receive, request as upstream_head, respond};
 pub(super) use vendor::{body, seen};
 
 /// The pattern that metrics and logs know these calls by.
 pub(super) const ROUTE: &str = "/{pass_through}";
-
-/// A call under way.
-pub(super) struct Passing {
-    pub(super) caller: Caller,
-    snapshot: Present,
-    passage: Arc<Passage>,
-    endpoint: Arc<Endpoint>,
-    /// Path and query at the target.
-    target: String,
-    /// Who calls; nobody known calls an open one.
-    who: Option<Who>,
-    books: Books,
-    /// What is asked of a provider.
-    asked: Option<Box<vendor::Asked>>,
-    started: Instant,
-    clock: Clock,
-    /// The upstream's; 0 while there is none.
-    status: u16,
-    ended: bool,
-    interrupted: Option<Failure>,
-    client_gone: bool,
-}
-
-struct Who {
-    standing: Standing,
-    attribution: Box<Attribution>,
-}
-
-/// What a path leads to.
-pub(super) struct Found {
-    passage: Arc<Passage>,
-    endpoint: Arc<Endpoint>,
-    target: String,
-}
 
 /// Finds the pass-through endpoint that is asked for.
 pub(super) fn find(snapshot: &Snapshot, session: &Session) -> Option<Found> {
@@ -114,29 +82,6 @@ pub(super) async fn start(
     let found = Found { passage, endpoint, target };
     ctx.stage = Stage::Passing(Box::new(Passing::new(caller, snapshot, found, who, books)));
     Ok(false)
-}
-
-impl Passing {
-    fn new(caller: Caller, snapshot: Present, found: Found, who: Option<Who>, books: Books) -> Self {
-        let Found { passage, endpoint, target } = found;
-        let clock = Clock::of(caller.arrived, &snapshot);
-        Self {
-            caller,
-            snapshot,
-            passage,
-            endpoint,
-            target,
-            who,
-            books,
-            asked: None,
-            started: Instant::now(),
-            clock,
-            status: 0,
-            ended: false,
-            interrupted: None,
-            client_gone: false,
-        }
-    }
 }
 
 type Refusal = (Option<Arc<str>>, Denied);

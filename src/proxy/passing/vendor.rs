@@ -1,8 +1,8 @@
 //! A call of a provider's own API: what it asks for is known, and held by the caller's lists of models, limits and
 //! budgets as any other.
 
+use super::call::{Asked, Found, Passing, Who};
 use super::meter::{self, Meter};
-use super::{Found, Passing, Who};
 use crate::domain::usage::estimate_tokens;
 use crate::domain::{ApiError, Charge, Money, Prices, Usage, UsageRecord};
 use crate::limits::{Ask, Expected, Manner, Permit};
@@ -24,18 +24,6 @@ use std::sync::Arc;
 
 /// Tokens that are reserved for an answer.
 const ANSWER: u64 = 1024;
-
-/// What is asked of a provider.
-pub(super) struct Asked {
-    /// The request's body, if it was read.
-    pub(super) body: Option<Bytes>,
-    /// The provider's model, with its prefix; the prefix alone if none is named.
-    model: Arc<str>,
-    prices: Option<Prices>,
-    /// Whether it is a call that is counted, and not a question about one.
-    counts: bool,
-    meter: Option<Meter>,
-}
 
 /// Lets a call begin, or answers why not.
 pub(super) async fn start(

@@ -1,8 +1,9 @@
 //! Calls of groups whose keys have limits: what is taken of a quota, who waits for it, and what becomes of it.
 
-use super::upstream_peer::{self, while_client_stays};
+use super::pick::pick;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, FaultClass};
 use crate::proxy::stage::{Admitted, Attempt, MOST_RETRIES};
+use crate::proxy::waiting::while_client_stays;
 use crate::proxy::{Gateway, quota, respond};
 use crate::runtime::{Bar, Group, GroupQueue, Pick, Turn};
 use crate::upstream::{Deployment, Granted, Ticket};
@@ -96,7 +97,7 @@ fn at_once(
     if queue.is_busy() {
         return Err(None);
     }
-    match upstream_peer::pick(admitted) {
+    match pick(admitted) {
         Pick::None(bar) => Err(Some(bar)),
         Pick::Deployment(index) => {
             // Another call may have been faster.

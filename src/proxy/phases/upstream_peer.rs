@@ -1,12 +1,11 @@
-//! Which deployment is asked next, after what wait.
+//! An attempt begins: after what wait, of which deployment, in whose words, and where it goes.
 
-use super::queue::{self, Turned};
+use super::seat::{Seat, Stop, seat, told};
 use super::{asking, failure};
-use crate::domain::{ApiError, ErrorKind, Failure, UpstreamClass};
 use crate::proxy::race::{self, Asked};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Form, Stage};
-use crate::proxy::{Gateway, body, detour, mock, passing};
-use crate::runtime::Pick;
+use crate::proxy::waiting::while_client_stays;
+use crate::proxy::{Gateway, detour, mock, passing};
 use crate::upstream::{Deployment, InFlight, Leave, Patience, Route, Ticket};
 use bytes::Bytes;
 use pingora::prelude::HttpPeer;
@@ -14,6 +13,12 @@ use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// A body that fits into a fresh socket's buffer, so that writing it cannot block.
+const SMALL_BODY: usize = 16 * 1024;
+
+const UNAUTHORIZED: &str = "there is no token for the upstream";
+const UNRESOLVED: &str = "the upstream's host name is not resolved";
 
 /// Pingora's `upstream_peer`, called once for each attempt.
 pub(in crate::proxy) async fn run(
@@ -122,23 +127,6 @@ struct Ready {
     mock: Option<Arc<str>>,
 }
 
-/// A deployment that takes the call.
-pub(in crate::proxy) struct Seat {
-    pub(in crate::proxy) index: usize,
-    pub(in crate::proxy) deployment: Arc<Deployment>,
-    pub(in crate::proxy) slot: InFlight,
-    pub(in crate::proxy) leave: Leave,
-    pub(in crate::proxy) quota: Option<Ticket>,
-}
-
-/// Why there is no attempt.
-pub(in crate::proxy) enum Stop {
-    /// The client left.
-    Gone(Box<Error>),
-    /// The present group cannot answer.
-    Cannot(ApiError),
-}
-
 async fn prepare(
     gateway: &Gateway,
     session: &mut Session,
@@ -159,109 +147,6 @@ async fn prepare(
     Ok(Ready { index, deployment, slot, leave, quota, body, form, mock })
 }
 
-/// The deployment that is asked next, with its slot.
-pub(in crate::proxy) async fn seat(
-    gateway: &Gateway,
-    session: &mut Session,
-    admitted: &mut Admitted,
-) -> std::result::Result<Seat, Stop> {
-    if let Some(class) = admitted.wishes.as_mut().and_then(|wishes| wishes.mock.take()) {
-        return Err(Stop::Cannot(pretended(class, admitted)));
-    }
-    let (index, deployment, quota, leave) = loop {
-        let (index, deployment, quota) = turned(gateway, session, admitted).await?;
-        // Another call may find out about it at this moment; the next choice then passes it over.
-        if let Some(leave) = deployment.state.probe() {
-            break (index, deployment, quota, leave);
-        }
-        // A queue would give the same turn again at once.
-        if quota.is_some() {
-            drop(quota);
-            while_client_stays(session, tokio::time::sleep(PROBED)).await.map_err(Stop::Gone)?;
-        }
-    };
-    let slot = match deployment.try_enter() {
-        Some(slot) => slot,
-        None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
-    };
-    Ok(Seat { index, deployment, slot, leave, quota })
-}
-
-/// The next deployment, with what is taken of its quota where that is counted.
-async fn turned(
-    gateway: &Gateway,
-    session: &mut Session,
-    admitted: &mut Admitted,
-) -> std::result::Result<Turned, Stop> {
-    match admitted.turn {
-        None => choose(admitted).map_err(Stop::Cannot),
-        Some(turn) => {
-            // On the heap, so that calls that never wait need not carry it.
-            let taken = Box::pin(queue::take(gateway, session, admitted, turn)).await;
-            taken.map_err(Stop::Gone)?.map_err(Stop::Cannot)
-        }
-    }
-}
-
-/// Another call's probe is waited for so long before its deployment is looked at again.
-const PROBED: Duration = Duration::from_millis(20);
-
-/// The failure that a client asked for, to see its fallbacks at work.
-fn pretended(class: UpstreamClass, admitted: &Admitted) -> ApiError {
-    let words = format!("This is a mock exception for model={}, to trigger a fallback.", admitted.requested);
-    ApiError::upstream(&Failure::without_answer(class, &words), "openai")
-}
-
-/// A body that fits into a fresh socket's buffer, so that writing it cannot block.
-const SMALL_BODY: usize = 16 * 1024;
-
-const UNAUTHORIZED: &str = "there is no token for the upstream";
-const UNRESOLVED: &str = "the upstream's host name is not resolved";
-
-fn choose(admitted: &mut Admitted) -> std::result::Result<Turned, ApiError> {
-    let pick = pick(admitted);
-    let group = &admitted.resolution.group;
-    match pick {
-        Pick::Deployment(index) => Ok((index, Arc::clone(&group.deployments[index]), None)),
-        Pick::None(bar) => Err(group.refusal(bar, &admitted.called, &admitted.wish())),
-    }
-}
-
-/// The group's choice, and how things stood before it, if that is to be told.
-pub(super) fn pick(admitted: &mut Admitted) -> Pick {
-    if let Some(index) = admitted.progress.last_resort.take()
-        && index < admitted.resolution.group.deployments.len()
-    {
-        return Pick::Deployment(index);
-    }
-    if admitted.progress.report.is_none() {
-        return admitted.resolution.group.pick(&admitted.wish());
-    }
-    let group = Arc::clone(&admitted.resolution.group);
-    let wish = admitted.wish();
-    let (seen, pick) = (group.considered(&wish), group.pick(&wish));
-    let chosen = match pick {
-        Pick::Deployment(index) => Some(index),
-        Pick::None(_) => None,
-    };
-    if let Some(report) = &mut admitted.progress.report {
-        report.note(&group, &seen, chosen);
-    }
-    pick
-}
-
-/// What the last attempt said is more use to a client than that nobody is left.
-pub(in crate::proxy) fn told(admitted: &mut Admitted, error: ApiError) -> ApiError {
-    match admitted.progress.last.take() {
-        Some(last) if error.kind == ErrorKind::NoDeployments => {
-            let provider = admitted.resolution.group.deployments.first().map(|d| d.target.provider.clone());
-            let after = error.retry_after;
-            ApiError::upstream(&last, provider.as_deref().unwrap_or_default()).with_retry_after(after)
-        }
-        _ => error,
-    }
-}
-
 /// The longest silence: the request's word, else the deployment's, else the router's; the stream's own
 /// first when one is asked for.
 fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
@@ -269,24 +154,4 @@ fn patience(admitted: &Admitted, deployment: &Deployment) -> Duration {
         (&admitted.controls, &deployment.traits.params, &admitted.snapshot.config.router);
     let stream = client.stream_timeout.or(own.stream_timeout).or(router.stream_timeout);
     stream.filter(|_| admitted.request.stream()).or(client.timeout).or(own.timeout).unwrap_or(router.timeout)
-}
-
-/// Waits for something, unless the client leaves first.
-pub(in crate::proxy) async fn while_client_stays<T>(
-    session: &mut Session,
-    wait: impl Future<Output = T>,
-) -> Result<T> {
-    tokio::pin!(wait);
-    // Of a body that is still to be read nothing can be told but that it is there.
-    if body::is_unread(session) {
-        return Ok(wait.await);
-    }
-    tokio::select! {
-        biased;
-        done = &mut wait => Ok(done),
-        gone = session.as_mut().read_body_or_idle(true) => match gone {
-            Err(error) => Err(error.into_down()),
-            Ok(_) => Ok(wait.await),
-        },
-    }
 }

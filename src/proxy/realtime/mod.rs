@@ -8,8 +8,10 @@ mod client;
 mod relay;
 
 use super::entry::{self, Asked};
-use super::phases::{failure, upstream_peer};
+use super::phases::failure;
+use super::phases::seat::{Seat, Stop, seat, told};
 use super::stage::{Admitted, Attempt, Ctx, Form, Refused, Stage};
+use super::waiting::while_client_stays;
 use super::{Gateway, detour, respond};
 use crate::dialects::openai::request as openai;
 use crate::domain::{ApiError, EndpointKind, ErrorKind, Failure, UpstreamClass};
@@ -138,21 +140,21 @@ async fn seated(
 ) -> std::result::Result<Box<Attempt>, NotJoined> {
     let wait = std::mem::take(&mut admitted.progress.wait);
     if !wait.is_zero()
-        && let Err(error) = upstream_peer::while_client_stays(session, tokio::time::sleep(wait)).await
+        && let Err(error) = while_client_stays(session, tokio::time::sleep(wait)).await
     {
         return Err(gone(admitted, error));
     }
     let seat = loop {
-        let error = match upstream_peer::seat(gateway, session, &mut admitted).await {
+        let error = match seat(gateway, session, &mut admitted).await {
             Ok(seat) => break seat,
-            Err(upstream_peer::Stop::Gone(error)) => return Err(gone(admitted, error)),
-            Err(upstream_peer::Stop::Cannot(error)) => upstream_peer::told(&mut admitted, error),
+            Err(Stop::Gone(error)) => return Err(gone(admitted, error)),
+            Err(Stop::Cannot(error)) => told(&mut admitted, error),
         };
         if let Err((error, deployment)) = detour::leave(gateway, &mut admitted, error, None) {
             return Err(NotJoined::Refused(Box::new(admitted.refuse(error, deployment))));
         }
     };
-    let upstream_peer::Seat { index, deployment, slot, leave, quota } = seat;
+    let Seat { index, deployment, slot, leave, quota } = seat;
     admitted.progress.tried.push(index);
     let (body, form, started) = (Bytes::new(), Form::Client, Instant::now());
     let attempt = Attempt {

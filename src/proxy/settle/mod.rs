@@ -13,13 +13,11 @@ use super::passing;
 use super::stage::{Admitted, Attempt, Books, Hold, Refused, Relay, Stage};
 use crate::domain::{ApiError, ErrorKind, Outcome, Timings, Usage, UsageRecord};
 use ending::Ending;
+use record::CLIENT_LEFT;
 use std::time::Instant;
 
 pub(super) use book::{close, write};
 pub(super) use record::blank;
-
-/// The status that stands for a client that left before it was answered.
-const CLIENT_LEFT: u16 = 499;
 
 /// The record of a call that ended in this stage, settled and written down; `None` if there is nothing to account
 /// for. `delivered` is false when the client left before it had everything.

@@ -6,6 +6,9 @@ use crate::upstream::Deployment;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// The status that stands for a client that left before it was answered.
+pub(super) const CLIENT_LEFT: u16 = 499;
+
 /// A record of a call of which only this is known: it has been served, and cost nothing.
 pub(in crate::proxy) fn blank(caller: &Caller, requested_model: Arc<str>, stream: bool) -> UsageRecord {
     UsageRecord {

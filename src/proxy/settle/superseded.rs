@@ -1,8 +1,7 @@
 //! What an attempt cost that another one of its call has outrun.
 
-use super::CLIENT_LEFT;
 use super::book::{close, house, write};
-use super::record::blank;
+use super::record::{CLIENT_LEFT, blank};
 use crate::domain::{Outcome, UsageRecord};
 use crate::proxy::stage::{Attempt, Books, Superseded, Weight};
 use crate::proxy::{Gateway, race};
