@@ -3,7 +3,7 @@
 use super::Metrics;
 use super::call::Key;
 use super::handles::CallHandles;
-use super::tally::Pending;
+use super::pending::Pending;
 use super::{latency, near};
 use crate::domain::{Outcome, UsageRecord};
 use crate::telemetry::spans::Spans;
@@ -18,7 +18,7 @@ impl Metrics {
         }
         self.areas.gateway.count(record);
         if let Some(genai) = &self.genai {
-            genai.observe(record, &self.names.load());
+            genai.observe(record, &self.names.load().names);
         }
     }
 
@@ -38,20 +38,22 @@ impl Metrics {
 
     /// The series of a call that was answered at once.
     fn series_of(&self, record: &UsageRecord) -> Arc<CallHandles> {
-        let names = self.names.load();
-        let key = Key::call(record, &names);
-        let series = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
+        let known = self.names.load();
+        let names = &known.names;
+        let key = Key::call(record, names);
+        let series = known.calls.get(&key, || self.areas.resolve_call(&key, names));
         if let Some(attempt) = record.attempts.first() {
-            series.answered(|| self.areas.resolve_attempt(&Key::attempt(attempt, &key), &names));
+            series.answered(|| self.areas.resolve_attempt(&Key::attempt(attempt, &key), names));
         }
         series
     }
 
     /// Counts a call where all others are counted.
     pub(super) fn count(&self, record: &UsageRecord) {
-        let names = self.names.load();
-        let key = Key::call(record, &names);
-        let call = names.calls.get(&key, || self.areas.resolve_call(&key, &names));
+        let known = self.names.load();
+        let names = &known.names;
+        let key = Key::call(record, names);
+        let call = known.calls.get(&key, || self.areas.resolve_call(&key, names));
         if record.outcome == Outcome::Superseded {
             return call.record_cost(record);
         }
@@ -61,13 +63,13 @@ impl Metrics {
             let own = Key::attempt(attempt, &key);
             // Of most calls all is found at once.
             if at_once {
-                call.answered(|| self.areas.resolve_attempt(&own, &names)).count(1);
+                call.answered(|| self.areas.resolve_attempt(&own, names)).count(1);
             } else {
-                names.attempts.get(&own, || self.areas.resolve_attempt(&own, &names)).count(1);
+                known.attempts.get(&own, || self.areas.resolve_attempt(&own, names)).count(1);
             }
         }
         if record.attempts.len() > 1 {
-            self.areas.fallbacks.count(record, &key, &names);
+            self.areas.fallbacks.count(record, &key, names);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::series::Histogram;
-use super::tally::Counted;
+use super::tally::{Counted, Observed, SPANS};
 use crate::telemetry::spans::Spans;
 use prometheus::Error;
 
@@ -76,12 +76,6 @@ pub(super) struct Latency {
     /// From the first output to the end, by the tokens after the first (streams).
     custom_itl: Family<Histogram>,
 }
-
-/// The durations that are observed of a call.
-pub(super) const SPANS: usize = 9;
-
-/// What is observed of a call, in the order of its series; with the bounds of each.
-pub(super) type Observed = [(Option<f64>, &'static [f64]); SPANS];
 
 /// One call's series; what only streams have is missing elsewhere.
 pub(super) struct LatencyHandles([Option<Histogram>; SPANS]);

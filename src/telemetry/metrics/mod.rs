@@ -16,12 +16,14 @@ mod fallbacks;
 mod family;
 mod gateway;
 pub(in crate::telemetry) mod genai;
+mod generation;
 mod handles;
 mod label;
 mod latency;
 mod ledger;
 mod names;
 mod near;
+mod pending;
 mod process;
 mod queue;
 mod render;
@@ -53,15 +55,15 @@ use crate::telemetry::access_log::LogCounters;
 use arc_swap::ArcSwap;
 use areas::Areas;
 use family::{Budget, Builder, Header, Prune};
+use generation::Generation;
 use label::{Label, NONE, OTHER};
-use names::Names;
+use pending::Tallies;
 use prometheus::core::Collector;
 use prometheus::{Error, IntCounter, Registry};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
-use tally::Tallies;
 
 /// The label sets that all families together may have, unless said otherwise.
 pub const SERIES_LIMIT: usize = 20_000;
@@ -73,7 +75,7 @@ pub struct Metrics {
     families: Vec<Box<dyn Prune>>,
     budget: Arc<Budget>,
     areas: Areas,
-    names: ArcSwap<Names>,
+    names: ArcSwap<Generation>,
     /// The number of the names in use if calls can be told apart by few of them, else 0.
     generation: AtomicU64,
     tallies: Tallies,
@@ -104,8 +106,8 @@ impl Metrics {
         let mut to = Builder::new(Budget::new(limit, dropped.clone()), selection);
         to.registry.register(Box::new(dropped) as Box<dyn Collector>)?;
         let areas = Areas::register(&mut to)?;
-        let names = Names::new(Configured::default(), limit);
-        let generation = AtomicU64::new(names.number);
+        let first = Generation::new(Configured::default(), limit);
+        let generation = AtomicU64::new(first.names.number);
         let Builder { registry, headers, families, budget, selection } = to;
         Ok(Self {
             registry,
@@ -113,7 +115,7 @@ impl Metrics {
             families,
             budget,
             areas,
-            names: ArcSwap::from_pointee(names),
+            names: ArcSwap::from_pointee(first),
             generation,
             tallies: Tallies::default(),
             under_way: under_way::UnderWay::new(),
@@ -153,10 +155,11 @@ impl Metrics {
     /// Takes over the names of a configuration. Gauges of deployments that are gone go at once; their
     /// counters stay until room gets tight.
     pub fn set_names(&self, configured: Configured) {
-        let names = Arc::new(Names::new(configured, self.limit));
-        let old = self.names.swap(Arc::clone(&names));
+        let now = Arc::new(Generation::new(configured, self.limit));
+        let old = self.names.swap(Arc::clone(&now));
+        let names = &now.names;
         self.generation.store(if names.are_few() { names.number } else { 0 }, Ordering::Release);
-        self.areas.deployments.reconcile(&names, &old);
+        self.areas.deployments.reconcile(names, &old.names);
         let endpoints: HashSet<&str> =
             names.targets.values().map(|deployment| &*deployment.labels.endpoint).collect();
         self.areas.gateway.keep_endpoints(&|endpoint| endpoints.contains(endpoint));

@@ -1,12 +1,5 @@
-//! One generation of configured names, and what was resolved from them.
-//!
-//! The caches live and die with the names: a call sees either the old names and the old series or
-//! the new ones, and a reload forgets what no longer exists.
+//! The names of one configuration.
 
-use super::cache::Cache;
-use super::call::{AttemptShape, CallShape};
-use super::deployments::AttemptHandles;
-use super::handles::CallHandles;
 use super::label::{Label, LabelSet, OTHER};
 use super::series::Level;
 use crate::domain::TargetId;
@@ -88,12 +81,10 @@ pub(super) struct Names {
     master: Option<Arc<str>>,
     /// Those seen so far, if they are told apart.
     end_users: Option<RwLock<HashSet<Arc<str>>>>,
-    pub(super) calls: Cache<CallShape, CallHandles>,
-    pub(super) attempts: Cache<AttemptShape, AttemptHandles>,
 }
 
 impl Names {
-    pub(super) fn new(configured: Configured, cached: usize) -> Self {
+    pub(super) fn new(configured: Configured) -> Self {
         let Configured { targets, aliases, master, end_users } = configured;
         let deployment = |labels: TargetLabels| {
             let id = labels.model_id.clone();
@@ -106,8 +97,6 @@ impl Names {
             aliases: aliases.into_iter().collect(),
             master,
             end_users: end_users.then(RwLock::default),
-            calls: Cache::new(cached),
-            attempts: Cache::new(cached),
         }
     }
 

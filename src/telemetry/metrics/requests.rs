@@ -4,6 +4,7 @@ use super::call::{CallShape, Ending};
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
 use super::series::Count;
+use super::tokens::SERVED;
 use prometheus::{Error, IntGauge};
 
 const TOTAL: &[L] = &[
@@ -41,24 +42,6 @@ const FAILED: &[L] = &[
     L::OrgAlias,
     L::ExceptionStatus,
     L::ExceptionClass,
-];
-
-/// The labels of answered calls and of their cost.
-pub(super) const SERVED: &[L] = &[
-    L::EndUser,
-    L::HashedApiKey,
-    L::ApiKeyAlias,
-    L::Model,
-    L::Team,
-    L::TeamAlias,
-    L::User,
-    L::UserEmail,
-    L::ClientIp,
-    L::UserAgent,
-    L::ModelId,
-    L::ApiProvider,
-    L::OrgId,
-    L::OrgAlias,
 ];
 
 /// Families about calls.

@@ -2,12 +2,29 @@
 
 use super::family::{Builder, Family};
 use super::label::{Label as L, LabelSet};
-use super::requests::SERVED;
 use super::series::{Count, Sum};
 use super::tally::Counted;
 use crate::domain::{Usage, UsageRecord};
 use prometheus::Error;
 use smallvec::SmallVec;
+
+/// The labels of answered calls and of their cost.
+pub(super) const SERVED: &[L] = &[
+    L::EndUser,
+    L::HashedApiKey,
+    L::ApiKeyAlias,
+    L::Model,
+    L::Team,
+    L::TeamAlias,
+    L::User,
+    L::UserEmail,
+    L::ClientIp,
+    L::UserAgent,
+    L::ModelId,
+    L::ApiProvider,
+    L::OrgId,
+    L::OrgAlias,
+];
 
 const TOKENS: &[L] = &[
     L::EndUser,

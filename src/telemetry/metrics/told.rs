@@ -29,26 +29,26 @@ impl Metrics {
     /// What is said of a deployment; `None` if the configuration has it no more.
     #[must_use]
     pub fn target(&self, target: &TargetId) -> Option<TargetLabels> {
-        self.names.load().labels(target).cloned()
+        self.names.load().names.labels(target).cloned()
     }
 
     /// A deployment was taken out of rotation; `status` is what did it, the class's own without an answer.
     pub fn cooled_down(&self, target: &TargetId, status: u16) {
-        if let Some(labels) = self.names.load().labels(target) {
+        if let Some(labels) = self.names.load().names.labels(target) {
             self.areas.deployments.cool_down(labels, status);
         }
     }
 
     /// A deployment is now doing so.
     pub fn deployment_state(&self, target: &TargetId, state: DeploymentState) {
-        if let Some(labels) = self.names.load().labels(target) {
+        if let Some(labels) = self.names.load().names.labels(target) {
             self.areas.deployments.set_state(labels, state);
         }
     }
 
     /// What the upstream said is left of its quota.
     pub fn remaining(&self, target: &TargetId, requests: Option<f64>, tokens: Option<f64>) {
-        if let Some(deployment) = self.names.load().targets.get(target) {
+        if let Some(deployment) = self.names.load().names.targets.get(target) {
             self.areas.deployments.set_remaining(deployment, requests, tokens);
         }
     }

@@ -4,7 +4,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::tally::Pending;
+use super::pending::Pending;
 use super::tokens;
 use crate::domain::{Outcome, TargetId, UsageRecord};
 use foldhash::fast::FixedState;
