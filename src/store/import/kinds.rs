@@ -43,29 +43,6 @@ pub(super) const KEY_TABLE: &str = "LiteLLM_VerificationToken";
 /// The names that teams give models, by number.
 pub(super) const TEAM_ALIASES: &str = "LiteLLM_ModelTable";
 
-/// Tables whose rows stay where they are, and why; of others nothing is known.
-pub(super) const LEFT: &[(&str, &str)] = &[
-    ("LiteLLM_SpendLogs", "single calls stay in LiteLLM's table"),
-    ("LiteLLM_DailyTeamSpend", "the totals of teams are those of their keys"),
-    ("LiteLLM_DailyOrganizationSpend", "the totals of organizations are those of their keys"),
-    ("LiteLLM_DailyEndUserSpend", "the totals of customers stay in LiteLLM's table"),
-    ("LiteLLM_OrganizationMembership", "roles within an organization are not known here"),
-    ("LiteLLM_ObjectPermissionTable", "permissions for MCP servers and vector stores are not known here"),
-    ("LiteLLM_Config", "settings are taken from the configuration file"),
-    ("LiteLLM_DeletedVerificationToken", "deleted keys stay in LiteLLM's table"),
-    ("LiteLLM_ErrorLogs", "single failures stay in LiteLLM's table"),
-    ("LiteLLM_AuditLog", "who changed what stays in LiteLLM's table"),
-];
-
-/// Whether the table of this name is brought over, or why not.
-pub(super) fn fate(table: &str) -> Result<(), &'static str> {
-    let days = super::days::ALL.iter().map(|days| days.table);
-    if ALL.iter().map(|kind| kind.table).chain(days).chain([TEAM_ALIASES]).any(|known| known == table) {
-        return Ok(());
-    }
-    Err(LEFT.iter().find(|(name, _)| *name == table).map_or("not known here", |(_, why)| *why))
-}
-
 const fn kind(
     table: &'static str,
     words: &'static str,

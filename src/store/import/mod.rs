@@ -10,6 +10,7 @@ mod batch;
 mod convert;
 mod days;
 mod kinds;
+mod left;
 mod report;
 mod sides;
 mod source;
@@ -98,7 +99,7 @@ pub async fn import(
     }
     let mut report = run.end();
     for table in source.tables().await? {
-        let Err(why) = kinds::fate(&table) else { continue };
+        let Err(why) = left::fate(&table) else { continue };
         let rows = source.count(&table).await?;
         if rows > 0 {
             report.leave(table, why, rows);
