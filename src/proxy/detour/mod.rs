@@ -3,37 +3,26 @@
 //! Nothing of this is looked at until a group has failed. A fallback has to be allowed for the caller like any model;
 //! what is reserved moves with the call.
 
+mod course;
 mod lists;
 
 pub(super) use lists::wishes;
+
+pub(super) use course::Detour;
 
 use super::Gateway;
 use super::admission;
 use super::outlook;
 use super::stage::{Admitted, Books, MOST_ATTEMPTS};
-use crate::dialects::openai::Request;
 use crate::domain::{ApiError, ErrorKind, FaultClass, unix_ms};
 use crate::routing::{Reason, Step, Trail};
-use crate::runtime::{Bar, Group, Resolution};
+use crate::runtime::{Bar, Group};
 use crate::upstream::Deployment;
 use lists::{names, next};
 use std::fmt::Write as _;
 use std::mem;
 use std::sync::Arc;
 use std::time::SystemTime;
-
-/// A call that left the group it asked for.
-pub(super) struct Detour {
-    trail: Trail,
-    /// What that group said: the client's answer if no other has a better one.
-    error: ApiError,
-    deployment: Option<Arc<Deployment>>,
-    asked: Resolution,
-    /// The client's own request, while it is another that is made.
-    request: Option<Request>,
-    /// The groups that were asked instead, the present one last.
-    groups: Vec<Arc<str>>,
-}
 
 /// What to tell the client, and whose answer it was.
 pub(super) type Ended = (ApiError, Option<Arc<Deployment>>);

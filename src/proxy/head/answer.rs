@@ -1,7 +1,7 @@
 //! Heads of upstreams' answers.
 
 use super::lines::Lines;
-use super::{
+use super::words::{
     ACCEL, ALLOW_ORIGIN, API_BASE, CALL_ID, COST, COST_ORIGINAL, DISCOUNT, DURATION, FALLBACKS, GROUP, JSON,
     KEY_SPEND, MARGIN, MARGIN_PERCENT, MAX_RETRIES, MODEL_ID, OVERHEAD, RETRIES, VERSION, is_cross_origin,
     milliseconds, text,

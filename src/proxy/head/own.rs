@@ -1,6 +1,6 @@
 //! Heads of answers that no upstream gave: errors of ours, and streams that still wait.
 
-use super::{
+use super::words::{
     ACCEL, CALL_ID, COST, FALLBACKS, JSON, KEY_SPEND, MAX_RETRIES, MODEL_ID, RETRIES, TIMEOUT, VERSION,
     allow_origin, money, text,
 };

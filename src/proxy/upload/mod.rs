@@ -8,32 +8,11 @@
 mod pour;
 mod read;
 mod source;
+mod told;
 mod way;
 
 pub(super) use pour::{Pour, Upload};
 pub(super) use read::{Form, read};
 pub(super) use source::Source;
+pub(super) use told::{too_large, unusable};
 pub(super) use way::Way;
-
-use crate::dialects::form::{self, Scan};
-use crate::domain::{ApiError, ErrorKind};
-use pingora::{Error, ErrorType};
-
-/// A body over the limit, in bytes.
-pub(super) fn too_large(limit: usize) -> ApiError {
-    let words = format!("Request body is too large: the limit is {limit} bytes.");
-    ApiError::new(ErrorKind::TooLarge, words)
-}
-
-fn has_model(scan: &Scan) -> bool {
-    scan.parts().iter().any(|part| part.name == "model" && part.is_whole)
-}
-
-fn malformed(fault: form::Fault) -> ApiError {
-    ApiError::new(ErrorKind::InvalidRequest, format!("Invalid request format: {fault}."))
-}
-
-/// An upload that turned out to be no form.
-pub(super) fn unusable(error: &ApiError) -> Box<Error> {
-    Error::explain(ErrorType::Custom("upload"), error.message.clone())
-}

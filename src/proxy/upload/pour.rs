@@ -1,6 +1,6 @@
 //! The rest of a form on its way, with its model renamed.
 
-use super::{has_model, malformed};
+use super::told::{has_model, malformed};
 use crate::dialects::form::{Patcher, Scan};
 use crate::dialects::openai::forms;
 use crate::domain::{ApiError, EndpointKind, ErrorKind};

@@ -1,7 +1,8 @@
 //! A form is read until it is known which model it is for.
 
 use super::source::{PIECE, Spool};
-use super::{Source, Upload, Way, has_model, malformed, too_large};
+use super::told::{has_model, malformed, too_large};
+use super::{Source, Upload, Way};
 use crate::dialects::form::{self, Scan};
 use crate::domain::{ApiError, EndpointKind, ErrorKind};
 use crate::proxy::body::{self, Clock};
