@@ -56,6 +56,7 @@
 //! | a metric | a field in `telemetry/metrics/` |
 //! | a sink of finished calls | its format in `telemetry/sinks/`, its address in `config/compile/sinks.rs` |
 //! | a config key | a line in `config/audit/` and its use in `config/compile/` |
+//! | a command | a file in `cli/` with its arguments, and its line in `cli/arguments.rs` and `cli/mod.rs` |
 //! | an error | a variant and a row in [`domain::ErrorKind`] |
 
 pub mod domain;
