@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tokio::sync::watch;
 
 /// Answers what is not a model call. Implemented above, so that admin work never runs on a data thread.
 #[async_trait]
@@ -32,4 +33,14 @@ pub struct Gateway {
     pub control: Arc<dyn ControlPlane>,
     /// Set when the process is going away: connections are no longer kept alive.
     pub draining: Arc<AtomicBool>,
+    /// Set shortly before what is open is cut off: who waits still is told to come again.
+    pub closed: watch::Sender<bool>,
+}
+
+impl Gateway {
+    /// Waits until there is no more use in waiting.
+    pub(crate) async fn closes(&self) {
+        // The sender is here, so it is not gone.
+        drop(self.closed.subscribe().wait_for(|is_closed| *is_closed).await);
+    }
 }
