@@ -9,7 +9,7 @@ use super::Gateway;
 use super::phases::{failure, response_body, upstream_peer, upstream_request, upstream_response};
 use super::stage::{Admitted, Ctx, Stage};
 use super::waiting::while_client_stays;
-use crate::proxy::mock;
+use crate::proxy::mock::{self, play};
 use crate::upstream::wire::{Outgoing, Wire};
 use crate::upstream::{Patience, Route};
 use bytes::Bytes;
@@ -50,8 +50,8 @@ pub(super) async fn run(
 
 async fn attempt(gateway: &Gateway, wire: &Wire, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
     upstream_peer::begin(gateway, session, ctx).await?;
-    if mock::is_due(ctx) {
-        return mock::play(gateway, session, ctx).await;
+    if play::is_due(ctx) {
+        return play::run(gateway, session, ctx).await;
     }
     let (route, patience) = upstream_peer::route(gateway, ctx)?;
     let kept = wire.kept(&route);

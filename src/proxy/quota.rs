@@ -1,8 +1,10 @@
 //! What an upstream's head says of its quota: the smaller share of requests and tokens that is left.
 
+use super::Gateway;
+use super::stage::Attempt;
 use crate::domain::unix_ms;
 use crate::routing::queue::{Side, Told};
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName};
 use std::time::{Duration, SystemTime};
 
 /// What is said without a time holds so long: quotas are by the minute.
@@ -26,6 +28,25 @@ fn share(side: Side) -> Option<(f64, Duration)> {
     let limit = side.limit.filter(|limit| *limit > 0)?;
     let left = (side.remaining? as f64 / limit as f64).min(1.0);
     Some((left, side.reset.map_or(MINUTE, Duration::from_millis).min(MINUTE)))
+}
+
+/// Notes what the upstream says is left of its quota.
+pub(super) fn note(gateway: &Gateway, attempt: &Attempt, headers: &HeaderMap) {
+    const REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
+    const TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
+    // Looked for one by one: the hash of a name that is seldom there costs more than the few that are.
+    let said = |wanted: &HeaderName| headers.iter().find(|(name, _)| *name == wanted);
+    let number = |name: HeaderName| said(&name)?.1.to_str().ok()?.trim().parse::<f64>().ok();
+    let (requests, tokens) = (number(REQUESTS), number(TOKENS));
+    if requests.is_some() || tokens.is_some() {
+        gateway.telemetry.metrics.remaining(&attempt.deployment.target.id, requests, tokens);
+        let group = &attempt.admitted.resolution.group;
+        if group.notes_quota()
+            && let Some((left, lasts)) = left(headers)
+        {
+            group.note_quota(&attempt.deployment, left, lasts);
+        }
+    }
 }
 
 #[cfg(test)]

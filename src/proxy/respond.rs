@@ -5,17 +5,12 @@ use super::Gateway;
 use super::admission;
 use super::body::{self, Body, Clock};
 use super::head::{self, Weighed};
-use super::quota;
-use super::settle;
 use super::splice;
-use super::stage::{Admitted, Attempt, Books, Caller, HeldAnswer, Hold, Meter, Refused, Relay};
-use crate::dialects::openai::StreamEnd;
+use super::stage::{Admitted, Books, Caller, HeldAnswer, Hold, Refused};
 use crate::domain::{ApiError, ErrorKind, Money, unix_ms};
-use crate::telemetry::DeploymentState;
-use crate::upstream::Deployment;
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -67,32 +62,6 @@ pub(super) async fn held(session: &mut Session, hold: &mut Hold) -> Result<()> {
     };
     let head = head::held(session, hold, &weighed);
     whole(session, head, body).await
-}
-
-/// Ends an answer whose upstream broke off under way: a stream that had come to its end is ended, another one gets an
-/// error event, and anything else is left short.
-pub(super) async fn cut(gateway: &Gateway, session: &mut Session, relay: &mut Relay) {
-    if !is_answered(session) {
-        return;
-    }
-    let said_all = relay.has_said_all();
-    let last = match (&mut relay.meter, &relay.interrupted) {
-        (Meter::Stream(stream), None) if said_all => match stream.finish() {
-            StreamEnd::Complete { tail } => tail,
-            StreamEnd::Cut => return,
-        },
-        (Meter::Stream(_), Some(fault)) => {
-            let fault = fault.clone();
-            relay.error_event(&fault)
-        }
-        _ => return,
-    };
-    let last = relay.listed(last, true);
-    relay.complete |= said_all;
-    settle::book_relay(gateway, relay, true);
-    if let Err(error) = session.write_response_body(Some(last), true).await {
-        log::debug!("the client did not take the end of its stream: {error}");
-    }
 }
 
 /// Whether the client has a final head; `100 Continue` is none.
@@ -189,29 +158,4 @@ async fn whole(session: &mut Session, head: ResponseHeader, body: Bytes) -> Resu
         session.write_response_body(Some(body), true).await?;
     }
     Ok(())
-}
-
-/// Notes what the upstream says is left of its quota.
-pub(super) fn note_quota(gateway: &Gateway, attempt: &Attempt, headers: &HeaderMap) {
-    const REQUESTS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-requests");
-    const TOKENS: HeaderName = HeaderName::from_static("x-ratelimit-remaining-tokens");
-    // Looked for one by one: the hash of a name that is seldom there costs more than the few that are.
-    let said = |wanted: &HeaderName| headers.iter().find(|(name, _)| *name == wanted);
-    let number = |name: HeaderName| said(&name)?.1.to_str().ok()?.trim().parse::<f64>().ok();
-    let (requests, tokens) = (number(REQUESTS), number(TOKENS));
-    if requests.is_some() || tokens.is_some() {
-        gateway.telemetry.metrics.remaining(&attempt.deployment.target.id, requests, tokens);
-        let group = &attempt.admitted.resolution.group;
-        if group.notes_quota()
-            && let Some((left, lasts)) = quota::left(headers)
-        {
-            group.note_quota(&attempt.deployment, left, lasts);
-        }
-    }
-}
-
-/// Notes that a deployment was taken out of rotation.
-pub(super) fn note_cooldown(gateway: &Gateway, deployment: &Deployment, status: u16) {
-    gateway.telemetry.metrics.cooled_down(&deployment.target.id, status);
-    gateway.telemetry.metrics.deployment_state(&deployment.target.id, DeploymentState::Outage);
 }

@@ -1,11 +1,13 @@
 //! An attempt failed: is the deployment benched, and does another one get the call.
 
+use super::cut::cut;
+use super::queue;
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
-use crate::proxy::phases::queue;
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Extra, MOST_ATTEMPTS, Refused, Stage};
 use crate::proxy::{Gateway, detour, passing, race, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
 use crate::shared::Cooled;
+use crate::telemetry::DeploymentState;
 use crate::upstream::{Deployment, Fault};
 use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, Session};
@@ -208,7 +210,9 @@ fn bench(gateway: &Gateway, attempt: &Attempt, fault: &Failure) {
             target.group,
             fault.class
         );
-        respond::note_cooldown(gateway, &attempt.deployment, status);
+        let metrics = &gateway.telemetry.metrics;
+        metrics.cooled_down(&target.id, status);
+        metrics.deployment_state(&target.id, DeploymentState::Outage);
         if let Some(shared) = &gateway.shared {
             shared.cooled(Cooled { target: target.id.clone(), class: fault.class, length });
         }
@@ -274,7 +278,7 @@ pub(in crate::proxy) async fn last(
     let mut told = FailToProxy { error_code: 0, can_reuse_downstream: false };
     let left = *error.esource() == ErrorSource::Downstream;
     match &mut ctx.stage {
-        Stage::Relaying(relay) if !left => respond::cut(gateway, session, relay).await,
+        Stage::Relaying(relay) if !left => cut(gateway, session, relay).await,
         Stage::Refused(refused) if !refused.client_gone => {
             told.error_code = refused.error.status();
             let is_open = refused.begun || !respond::is_answered(session);
@@ -285,7 +289,7 @@ pub(in crate::proxy) async fn last(
         Stage::Admitted(_) if left => {
             if let Stage::Admitted(mut admitted) = ctx.take() {
                 if race::has_lost(&admitted) {
-                    race::withdraw(&mut admitted);
+                    admitted.leave_race();
                     ctx.stage = Stage::Delegated;
                     return told;
                 }

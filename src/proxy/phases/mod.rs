@@ -1,6 +1,7 @@
 //! Pingora's phases, one file each, in the order they run.
 
 mod asking;
+mod cut;
 pub(super) mod failure;
 pub(super) mod logging;
 mod pick;

@@ -7,7 +7,7 @@ use crate::domain::EndpointKind;
 use crate::proxy::head;
 use crate::proxy::phases::queue;
 use crate::proxy::stage::{Attempt, Capture, Ctx, Form, Hold, Kept, Meter, Relay, Stage};
-use crate::proxy::{Gateway, media, passing, quota, respond};
+use crate::proxy::{Gateway, media, passing, quota};
 use bytes::BytesMut;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, StatusCode};
@@ -52,7 +52,7 @@ pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ct
 
 /// Takes note of what the head says of the upstream, whatever the answer is.
 fn hear(gateway: &Gateway, attempt: &mut Attempt, response: &ResponseHeader) {
-    respond::note_quota(gateway, attempt, &response.headers);
+    quota::note(gateway, attempt, &response.headers);
     attempt.deployment.endpoint.answered();
     if attempt.quota.is_some() {
         let after = retry_after(response);

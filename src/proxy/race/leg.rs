@@ -30,10 +30,12 @@ pub(in crate::proxy) fn yields(admitted: &mut Admitted) -> bool {
     racer.yields(&mut admitted.progress.attempts, rates)
 }
 
-/// A leg that asks nobody leaves its race.
-pub(in crate::proxy) fn withdraw(admitted: &mut Admitted) {
-    if let (Some(racer), Books::Open(permit)) = (&admitted.racer, &mut admitted.books) {
-        racer.leave_rates(permit.split_rates());
+impl Admitted {
+    /// A leg that asks nobody leaves its race.
+    pub(in crate::proxy) fn leave_race(&mut self) {
+        if let (Some(racer), Books::Open(permit)) = (&self.racer, &mut self.books) {
+            racer.leave_rates(permit.split_rates());
+        }
     }
 }
 

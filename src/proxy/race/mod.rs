@@ -8,7 +8,7 @@
 mod leg;
 mod state;
 
-pub(super) use leg::{Course, course, has_lost, loses, wins, withdraw, yields};
+pub(super) use leg::{Course, course, has_lost, loses, wins, yields};
 pub(super) use state::{Asked, Racer};
 
 use super::Gateway;

@@ -3,8 +3,8 @@
 use super::book::{close, house, write};
 use super::record::{CLIENT_LEFT, blank};
 use crate::domain::{Outcome, UsageRecord};
+use crate::proxy::Gateway;
 use crate::proxy::stage::{Attempt, Books, Superseded, Weight};
-use crate::proxy::{Gateway, race};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,7 +18,7 @@ pub(super) fn superseded(gateway: &Gateway, lost: Superseded) -> UsageRecord {
     let cost = weight.cost(&deployment);
     let (group, stream) = (&admitted.resolution.group, admitted.request.stream());
     group.note_silence(&deployment, started.elapsed(), stream);
-    race::withdraw(&mut admitted);
+    admitted.leave_race();
     let charged = house(&admitted, &deployment, cost);
     let mut attribution = admitted.attribution;
     if let Books::Open(permit) = admitted.books {
