@@ -260,7 +260,7 @@ pub struct LedgerConfig {
     pub serves_when_full: bool,
     /// Whether each call's row is kept (`disable_spend_logs`).
     pub keeps_rows: bool,
-    /// Whether prompts and answers are kept (`store_prompts_in_spend_logs`).
+    /// Whether prompts and answers are kept (`store_prompts_in_spend_logs`, unless `turn_off_message_logging`).
     pub keeps_content: bool,
     /// How long rows are kept (`maximum_spend_logs_retention_period`).
     pub retention: Option<Duration>,
