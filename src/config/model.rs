@@ -120,7 +120,8 @@ pub struct ServerConfig {
     pub max_body_bytes: usize,
     /// Largest form with a file, which is passed on as it comes, in bytes.
     pub max_upload_bytes: usize,
-    /// How long a client may take to send a body, besides a second for each 16 KiB of it; zero is as long as it likes.
+    /// How long a client may take to send a body, besides a second for each 16 KiB of it, and how long it may take nothing
+    /// of its answer; zero is as long as it likes.
     pub body_timeout: Duration,
     /// Where the access log goes.
     pub access_log: AccessLogTarget,

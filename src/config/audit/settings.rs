@@ -266,7 +266,10 @@ pub(crate) static TOLLGATE: &[Key] = &[
     yes("search_loop"),
     yes("access_log"),
     yes("max_body_mb"),
-    noted("body_timeout", "seconds to send a body in, and one more for each 16 KiB of it"),
+    noted(
+        "body_timeout",
+        "seconds to send a body in, and one more for each 16 KiB of it; and to take something of an answer in",
+    ),
     yes("workers"),
     yes("health_check"),
     yes("drain_timeout"),

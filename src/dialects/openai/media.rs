@@ -25,11 +25,11 @@ pub(super) fn units(request: &Request) -> Units {
             Units { characters: spoken, spoken_ms, ..Units::default() }
         }
         EndpointKind::ImageGenerations => {
-            let number = request.value("n").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+            let number = request.weighed("n").and_then(number);
             Units { images: number.unwrap_or(1).clamp(1, MOST_IMAGES), ..Units::default() }
         }
         EndpointKind::Rerank => {
-            let documents = request.value("documents").map_or(0, |list| elements(list, 0, list.len()));
+            let documents = request.weighed("documents").map_or(0, |list| elements(list, 0, list.len()));
             Units { queries: documents.div_ceil(DOCUMENTS_OF_QUERY).max(1), ..Units::default() }
         }
         _ => Units::default(),
@@ -104,7 +104,7 @@ impl Request {
     /// The text of a member, or of a field of a form.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.value(name).and_then(text).or_else(|| self.field(name).map(Cow::Borrowed))
+        self.weighed(name).and_then(text).or_else(|| self.field(name).map(Cow::Borrowed))
     }
 }
 

@@ -8,11 +8,11 @@ mod passed;
 pub(super) use answer::{Weighed, held, relayed};
 pub(super) use lines::Lines;
 pub(super) use own::{begun, counted, refusal, searched};
-pub(super) use passed::{is_hop_by_hop, passed, repeats};
+pub(super) use passed::{is_hop_by_hop, nominated, passed, repeats};
 
 use crate::domain::{Decimal, Money};
-use http::HeaderValue;
 use http::header::ORIGIN;
+use http::{HeaderValue, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
@@ -54,6 +54,15 @@ pub(super) fn allow_origin(head: &mut ResponseHeader, session: &Session) -> Resu
         return Ok(());
     }
     head.insert_header(ALLOW_ORIGIN, HeaderValue::from_static("*"))
+}
+
+/// Whether a body without a length is to end with the connection: chunks came with HTTP/1.1.
+pub(super) fn ends_by_close(session: &mut Session) -> bool {
+    let is_old = session.req_header().version < Version::HTTP_11;
+    if is_old {
+        session.set_keepalive(None);
+    }
+    is_old
 }
 
 fn is_cross_origin(session: &Session) -> bool {
