@@ -140,9 +140,9 @@ impl Maker<'_> {
         let account = self.gates.meters.account(&self.counter(slot), self.gates.now);
         let spent = self.counters.get(slot).copied().unwrap_or_default();
         if account.is_loaded() {
-            account.written(spent.amount, spent.period_end, Money::ZERO);
+            account.written(self.gates.now, spent.amount, spent.period_end, Money::ZERO);
         } else {
-            account.load(spent.amount, spent.period_end);
+            account.load(self.gates.now, spent.amount, spent.period_end);
         }
         Purse::new(account, terms, self.refuses, self.gates.zone.clone())
     }

@@ -111,6 +111,30 @@ async fn everybody_whom_a_call_touches_pays() {
 }
 
 #[tokio::test]
+async fn a_changed_duration_neither_forgets_nor_forgives_what_is_spent() {
+    let simulator = upstream("ok").await;
+    let gateway = Gateway::start(&config(&simulator)).await;
+    let one = cost(&gateway.post(CHAT, &chat()).await);
+    for (before, after) in
+        [("30d", json!("1d")), ("1d", json!("30d")), ("30d", Value::Null), ("", json!("30d"))]
+    {
+        let duration = if before.is_empty() { Value::Null } else { json!(before) };
+        let key = key(&gateway, json!({ "max_budget": one * 6.0, "budget_duration": duration })).await;
+        for _ in 0..3 {
+            assert_eq!(gateway.call(&call_of(&key, &chat())).await.status(), 200);
+        }
+        spent(&gateway, &key, one * 3.0).await;
+        made(&gateway, "/key/update", json!({ "key": key, "budget_duration": after })).await;
+        // Each is booked before the next one, so that what the database says decides.
+        for calls in 4..=6 {
+            assert_eq!(gateway.call(&call_of(&key, &chat())).await.status(), 200);
+            spent(&gateway, &key, one * f64::from(calls)).await;
+        }
+        assert_eq!(gateway.call(&call_of(&key, &chat())).await.status(), 400, "{before} {after}");
+    }
+}
+
+#[tokio::test]
 async fn the_whole_gateway_and_a_provider_have_budgets() {
     let simulator = upstream("ok").await;
     for (section, fields) in [

@@ -147,8 +147,8 @@ fn compare_accounts(terms: BudgetTerms, refuses: Refuses, steps: Vec<Step>) {
             Step::Look => {
                 assert_eq!(whole.balance(now, ends), parted.balance(now, ends));
                 written += 40;
-                whole.written(pico(written), ends, pico(40));
-                parted.written(pico(written), ends, pico(40));
+                whole.written(now, pico(written), ends, pico(40));
+                parted.written(now, pico(written), ends, pico(40));
             }
             Step::Wait { long } => now += long,
             Step::TopUp { .. } | Step::Undo { .. } => {}
