@@ -1,6 +1,8 @@
 //! The counters of spent money.
 
+use super::changes;
 use super::db::{Store, StoreError, on};
+use super::table::{BUDGETS, CUSTOMERS, KEYS, MEMBERS, ORGANIZATIONS, TEAMS, Table, USERS};
 use crate::domain::{CounterId, Money, Scope};
 use sqlx::Row;
 use std::collections::HashMap;
@@ -32,6 +34,19 @@ pub(super) fn among(count: usize) -> String {
 
 /// Things that one statement asks for.
 const AMONG: usize = 500;
+
+/// The rows that counters belong to; those that belong to none are asked for with all.
+const fn owners(scope: Scope) -> &'static Table {
+    match scope {
+        Scope::Key => &KEYS,
+        Scope::User => &USERS,
+        Scope::Team => &TEAMS,
+        Scope::Member => &MEMBERS,
+        Scope::Customer => &CUSTOMERS,
+        Scope::Organization => &ORGANIZATIONS,
+        Scope::Provider | Scope::Global => &BUDGETS,
+    }
+}
 
 impl Store {
     /// The main counters of these things, by id; what spent nothing may be absent.
@@ -76,23 +91,25 @@ impl Store {
         })
     }
 
-    /// Sets a counter, whatever it was.
+    /// Sets a counter, whatever it was, which makes every process ask anew.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn set_spent(&self, counter: &CounterId, spent: Spent) -> Result<(), StoreError> {
         on!(&self.db, pool => {
+            let mut transaction = pool.begin().await?;
             sqlx::query(SET)
                 .bind(counter.scope.as_str())
                 .bind(&*counter.id)
                 .bind(&*counter.slot)
                 .bind(spent.period_end)
                 .bind(spent.amount.pico())
-                .execute(pool)
-                .await
-                .map(drop)
-        })
-        .map_err(StoreError::from)
+                .execute(&mut *transaction)
+                .await?;
+            changes::note!(transaction, owners(counter.scope).kind, &*counter.id);
+            transaction.commit().await?;
+        });
+        Ok(())
     }
 
     /// Removes all counters of one thing.

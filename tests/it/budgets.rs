@@ -1,5 +1,6 @@
 //! Budgets hold: for a burst, for everybody whom a call touches, and anew in each period.
 
+use crate::databases::both;
 use crate::harness::{
     CHAT, Config, Gateway, Load, MODEL, Response, chat, eventually, streamed, upstream, with,
 };
@@ -131,6 +132,53 @@ async fn a_changed_duration_neither_forgets_nor_forgives_what_is_spent() {
             spent(&gateway, &key, one * f64::from(calls)).await;
         }
         assert_eq!(gateway.call(&call_of(&key, &chat())).await.status(), 400, "{before} {after}");
+    }
+}
+
+#[tokio::test]
+async fn every_gateway_hears_what_an_admin_sets() {
+    let simulator = upstream("ok").await;
+    for database in both().await {
+        let (one, other) = (
+            database.gateway(&config(&simulator), &[]).await,
+            database.gateway(&config(&simulator), &[]).await,
+        );
+        let cost = cost(&one.post(CHAT, &chat()).await);
+        made(&one, "/team/new", json!({ "team_id": "t", "max_budget": cost * 2.5 })).await;
+        let of_key = key(&one, json!({ "max_budget": cost * 2.5 })).await;
+        let of_team = key(&one, json!({ "team_id": "t" })).await;
+        for key in [&of_key, &of_team] {
+            let call = call_of(key, &chat());
+            while other.call(&call).await.status() == 200 {}
+            spent(&other, key, cost * 3.0).await;
+            let reset = async || {
+                if key == &of_team {
+                    made(&one, "/team/update", json!({ "team_id": "t", "spend": 0 })).await
+                } else {
+                    made(&one, &format!("/key/{key}/reset_spend"), json!({ "reset_to": 0 })).await
+                }
+            };
+            reset().await;
+            eventually("the other gateway hears of it", async || {
+                (other.call(&call).await.status() == 200).then_some(())
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_the_place_of_another_has_its_spend_to_the_last_call() {
+    let simulator = upstream("ok").await;
+    for database in both().await {
+        let gateway = database.gateway(&config(&simulator), &[]).await;
+        let one = cost(&gateway.post(CHAT, &chat()).await);
+        let old = key(&gateway, json!({})).await;
+        for _ in 0..5 {
+            assert_eq!(gateway.call(&call_of(&old, &chat())).await.status(), 200);
+        }
+        let new = made(&gateway, "/key/regenerate", json!({ "key": old })).await;
+        spent(&gateway, new["key"].as_str().unwrap(), one * 5.0).await;
     }
 }
 
