@@ -2,7 +2,7 @@
 
 use super::changes;
 use super::db::{Store, StoreError, on};
-use super::table::{BUDGETS, CUSTOMERS, KEYS, MEMBERS, ORGANIZATIONS, TEAMS, Table, USERS};
+use super::table::Table;
 use crate::domain::{CounterId, Money, Scope};
 use sqlx::Row;
 use std::collections::HashMap;
@@ -21,7 +21,8 @@ pub(super) const OF_ENTITY: &str =
     "SELECT slot, period_end, spent FROM tollgate_spend WHERE scope = $1 AND id = $2";
 pub(super) const SET: &str = "INSERT INTO tollgate_spend (scope, id, slot, period_end, spent) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (scope, id, slot) DO UPDATE SET period_end = excluded.period_end, spent = excluded.spent";
-pub(super) const FORGET: &str = "DELETE FROM tollgate_spend WHERE scope = $1 AND id = $2";
+pub(super) const FORGET: &str =
+    "UPDATE tollgate_spend SET spent = 0, period_end = 0 WHERE scope = $1 AND id = $2";
 
 /// The statement that asks for the main counters of so many things.
 pub(super) fn among(count: usize) -> String {
@@ -35,18 +36,22 @@ pub(super) fn among(count: usize) -> String {
 /// Things that one statement asks for.
 const AMONG: usize = 500;
 
-/// The rows that counters belong to; those that belong to none are asked for with all.
-const fn owners(scope: Scope) -> &'static Table {
-    match scope {
-        Scope::Key => &KEYS,
-        Scope::User => &USERS,
-        Scope::Team => &TEAMS,
-        Scope::Member => &MEMBERS,
-        Scope::Customer => &CUSTOMERS,
-        Scope::Organization => &ORGANIZATIONS,
-        Scope::Provider | Scope::Global => &BUDGETS,
-    }
+/// The counters of the rows of a table, if they have any: scopes are named as the kinds of rows are.
+pub(super) fn scope_of(table: &Table) -> Option<Scope> {
+    Scope::from_name(table.kind)
 }
+
+/// What somebody spent is nothing from now on, in a transaction. What rows of calls say stays.
+macro_rules! forget {
+    ($transaction:ident, $scope:expr, $id:expr) => {
+        sqlx::query($crate::store::spend::FORGET)
+            .bind($scope.as_str())
+            .bind($id)
+            .execute(&mut *$transaction)
+            .await?
+    };
+}
+pub(super) use forget;
 
 impl Store {
     /// The main counters of these things, by id; what spent nothing may be absent.
@@ -106,18 +111,9 @@ impl Store {
                 .bind(spent.amount.pico())
                 .execute(&mut *transaction)
                 .await?;
-            changes::note!(transaction, owners(counter.scope).kind, &*counter.id);
+            changes::note!(transaction, counter.scope.as_str(), &*counter.id);
             transaction.commit().await?;
         });
         Ok(())
-    }
-
-    /// Removes all counters of one thing.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn forget_spent(&self, scope: Scope, id: &str) -> Result<(), StoreError> {
-        on!(&self.db, pool => sqlx::query(FORGET).bind(scope.as_str()).bind(id).execute(pool).await.map(drop))
-            .map_err(StoreError::from)
     }
 }

@@ -168,6 +168,54 @@ async fn every_gateway_hears_what_an_admin_sets() {
 }
 
 #[tokio::test]
+async fn whoever_is_made_anew_has_spent_nothing() {
+    let simulator = upstream("ok").await;
+    for database in both().await {
+        let gateway = database.gateway(&config(&simulator), &[]).await;
+        let chosen = "sk-made-twice";
+        for round in 0..2 {
+            made(&gateway, "/user/new", json!({ "user_id": "u", "auto_create_key": false })).await;
+            made(&gateway, "/team/new", json!({ "team_id": "t" })).await;
+            made(
+                &gateway,
+                "/team/member_add",
+                json!({ "team_id": "t", "member": { "role": "user", "user_id": "u" },
+                "max_budget_in_team": 9 }),
+            )
+            .await;
+            made(&gateway, "/customer/new", json!({ "user_id": "c", "max_budget": 9 })).await;
+            key(&gateway, json!({ "key": chosen, "user_id": "u", "team_id": "t" })).await;
+            let body = with(chat(), json!({ "user": "c" }));
+            let mut sum = 0.0;
+            for _ in 0..3 {
+                sum += cost(&gateway.call(&call_of(chosen, &body)).await);
+            }
+            let paths = [
+                (format!("/key/info?key={chosen}"), "/info/spend"),
+                ("/user/info?user_id=u".to_owned(), "/user_info/spend"),
+                ("/team/info?team_id=t".to_owned(), "/team_info/spend"),
+                ("/team/info?team_id=t".to_owned(), "/team_memberships/0/spend"),
+                ("/customer/info?end_user_id=c".to_owned(), "/spend"),
+            ];
+            for (path, place) in &paths {
+                eventually(&format!("{sum} is what {path} says at {place} in round {round}"), async || {
+                    let info = gateway.get(path).await.json();
+                    let spend = info.pointer(place).and_then(Value::as_f64).unwrap();
+                    ((spend - sum).abs() < 1e-12).then_some(())
+                })
+                .await;
+            }
+            // What was not booked yet is not left to who comes.
+            cost(&gateway.call(&call_of(chosen, &body)).await);
+            made(&gateway, "/key/delete", json!({ "keys": [chosen] })).await;
+            made(&gateway, "/user/delete", json!({ "user_ids": ["u"] })).await;
+            made(&gateway, "/team/delete", json!({ "team_ids": ["t"] })).await;
+            made(&gateway, "/customer/delete", json!({ "user_ids": ["c"] })).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_key_in_the_place_of_another_has_its_spend_to_the_last_call() {
     let simulator = upstream("ok").await;
     for database in both().await {

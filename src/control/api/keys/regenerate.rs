@@ -49,10 +49,7 @@ async fn run(caller: &Caller<'_>, named: &str, fields: Doc) -> Result<Json<Value
     let doc = successor(caller, &old, digest, &fields, &text).await?;
     let until = grace(&fields)?;
     let key = Stored { digest, doc };
-    // What is booked later is charged to the old key. A key that leaked is replaced even so.
-    if !(control.booked)().await {
-        log::warn!("a key is replaced whose last calls are not booked yet: the new one does not have them");
-    }
+    control.catch_up().await;
     let replaced = control.store.replace_key(&old.digest, &digest, key.doc.clone(), until).await;
     if !replaced.map_err(refused)? {
         return Err(not_found());
