@@ -46,7 +46,9 @@ impl Style {
         let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let columns = if is_terminal { ratatui::crossterm::terminal::size().ok() } else { None };
-        let width = columns.map_or(WIDTH, |(columns, _)| usize::from(columns));
+        // A terminal that does not know its size says 0.
+        let width = columns.map(|(columns, _)| usize::from(columns)).filter(|&columns| columns > 0);
+        let width = width.unwrap_or(WIDTH);
         Self { colours: is_terminal && !dumb && !is_set("NO_COLOR"), width }
     }
 

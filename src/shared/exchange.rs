@@ -156,7 +156,7 @@ impl Exchange {
         self.stats.processes.store(self.processes, Ordering::Relaxed);
         let back = if std::mem::take(&mut self.is_missed) { "is back" } else { "is there" };
         log::info!(
-            "Redis at {} {back}: limits hold for {} processes together",
+            "Redis at {} {back}: limits hold for {} gateway(s) together",
             self.settings,
             self.processes
         );

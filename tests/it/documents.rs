@@ -78,16 +78,20 @@ set -eo pipefail
 refuse() { echo "docker: $*" >&2; exit 1; }
 services() {
     for name; do
-        [[ $name == -* ]] || grep -q "^  $name:\$" docker/compose.yaml || refuse "no service $name"
+        [[ $name == -* ]] || grep -q "^  $name:\$" "$stack" || refuse "no service $name"
     done
 }
 [[ $1 == compose ]] || refuse "$1"
 shift
-while [[ ${1:-} == -* ]]; do
-    [[ $1 == -f || $1 == --env-file ]] || refuse "$1"
-    [[ -e $2 ]] || refuse "no $2"
-    shift 2
-done
+# As compose does: named here, with its variables, or named by the `.env` of this folder, with those.
+if [[ $1 == -f ]]; then
+    [[ $3 == --env-file && -f $4 ]] || refuse "no variables for $2"
+    stack=$2
+    shift 4
+else
+    stack=$(sed -n 's/^COMPOSE_FILE="\(.*\)"$/\1/p' .env)
+fi
+[[ -f $stack ]] || refuse "no stack: $stack"
 word=$1
 shift
 case $word in

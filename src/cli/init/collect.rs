@@ -10,8 +10,8 @@ use std::io;
 /// A variable of `.env`.
 pub(super) struct Variable {
     pub(super) name: &'static str,
-    /// What a person is asked.
-    question: &'static str,
+    /// What a person is asked, if anything.
+    question: Option<&'static str>,
     kind: Kind,
     without: Without,
     /// What the file says above it.
@@ -31,42 +31,49 @@ enum Without {
 pub(super) const VARIABLES: &[Variable] = &[
     Variable {
         name: "LITELLM_MASTER_KEY",
-        question: "Admin key, sk-… (Enter makes one): ",
+        question: Some("Admin key, sk-… (Enter makes one): "),
         kind: Kind::MasterKey,
         without: Without::RandomKey,
         comment: "The admin's key. Clients get virtual keys made with it, never this one.",
     },
     Variable {
         name: "LITELLM_SALT_KEY",
-        question: "Salt key (Enter makes one): ",
+        question: Some("Salt key (Enter makes one): "),
         kind: Kind::Password,
         without: Without::Random,
         comment: "Encrypts credentials in the database. docker/README.md says how to change it.",
     },
     Variable {
         name: "DB_PASSWORD",
-        question: "Password of the database (Enter makes one): ",
+        question: Some("Password of the database (Enter makes one): "),
         kind: Kind::Password,
         without: Without::Random,
         comment: "PostgreSQL's password in docker/compose.yaml. It is set when the volume is made.",
     },
     Variable {
         name: "GRAFANA_PASSWORD",
-        question: "Password of Grafana's admin (Enter makes one): ",
+        question: Some("Password of Grafana's admin (Enter makes one): "),
         kind: Kind::Password,
         without: Without::Random,
         comment: "Grafana's admin.",
     },
     Variable {
         name: "PROMETHEUS_RETENTION",
-        question: "How long Prometheus keeps metrics (Enter: 15d): ",
+        question: Some("How long Prometheus keeps metrics (Enter: 15d): "),
         kind: Kind::Duration,
         without: Without::Default("15d"),
         comment: "How long Prometheus keeps metrics.",
     },
     Variable {
+        name: "COMPOSE_FILE",
+        question: None,
+        kind: Kind::File,
+        without: Without::Default("docker/compose.yaml"),
+        comment: "What `docker compose` starts; docker/compose.redis.yaml is three gateways with Redis.",
+    },
+    Variable {
         name: "HUAWEI_MAAS_API_BASE",
-        question: "Address of MaaS (Enter: ap-southeast-1): ",
+        question: Some("Address of MaaS (Enter: ap-southeast-1): "),
         kind: Kind::Url,
         without: Without::Default("https://api-ap-southeast-1.modelarts-maas.com/openai/v1"),
         comment: "Huawei ModelArts MaaS: where, and the keys. `tollgate init add-key` and `remove-key` renumber them.",
@@ -144,7 +151,8 @@ fn value(variable: &Variable, sources: &mut Sources<'_>) -> Result<(String, From
     }
     if let Some(person) = sources.person.as_mut().filter(|_| sources.asks_all) {
         let is_secret = matches!(variable.without, Without::Random | Without::RandomKey);
-        if let Some(typed) = ask(*person, variable.question, variable.kind, is_secret)? {
+        let typed = variable.question.map(|question| ask(*person, question, variable.kind, is_secret));
+        if let Some(typed) = typed.transpose()?.flatten() {
             return Ok((typed, From::Typed));
         }
     }

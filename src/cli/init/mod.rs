@@ -122,7 +122,9 @@ fn keep(file: &Path, old: &Text) -> Result<String, InitError> {
         lacks.push("others can read it (chmod 600)".to_owned());
     }
     if lacks.is_empty() {
-        return Ok(summary::kept(Style::of_stdout(), file, &keys::list(old)));
+        let unset = VARIABLES.iter().map(|variable| variable.name);
+        let unset: Vec<_> = unset.filter(|name| values.filled(name).is_none()).collect();
+        return Ok(summary::kept(Style::of_stdout(), file, &keys::list(old), &unset));
     }
     Err(InitError::Incomplete(file.display().to_string(), lacks.join("; ")))
 }

@@ -22,16 +22,21 @@ pub(super) fn made(style: Style, file: &Path, values: &Values, copy: Option<&Pat
     if let Some(copy) = copy {
         _ = writeln!(out, "\n  the old file is {}", copy.display());
     }
-    let docker = "docker compose -f docker/compose.yaml --env-file .env up -d";
+    let docker = "docker compose up -d --build";
     _ = writeln!(out, "\nNext: {}", style.paint(Tone::Strong, "tollgate serve"));
     _ = writeln!(out, "  or: {}", style.paint(Tone::Strong, docker));
     _ = writeln!(out, "then: {}", style.paint(Tone::Strong, "tollgate doctor"));
     out
 }
 
-pub(super) fn kept(style: Style, file: &Path, keys: &[String]) -> String {
+/// `unset` are the variables that a gateway can do without, and the stack around it may not.
+pub(super) fn kept(style: Style, file: &Path, keys: &[String], unset: &[&str]) -> String {
     let mut out = done(style, &format!("{} is complete and stays as it is", file.display()));
     _ = writeln!(out, ": {}", counted(keys.len()));
+    if !unset.is_empty() {
+        let words = "docker/compose.yaml takes more from it, which --force adds, keeping the rest and a copy:";
+        out.push_str(&format!("\n{}\n  {}\n", style.wrap(words, 0).join("\n"), unset.join("\n  ")));
+    }
     out
 }
 

@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Url,
     /// A duration in Prometheus' notation.
     Duration,
+    /// Paths of files, with a colon between two.
+    File,
 }
 
 const SAMPLES: [&str; 3] = ["sk-1234", "sk-master-key", "secret"];
@@ -50,6 +52,7 @@ impl Kind {
             Self::UpstreamKey => plain("-_.~+/=:@"),
             Self::Url => plain("-_.~:/%?=&[]"),
             Self::Duration => plain(""),
+            Self::File => plain("-_.~/:"),
         };
         if !is_plain {
             return Err(Unfit::Character);
