@@ -216,6 +216,22 @@ async fn whoever_is_made_anew_has_spent_nothing() {
 }
 
 #[tokio::test]
+async fn an_end_user_without_a_row_is_shown_once_it_has_called() {
+    let simulator = upstream("ok").await;
+    for database in both().await {
+        let gateway = database.gateway(&config(&simulator), &[]).await;
+        let one = cost(&gateway.post(CHAT, &with(chat(), json!({ "user": "seen" }))).await);
+        let spend = async |id: &str| {
+            let info = gateway.get(&format!("/customer/info?end_user_id={id}")).await;
+            (info.status(), info.json()["spend"].as_f64())
+        };
+        eventually("its calls are booked", async || (spend("seen").await == (200, Some(one))).then_some(()))
+            .await;
+        assert_eq!(spend("never").await, (404, None));
+    }
+}
+
+#[tokio::test]
 async fn a_key_in_the_place_of_another_has_its_spend_to_the_last_call() {
     let simulator = upstream("ok").await;
     for database in both().await {

@@ -34,7 +34,8 @@ pub(super) fn kept(style: Style, file: &Path, keys: &[String], unset: &[&str]) -
     let mut out = done(style, &format!("{} is complete and stays as it is", file.display()));
     _ = writeln!(out, ": {}", counted(keys.len()));
     if !unset.is_empty() {
-        let words = "docker/compose.yaml takes more from it, which --force adds, keeping the rest and a copy:";
+        let words =
+            "docker/compose.yaml takes more from it, which --force adds, keeping the rest and a copy:";
         out.push_str(&format!("\n{}\n  {}\n", style.wrap(words, 0).join("\n"), unset.join("\n  ")));
     }
     out
