@@ -102,10 +102,13 @@ fn compare_windows(terms: RateTerms, steps: Vec<Step>) {
     assert_eq!(whole.load(now), parted.load(now));
 }
 
+fn halved(terms: BudgetTerms) -> BudgetTerms {
+    BudgetTerms { max: terms.max.map(|max| pico(max.pico() / 2)), ..terms }
+}
+
 /// The same steps at an account with parts and at one without.
 fn compare_accounts(terms: BudgetTerms, refuses: Refuses, steps: Vec<Step>) {
-    let halved = BudgetTerms { max: terms.max.map(|max| pico(max.pico() / 2)), ..terms };
-    let every = [terms, halved, BudgetTerms::default()];
+    let every = [terms, halved(terms), BudgetTerms::default()];
     let account = || Account::new(counter(Scope::Key, "id", ""), 0);
     let (whole, parted) = (account(), Arc::new(account()));
     let parts: Vec<_> = (0..PARTS).map(|thread| AccountPart::of(&parted, thread).unwrap()).collect();
@@ -116,13 +119,12 @@ fn compare_accounts(terms: BudgetTerms, refuses: Refuses, steps: Vec<Step>) {
         let ends = (now / LENGTH + 1) * LENGTH;
         match step {
             Step::Take { who, about, under } => {
-                let terms = every[under];
                 let asked = if about == 29 { Expected::Free } else { Expected::About(amount(about - 1)) };
                 let asked = (asked, Manner::Decides);
-                let one = whole.reserve(now, ends, &terms, refuses, asked);
+                let one = whole.reserve(now, ends, &every[under], refuses, asked);
                 let other = match parts.get(who) {
-                    Some(part) => part.reserve(now, ends, &terms, refuses, asked),
-                    None => parted.reserve(now, ends, &terms, refuses, asked),
+                    Some(part) => part.reserve(now, ends, &every[under], refuses, asked),
+                    None => parted.reserve(now, ends, &every[under], refuses, asked),
                 };
                 match (one, other) {
                     (Ok(one), Ok(other)) => held.push((who, one, other)),
