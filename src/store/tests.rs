@@ -82,8 +82,15 @@ async fn a_document_is_added_found_changed_and_removed() {
         assert!(store.delete(&KEYS, "b").await.unwrap());
         assert!(!store.delete(&KEYS, "b").await.unwrap());
         assert!(store.get(&KEYS, "b").await.unwrap().is_none());
-        let changed = store.changes(Duration::from_secs(60)).await.unwrap();
+        let changed = store.changes(Duration::from_secs(60), i64::MAX).await.unwrap();
         assert_eq!(changed.first().map(|c| (c.kind.as_str(), c.id.as_str())), Some(("key", "a")));
+        // Of somebody whose clock is an hour behind.
+        let late = "INSERT INTO tollgate_change (at_ms, kind, id) SELECT at_ms - 3600000, 'key', 'late' \
+            FROM tollgate_change ORDER BY seq DESC LIMIT 1";
+        super::db::on!(&store.db, pool => pool.execute(late).await.map(drop)).unwrap();
+        let last = changed.iter().map(|change| change.seq).max().unwrap();
+        let heard = store.changes(Duration::ZERO, last).await.unwrap();
+        assert!(heard.iter().any(|change| change.seq > last && change.id == "late"), "{heard:?}");
         store.prune_changes(Duration::ZERO).await.unwrap();
     }
 }
