@@ -174,9 +174,17 @@ pub struct OtelConfig {
     pub resource: Vec<(String, String)>,
     /// Which traces are kept.
     pub sampler: Sampler,
-    /// The path that metrics are posted to, and how often, if they are
-    /// (`LITELLM_OTEL_INTEGRATION_ENABLE_METRICS`).
-    pub metrics: Option<(String, Duration)>,
+    /// Metrics, if they are sent too (`LITELLM_OTEL_INTEGRATION_ENABLE_METRICS`).
+    pub metrics: Option<MetricsConfig>,
+}
+
+/// Metrics in OTLP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsConfig {
+    /// The collector.
+    pub address: SinkAddress,
+    /// The time between two posts.
+    pub every: Duration,
 }
 
 /// Calls in Langfuse.

@@ -236,6 +236,13 @@ impl ApiError {
         Self { kind, message: message.into(), kind_word: None, param: None, retry_after: None }
     }
 
+    /// For a call that was not sent to an upstream before the process ends; another one takes it.
+    #[must_use]
+    pub fn shutting_down() -> Self {
+        let words = "The gateway is going away, and it was not this call's turn yet. Send it again.";
+        Self::new(ErrorKind::ShuttingDown, words).with_retry_after(Some(Duration::from_secs(1)))
+    }
+
     /// Names the field at fault.
     #[must_use]
     pub fn with_param(mut self, param: &str) -> Self {

@@ -44,6 +44,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Once};
 use std::time::Duration;
+use tokio::sync::watch;
 
 pub use splice::Spliced;
 pub use stage::Ctx;
@@ -74,6 +75,16 @@ pub struct Gateway {
     pub control: Arc<dyn ControlPlane>,
     /// Set when the process is going away: connections are no longer kept alive.
     pub draining: Arc<AtomicBool>,
+    /// Set shortly before what is open is cut off: who waits still is told to come again.
+    pub closed: watch::Sender<bool>,
+}
+
+impl Gateway {
+    /// Waits until there is no more use in waiting.
+    pub(crate) async fn closes(&self) {
+        // The sender is here, so it is not gone.
+        drop(self.closed.subscribe().wait_for(|is_closed| *is_closed).await);
+    }
 }
 
 /// The proxy of one data-plane thread.

@@ -24,6 +24,8 @@ const POLL: Duration = Duration::from_millis(20);
 /// successor serves already.
 const LINGER: Duration = Duration::from_millis(250);
 const LINGER_LONG: Duration = Duration::from_secs(5);
+/// Calls that wait for quota or a slot are told so long before the end, if there is time.
+const LAST: Duration = Duration::from_secs(1);
 /// A successor is waited for so long, and may take so long until it serves.
 const MEET: Duration = Duration::from_secs(10);
 const START: Duration = Duration::from_secs(60);
@@ -129,6 +131,9 @@ impl Signals {
             let open = self.open.load(Ordering::Relaxed);
             if calls <= 0 && (open == 0 || closed.elapsed() >= linger.min(drain)) {
                 return;
+            }
+            if closed.elapsed() + LAST.min(drain / 4) >= drain {
+                self.gateway.closed.send_replace(true);
             }
             if closed.elapsed() >= drain {
                 return log::warn!("open requests are cut off after {drain:?}");

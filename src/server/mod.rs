@@ -40,6 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::watch;
 
 /// Limits of speed are for so many milliseconds (LiteLLM's `LITELLM_RATE_LIMIT_WINDOW_SIZE`).
 const WINDOW_MS: i64 = 60_000;
@@ -167,7 +168,9 @@ fn compose(
     control_runtime.spawn(reloading);
     let control = Arc::new(Bridge::new(control, control_handle));
     let draining = Arc::new(AtomicBool::new(false));
-    Ok((Arc::new(Gateway { runtime, directory, telemetry, control, draining, ledger, shared }), unready))
+    let closed = watch::Sender::new(false);
+    let gateway = Gateway { runtime, directory, telemetry, control, draining, closed, ledger, shared };
+    Ok((Arc::new(gateway), unready))
 }
 
 fn hooks(source: Source, telemetry: &Arc<Telemetry>) -> Hooks {

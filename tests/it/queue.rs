@@ -1,7 +1,8 @@
 //! Scarce quota: every upstream key is asked as often as it may be and no oftener, and calls wait their turn.
 
 use crate::harness::{
-    CHAT, Config, Gateway, MASTER_KEY, MODEL, Response, chat, eventually, request, upstream_of, with,
+    CHAT, Config, Gateway, MASTER_KEY, MODEL, Response, chat, eventually, request, streamed, upstream_of,
+    with,
 };
 use crate::support::{answer, canned};
 use serde_json::{Value, json};
@@ -242,6 +243,31 @@ async fn a_client_that_leaves_frees_its_place() {
 }
 
 #[tokio::test]
+async fn who_waits_when_the_process_ends_is_told_to_come_again() {
+    // One waits for quota, another for the slot that a stream without an end holds.
+    let simulator = upstream_of(&[("k", "ok"), ("slow", "chunks=100000+gap=20")]).await;
+    let config = Config::new()
+        .target("scarce", MODEL, &simulator.base_url(), "k", json!({ "rpm": 1 }))
+        .target("narrow", "n", &simulator.base_url(), "slow", json!({ "max_parallel_requests": 1 }))
+        .set("tollgate", json!({ "queue": { "max_wait": 600 }, "drain_timeout": 2 }));
+    let mut gateway = Gateway::start(&config).await;
+    all_answered(burst(&gateway, calls(1))).await;
+    let _stream = gateway.stream(CHAT, &with(streamed(), json!({ "model": "n" }))).await;
+    let narrow = with(chat(), json!({ "model": "n" }));
+    let waiting = burst(&gateway, [(MASTER_KEY.to_owned(), chat()), (MASTER_KEY.to_owned(), narrow)]);
+    gateway.metric_is(DEPTH, &[], 1.0).await;
+    gateway.metric_is("litellm_in_flight_requests", &[], 3.0).await;
+    gateway.signal("TERM");
+    for answer in waiting.join_all().await {
+        assert_eq!(answer.status(), 503, "{}", answer.text());
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(answer.json()["error"]["type"], "service_unavailable");
+    }
+    assert_eq!(gateway.ended().await.code(), Some(0));
+    assert_eq!(simulator.seen().len(), 2, "who waited was not asked for");
+}
+
+#[tokio::test]
 async fn clients_that_come_and_go_neither_leak_nor_overrun() {
     let (simulator, gateway) = pool(
         &[("k1", "limit=5+window=1000"), ("k2", "limit=5+window=1000")],
@@ -378,7 +404,7 @@ async fn kept_alive(words: &str, max_wait: u64) -> (Simulator, Gateway) {
 #[tokio::test]
 async fn a_stream_that_waits_is_kept_alive() {
     let (_simulator, gateway) = kept_alive("limit=1+window=3000", 60).await;
-    let mut stream = gateway.stream(CHAT, &crate::harness::streamed()).await;
+    let mut stream = gateway.stream(CHAT, &streamed()).await;
     assert_eq!(stream.head.status, 200);
     assert!(stream.head.header("content-type").unwrap().starts_with("text/event-stream"));
     assert!(gateway.records_so_far().len() < 2, "it waits still");
@@ -395,7 +421,7 @@ async fn a_stream_that_waits_is_kept_alive() {
 async fn a_stream_that_was_kept_alive_ends_in_an_error_event() {
     for words in ["400+after=1", "500+after=1", "close+after=1"] {
         let (_simulator, gateway) = kept_alive(words, 60).await;
-        let body = with(crate::harness::streamed(), json!({ "num_retries": 0 }));
+        let body = with(streamed(), json!({ "num_retries": 0 }));
         let mut stream = gateway.stream(CHAT, &body).await;
         assert_eq!(stream.head.status, 200);
         let text = String::from_utf8(stream.rest().await).unwrap();
@@ -416,7 +442,7 @@ async fn an_upstream_that_does_not_stream_answers_a_kept_stream_in_one_event() {
         .set("tollgate", json!({ "queue": { "window_seconds": 2, "keep_alive": 0.3 } }));
     let gateway = Gateway::start(&config).await;
     all_answered(burst(&gateway, calls(1))).await;
-    let mut stream = gateway.stream(CHAT, &crate::harness::streamed()).await;
+    let mut stream = gateway.stream(CHAT, &streamed()).await;
     let mut events = stream.events().await;
     events.retain(|event| !event.data.is_empty());
     let whole: Value = serde_json::from_str(&events[0].data).unwrap();

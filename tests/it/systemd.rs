@@ -1,6 +1,6 @@
 //! What the service manager hears, and the socket that it may hold.
 
-use crate::harness::{CHAT, Config, Launch, chat, eventually, free_address, program, upstream};
+use crate::harness::{CHAT, Config, Launch, chat, eventually, free_address, program, streamed, upstream};
 use crate::support::{Running, tollgate};
 use serde_json::json;
 use std::fs::{self, File};
@@ -173,4 +173,30 @@ fn the_units_are_sound_and_as_closed_as_they_say() {
     let line = said.lines().find(|line| line.contains("Overall exposure level")).unwrap_or_default();
     let score: f64 = line.split_ascii_whitespace().rev().nth(2).and_then(|word| word.parse().ok()).unwrap();
     assert!(score <= 1.5, "{line}");
+}
+
+#[tokio::test]
+async fn the_unit_allows_all_that_the_program_asks_of_the_kernel() {
+    if Command::new("systemd-analyze").arg("--version").output().is_err() {
+        return eprintln!("systemd-analyze is not here: nobody knows what the unit allows");
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (script, unit) = (root.join("tests/it/under_filter.py"), root.join("docker").join(UNITS[0]));
+    let simulator = upstream("ok").await;
+    let config = Config::new().deployment("m", "x", &simulator.base_url(), "k");
+    let launch = Launch::of(&config).by(&["python3", script.to_str().unwrap(), unit.to_str().unwrap()]);
+    let mut gateway = launch.variable("PATH", &std::env::var("PATH").unwrap()).start().await;
+    let made = gateway.post("/key/generate", &json!({ "max_budget": 1.0 })).await;
+    assert_eq!(made.status(), 200);
+    gateway.key = made.json()["key"].as_str().unwrap().to_owned();
+    assert_eq!(gateway.post(CHAT, &chat()).await.status(), 200);
+    assert_eq!(gateway.post(CHAT, &streamed()).await.status(), 200);
+    gateway.metric_is("tollgate_ledger_waiting_records", &[], 0.0).await;
+    fs::write(gateway.config_file(), config.clone().deployment("n", "x", &simulator.base_url(), "k").text())
+        .unwrap();
+    gateway.signal("HUP");
+    gateway.metric_is("tollgate_config_generation", &[], 2.0).await;
+    gateway.signal("TERM");
+    let ended = gateway.ended().await;
+    assert_eq!(ended.code(), Some(0), "{ended}: {}", gateway.output());
 }

@@ -5,7 +5,7 @@ use crate::domain::{ApiError, EndpointKind, ErrorKind, FaultClass};
 use crate::proxy::stage::{Admitted, Attempt, MOST_RETRIES};
 use crate::proxy::{Gateway, quota, respond};
 use crate::runtime::{Bar, Group, GroupQueue, Pick, Turn};
-use crate::upstream::{Deployment, Granted, Ticket};
+use crate::upstream::{Deployment, Granted, NoTurn, Ticket};
 use http::HeaderMap;
 use pingora::Result;
 use pingora_proxy::Session;
@@ -38,7 +38,14 @@ pub(super) async fn take(
     let began = Instant::now();
     let waiting = metrics.waits_in_queue(&group.name);
     let ruled_out = group.ruled_out(&admitted.wish());
-    let wait = queue.wait(turn, ruled_out, admitted.progress.tried.clone());
+    let turn = queue.wait(turn, ruled_out, admitted.progress.tried.clone());
+    let wait = async {
+        tokio::select! {
+            biased;
+            granted = turn => granted,
+            () = gateway.closes() => Err(NoTurn::Closed),
+        }
+    };
     let granted = match queue.keep_alive.filter(|_| may_be_kept_alive(session, admitted)) {
         None => while_client_stays(session, wait).await?,
         Some(every) => kept_alive(session, admitted, every, wait).await?,

@@ -182,9 +182,26 @@ pub(in crate::proxy) async fn seat(
     };
     let slot = match deployment.try_enter() {
         Some(slot) => slot,
-        None => while_client_stays(session, deployment.enter()).await.map_err(Stop::Gone)?,
+        None => slot(gateway, session, &deployment).await?,
     };
     Ok(Seat { index, deployment, slot, leave, quota })
+}
+
+/// A slot, as soon as another call gives one back.
+async fn slot(
+    gateway: &Gateway,
+    session: &mut Session,
+    deployment: &Arc<Deployment>,
+) -> std::result::Result<InFlight, Stop> {
+    let wait = async {
+        tokio::select! {
+            biased;
+            slot = deployment.enter() => Some(slot),
+            () = gateway.closes() => None,
+        }
+    };
+    let slot = while_client_stays(session, wait).await.map_err(Stop::Gone)?;
+    slot.ok_or_else(|| Stop::Cannot(ApiError::shutting_down()))
 }
 
 /// The next deployment, with what is taken of its quota where that is counted.

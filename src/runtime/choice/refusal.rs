@@ -59,6 +59,7 @@ impl Group {
             NoTurn::Full(_) => "too many calls wait for it already",
             NoTurn::TooLate(_) => "its keys have no quota left, and none in the time that this call may wait",
             NoTurn::TimedOut(_) => "its keys had no quota left for as long as this call could wait",
+            NoTurn::Closed => return ApiError::shutting_down(),
         };
         let again = why.retry_after().map(|after| after.as_millis().div_ceil(1000).max(1));
         let again = again.map(|seconds| format!(", Try again in {seconds} seconds")).unwrap_or_default();

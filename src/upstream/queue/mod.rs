@@ -54,6 +54,8 @@ pub enum NoTurn {
     TooLate(Option<Duration>),
     /// It waited as long as it may; there is room for it after so much longer.
     TimedOut(Option<Duration>),
+    /// The process ends before its turn comes.
+    Closed,
 }
 
 impl NoTurn {
@@ -62,6 +64,7 @@ impl NoTurn {
     pub const fn retry_after(self) -> Option<Duration> {
         match self {
             Self::Full(after) | Self::TooLate(after) | Self::TimedOut(after) => after,
+            Self::Closed => None,
         }
     }
 
@@ -72,6 +75,7 @@ impl NoTurn {
             Self::Full(_) => "full",
             Self::TooLate(_) => "too_late",
             Self::TimedOut(_) => "timed_out",
+            Self::Closed => "closed",
         }
     }
 }

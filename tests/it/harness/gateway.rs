@@ -3,6 +3,7 @@
 use super::http::{Connection, Response, request};
 use super::{Config, PATIENCE, eventually};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -28,6 +29,8 @@ pub(crate) fn program() -> PathBuf {
 #[derive(Clone, Debug)]
 pub(crate) struct Launch {
     config: String,
+    /// What starts the program, if anything does.
+    starter: Vec<String>,
     arguments: Vec<String>,
     variables: Vec<(String, String)>,
 }
@@ -51,11 +54,17 @@ impl Launch {
     }
 
     pub(crate) fn of_text(config: impl Into<String>) -> Self {
-        Self { config: config.into(), arguments: Vec::new(), variables: Vec::new() }
+        Self { config: config.into(), starter: Vec::new(), arguments: Vec::new(), variables: Vec::new() }
     }
 
     pub(crate) fn argument(mut self, argument: &str) -> Self {
         self.arguments.push(argument.to_owned());
+        self
+    }
+
+    /// Has the program started by this command, which becomes it.
+    pub(crate) fn by(mut self, starter: &[&str]) -> Self {
+        self.starter = starter.iter().map(|&word| word.to_owned()).collect();
         self
     }
 
@@ -96,7 +105,10 @@ impl Launch {
         let file = folder.path().join("config.yaml");
         fs::write(&file, &self.config).unwrap();
         let address = free_address();
-        let child = Command::new(program())
+        let words: Vec<OsString> =
+            self.starter.iter().map(OsString::from).chain([program().into()]).collect();
+        let child = Command::new(&words[0])
+            .args(&words[1..])
             .args(["serve", "--host", "127.0.0.1", "--port", &address.port().to_string(), "--config"])
             .arg(&file)
             .args(&self.arguments)
