@@ -3,6 +3,9 @@
 //! A map of the thirty headers of an answer costs several times what their text does: it is hashed, copied, written out and
 //! dropped one by one. So Pingora gets a head with what it must know, which is how the body ends, and the text of all
 //! other headers is put in before the empty line when the head goes through here.
+//!
+//! Pingora bounds how long a piece may take as a whole, whatever its size, or not at all. Here it is seen when a client
+//! takes nothing more, which would hold its slot and its upstream for as long as it likes.
 
 use async_trait::async_trait;
 use pingora::protocols::raw_connect::ProxyDigest;
@@ -18,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 /// A connection of a client.
 #[derive(Debug)]
@@ -25,6 +29,31 @@ pub struct Spliced {
     stream: Stream,
     // Locked by the call under way only, which puts them in while it holds the session.
     lines: Mutex<Lines>,
+    stall: Stall,
+}
+
+/// How long a client takes nothing of what is for it.
+#[derive(Debug)]
+struct Stall {
+    /// How long it may; zero is as long as it likes.
+    patience: Duration,
+    /// When that is over, while it takes nothing.
+    end: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stall {
+    fn after<T>(&mut self, context: &mut Context<'_>, taken: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if taken.is_ready() {
+            self.end = None;
+            return taken;
+        }
+        if self.patience.is_zero() {
+            return Poll::Pending;
+        }
+        let end = self.end.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.patience)));
+        ready!(end.as_mut().poll(context));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
 }
 
 /// Lines that wait for a head.
@@ -40,10 +69,10 @@ struct Lines {
 const BREAK: usize = 2;
 
 impl Spliced {
-    /// The same connection.
+    /// The same connection, which breaks when the client takes nothing for so long; zero is as long as it likes.
     #[must_use]
-    pub fn new(stream: Stream) -> Self {
-        Self { stream, lines: Mutex::default() }
+    pub fn new(stream: Stream, patience: Duration) -> Self {
+        Self { stream, lines: Mutex::default(), stall: Stall { patience, end: None } }
     }
 
     /// Keeps these lines, each with its break, for the head that is written next, in the place of any that still wait.
@@ -70,9 +99,10 @@ pub(super) fn forget(session: &Session) {
     }
 }
 
-impl AsyncWrite for Spliced {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let (mut stream, lines) = self.get_mut().parts();
+impl Spliced {
+    /// Writes with the lines put in.
+    fn poll_splice(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let (mut stream, lines) = self.parts();
         if lines.text.is_empty() {
             return stream.poll_write(context, bytes);
         }
@@ -93,6 +123,14 @@ impl AsyncWrite for Spliced {
         *lines = Lines::default();
         stream.poll_write(context, bytes)
     }
+}
+
+impl AsyncWrite for Spliced {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let taken = this.poll_splice(context, bytes);
+        this.stall.after(context, taken)
+    }
 
     fn poll_write_vectored(
         self: Pin<&mut Self>,
@@ -102,7 +140,8 @@ impl AsyncWrite for Spliced {
         let this = self.get_mut();
         let (stream, lines) = this.parts();
         if lines.text.is_empty() {
-            return stream.poll_write_vectored(context, slices);
+            let taken = stream.poll_write_vectored(context, slices);
+            return this.stall.after(context, taken);
         }
         let first = slices.iter().find(|slice| !slice.is_empty());
         Pin::new(this).poll_write(context, first.map_or(&[], |slice| slice))
@@ -113,7 +152,9 @@ impl AsyncWrite for Spliced {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut().parts().0.poll_flush(context)
+        let this = self.get_mut();
+        let taken = this.parts().0.poll_flush(context);
+        this.stall.after(context, taken)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -212,7 +253,7 @@ mod tests {
     fn through(room: usize, interim: &[u8]) -> Vec<u8> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (near, mut far) = tokio::io::duplex(room);
-        let mut spliced = Spliced::new(Box::new(near));
+        let mut spliced = Spliced::new(Box::new(near), Duration::ZERO);
         runtime.block_on(async {
             let writing = async {
                 spliced.write_all(interim).await.unwrap();
@@ -238,10 +279,38 @@ mod tests {
         }
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_let_go_and_who_takes_little_is_not() {
+        const PATIENCE: Duration = Duration::from_secs(60);
+        for head in [&b""[..], HEAD] {
+            let (near, mut far) = tokio::io::duplex(4);
+            let mut spliced = Spliced::new(Box::new(near), PATIENCE);
+            if !head.is_empty() {
+                spliced.put(b"a: b\r\n".to_vec());
+            }
+            let slow = async {
+                for _ in 0..20 {
+                    tokio::time::sleep(PATIENCE * 9 / 10).await;
+                    far.read_u8().await.unwrap();
+                }
+                std::future::pending::<()>().await;
+            };
+            let bytes = [head, &[b'x'; 60]].concat();
+            let began = tokio::time::Instant::now();
+            tokio::select! {
+                written = spliced.write_all(&bytes) => {
+                    assert_eq!(written.unwrap_err().kind(), io::ErrorKind::TimedOut);
+                }
+                () = slow => {}
+            }
+            assert_eq!(began.elapsed().as_secs(), (20 * PATIENCE * 9 / 10 + PATIENCE).as_secs());
+        }
+    }
+
     #[tokio::test]
     async fn lines_without_a_head_are_not_sent() {
         let (near, mut far) = tokio::io::duplex(64);
-        let mut spliced = Spliced::new(Box::new(near));
+        let mut spliced = Spliced::new(Box::new(near), Duration::ZERO);
         spliced.put(b"a: b\r\n".to_vec());
         spliced.write_all(b"data: {}\n\n").await.unwrap();
         drop(spliced);

@@ -10,8 +10,8 @@ pub(in crate::proxy) async fn while_client_stays<T>(
     wait: impl Future<Output = T>,
 ) -> Result<T> {
     tokio::pin!(wait);
-    // Of a body that is still to be read nothing can be told but that it is there.
-    if body::is_unread(session) {
+    // Of a body that is still to be read nothing can be told but that it is there; over HTTP/2 its end may come by itself.
+    if body::is_unread(session) && session.as_downstream().as_http2().is_none() {
         return Ok(wait.await);
     }
     tokio::select! {

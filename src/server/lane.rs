@@ -47,6 +47,7 @@ pub(super) struct Lane {
 /// The proxy of one lane.
 struct Door {
     proxy: Arc<HttpProxy<Proxy>>,
+    gateway: Arc<Gateway>,
     leave: ShutdownWatch,
     open: Arc<AtomicUsize>,
 }
@@ -64,7 +65,12 @@ impl Lane {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         proxy.server_options = Some(options);
-        let door = Door { proxy: Arc::new(proxy), leave: signs.leave.clone(), open: Arc::clone(&signs.open) };
+        let door = Door {
+            proxy: Arc::new(proxy),
+            gateway: Arc::clone(gateway),
+            leave: signs.leave.clone(),
+            open: Arc::clone(&signs.open),
+        };
         let mut service = Service::new("data".to_owned(), door);
         service.threads = Some(1);
         // Pingora would keep a read buffer of 64 KiB for each connection, above its own body buffer.
@@ -107,7 +113,8 @@ impl pingora::services::Service for Lane {
 impl ServerApp for Door {
     async fn process_new(self: &Arc<Self>, stream: Stream, close: &ShutdownWatch) -> Option<Stream> {
         let _open = Open::one(&self.open);
-        self.proxy.process_new(Box::new(Spliced::new(stream)), close).await
+        let patience = self.gateway.runtime.load().config.server.body_timeout;
+        self.proxy.process_new(Box::new(Spliced::new(stream, patience)), close).await
     }
 
     async fn cleanup(&self) {

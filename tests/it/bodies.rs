@@ -254,6 +254,8 @@ async fn the_limit_is_configurable() {
 
 pub(crate) struct Two {
     send: h2::client::SendRequest<bytes::Bytes>,
+    /// Whether the end of a body comes by itself, as httpx sends it.
+    ends_late: bool,
 }
 
 impl Two {
@@ -264,7 +266,11 @@ impl Two {
         builder.initial_window_size(1 << 24).initial_connection_window_size(1 << 24);
         let (send, connection) = builder.handshake(stream).await.unwrap();
         tokio::spawn(connection);
-        Self { send }
+        Self { send, ends_late: false }
+    }
+
+    pub(crate) async fn late(gate: &Gateway) -> Self {
+        Self { ends_late: true, ..Self::open(gate).await }
     }
 
     pub(crate) async fn ask(&mut self, length: Option<usize>, body: &[u8], piece: usize) -> (u16, Vec<u8>) {
@@ -298,7 +304,7 @@ impl Two {
                     let granted = std::future::poll_fn(|cx| stream.poll_capacity(cx)).await;
                     let Some(Ok(granted)) = granted else { break };
                     let (part, left) = now.split_at(granted.min(now.len()));
-                    let last = left.is_empty() && later.is_empty();
+                    let last = left.is_empty() && later.is_empty() && !self.ends_late;
                     if stream.send_data(bytes::Bytes::copy_from_slice(part), last).is_err() {
                         break;
                     }
@@ -308,6 +314,11 @@ impl Two {
                     break;
                 }
                 rest = later;
+            }
+            if self.ends_late && !empty {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                // An answer that came before is one of a refusal.
+                let _ = stream.send_data(bytes::Bytes::new(), true);
             }
             let answer = answer.await.unwrap();
             let status = answer.status().as_u16();
@@ -320,6 +331,27 @@ impl Two {
             (status, whole)
         };
         tokio::time::timeout(PATIENCE, asking).await.expect("an answer in time")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn http_2_bodies_that_end_by_themselves_arrive_whole() {
+    let (_simulator, gate) = echoing(|config| config).await;
+    let mut two = Two::late(&gate).await;
+    for size in [200, 60_000, 70_000, 300_000] {
+        let body = sized_chat(MODEL, size);
+        for length in [Some(size), None] {
+            let (status, answer) = two.ask(length, &body, 16_000).await;
+            let answer = String::from_utf8_lossy(&answer).into_owned();
+            assert_eq!(status, 200, "{size} {length:?}: {answer}");
+            assert!(answer.contains(&echo_of(&body)), "{size} {length:?}: {answer}");
+        }
+    }
+    for length in [true, false] {
+        let body = chat(MODEL, r#","stream":true"#);
+        let (status, answer) = two.ask(length.then_some(body.len()), &body, 16_000).await;
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(status == 200 && answer.contains("[DONE]"), "{status}: {answer}");
     }
 }
 

@@ -1,6 +1,6 @@
 //! Nothing is smuggled: not by framing, not by heads that say two things, not by JSON that does.
 
-use crate::harness::{Connection, Gateway, Response, request};
+use crate::harness::{Config, Connection, Gateway, Reply, Response, Scripted, request};
 use crate::support::{CHAT, bearer, chat, chunked, content, echo_of, echoing, error, everything, get, post};
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
@@ -287,6 +287,43 @@ async fn nothing_of_a_clients_head_goes_upstream() {
     assert_eq!(names, known);
     assert_eq!(values(&seen.headers, "authorization"), ["Bearer upstream-key"]);
     assert_eq!(seen.path, CHAT, "no query goes upstream");
+}
+
+#[tokio::test]
+async fn a_model_that_a_client_makes_up_leads_nowhere_else() {
+    let said =
+        json!({ "candidates": [{ "content": { "parts": [{ "text": "hi" }] }, "finishReason": "STOP" }] });
+    let scripted = Scripted::start(move |_| Reply::json(&said)).await;
+    let entry = json!({ "model_name": "g/*", "litellm_params": {
+        "model": "gemini/*", "api_base": format!("{}/v1beta", scripted.url()), "api_key": "k" } });
+    let gate = Gateway::start(&Config::new().entry(entry)).await;
+    for model in [
+        "a?key=b&",
+        "a:embedContent?",
+        "a#",
+        "a b",
+        "a%2f..%2fb",
+        "a\u{e4}",
+        "..",
+        "../../files?",
+        "x/../../v1/files",
+        "./b",
+    ] {
+        let climbs = model.split('/').any(|part| part.starts_with('.'));
+        let asked = scripted.asked().len();
+        let body =
+            json!({ "model": format!("g/{model}"), "messages": [{ "role": "user", "content": "hi" }] });
+        let answer = gate.post(CHAT, &body).await;
+        assert_eq!(answer.status(), if climbs { 400 } else { 200 }, "{model}: {}", answer.text());
+        let told: Vec<String> = scripted.asked()[asked..].iter().map(|asked| asked.path.clone()).collect();
+        assert_eq!(told.len(), usize::from(!climbs), "{model}: {told:?}");
+        for path in told {
+            let own =
+                path.strip_prefix("/v1beta/models/").and_then(|path| path.strip_suffix(":generateContent"));
+            let own = own.unwrap_or_else(|| panic!("{model}: {path}"));
+            assert!(!own.contains([':', '?', '#', ' ', '/']), "{model}: {path}");
+        }
+    }
 }
 
 // === JSON ===

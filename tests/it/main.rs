@@ -83,3 +83,4 @@ mod together;
 mod upgrade;
 mod vendors;
 mod vertex;
+mod wires;

@@ -150,7 +150,7 @@ async fn a_form_arrives_with_its_model_renamed_whatever_the_order() {
 async fn an_upload_of_any_size_and_framing_arrives_whole() {
     const MIB: usize = 1 << 20;
     let (_simulator, gate) = started(Behaviour::default(), json!({})).await;
-    let mut two = Two::open(&gate).await;
+    let mut twos = [Two::open(&gate).await, Two::late(&gate).await];
     for size in
         [0, 1, 65_000, 65_536, 4 * MIB - 500, 4 * MIB, 5 * MIB - 500, 5 * MIB, 5 * MIB + 70_000, 12 * MIB]
     {
@@ -166,7 +166,9 @@ async fn an_upload_of_any_size_and_framing_arrives_whole() {
                 assert_eq!(answer.json()["sim"]["files"][0], expected, "{size} {fields:?}");
                 assert_eq!(answer.json()["sim"]["model"], "tts-x");
             }
-            for length in [Some(body.len()), None] {
+            let known = Some(body.len());
+            for (which, length) in [(0, known), (0, None), (1, known), (1, None)] {
+                let two = &mut twos[which];
                 let (status, answer) = two.post(TRANSCRIPTIONS, headers()[1].1, length, &body, 100_000).await;
                 assert_eq!(status, 200, "{size} {length:?}: {}", String::from_utf8_lossy(&answer));
                 let answer: Value = serde_json::from_slice(&answer).unwrap();

@@ -1,6 +1,7 @@
 //! Providers' own APIs, passed through below their names: the provider's words both ways, our credentials, and the
 //! caller's lists of models, limits and budgets.
 
+use crate::bodies::Two;
 use crate::harness::vendor::Asked;
 use crate::harness::{
     Config, Gateway, Launch, MASTER_KEY, Response, Told, Vendor, chunked_request, eventually, request,
@@ -212,6 +213,13 @@ async fn the_environments_keys_serve_and_nothing_else_is_open() {
     let asked = vendor.asked();
     assert_eq!((asked.uri.as_str(), asked.header("x-api-key")), ("/v1/messages", "anthropic-key-1"));
     assert_eq!((asked.header("anthropic-version"), asked.header("x-own")), ("2023-06-01", ""));
+    let body = json!({ "model": "claude", "messages": [{ "role": "user", "content": "x".repeat(1000) }] });
+    let sent = body.to_string();
+    let mut two = Two::late(&gate).await;
+    let kind = "application/json";
+    let (status, _) =
+        two.post("/anthropic/v1/messages", kind, Some(sent.len()), sent.as_bytes(), 16_000).await;
+    assert_eq!((status, &vendor.asked().body), (200, &body));
     let before = vendor.all().len();
     assert_eq!(gate.post("/mistral/v1/chat/completions", &json!({})).await.status(), 404);
     assert_eq!(gate.post("/gemini/../admin", &json!({})).await.status(), 404);

@@ -2,7 +2,7 @@
 
 use super::{Anthropic, TAKEN};
 use crate::dialects::hub::{Answer, Param, Request};
-use crate::dialects::{Ask, Auth, Dialect, Encoded, StreamDecoder};
+use crate::dialects::{Ask, Auth, Dialect, Encoded, StreamDecoder, gemini};
 use crate::domain::{ApiError, Failure};
 use std::borrow::Cow;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Dialect for OnVertex {
         let mut encoded = Anthropic.encode(request, ask)?;
         encoded.body.shift_remove("model");
         encoded.body.insert("anthropic_version".to_owned(), VERSION.into());
-        encoded.path = Cow::Owned(format!("/models/{}:{verb}", ask.model));
+        encoded.path = Cow::Owned(format!("/models/{}:{verb}", gemini::in_path(ask.model)));
         Ok(encoded)
     }
 

@@ -25,6 +25,7 @@ mod write;
 pub use facts::{facts, usage_in_tail};
 pub use list::List;
 pub use relay::Relay;
+pub(in crate::dialects) use request::in_path;
 pub use vertex::OnVertex;
 
 use super::hub::{Answer, Param, Request};

@@ -8,6 +8,7 @@ use crate::dialects::hub::{
 };
 use crate::dialects::{Ask, Encoded};
 use crate::domain::{ApiError, ErrorKind};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -45,8 +46,15 @@ pub(super) const COUNTED: &str = "countTokens";
 
 /// Where this is done with a model, after the base path.
 pub(super) fn path(model: &str, how: &str) -> String {
-    let model = model.strip_prefix("models/").unwrap_or(model);
+    let model = in_path(model.strip_prefix("models/").unwrap_or(model));
     if model.contains('/') { format!("/{model}:{how}") } else { format!("/models/{model}:{how}") }
+}
+
+/// A model's name as it stands in a path: nothing in it ends the path, or names another verb.
+pub(in crate::dialects) fn in_path(model: &str) -> Cow<'_, str> {
+    const PLAIN: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b'@');
+    utf8_percent_encode(model, PLAIN).into()
 }
 
 /// The functions that were called, by the ids of the calls: results must name them.

@@ -26,7 +26,7 @@ impl Request {
     /// The text of a member, or of a field of a form.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.value(name).and_then(json::text).or_else(|| self.field(name).map(Cow::Borrowed))
+        self.weighed(name).and_then(json::text).or_else(|| self.field(name).map(Cow::Borrowed))
     }
 
     /// The end user that the client names (`user`; Anthropic's clients say `metadata.user_id`).
@@ -45,8 +45,8 @@ impl Request {
         match self.kind() {
             kind if kind.is_googles() => number(self.inner("generationConfig", "maxOutputTokens"))
                 .or_else(|| number(self.inner("generation_config", "max_output_tokens"))),
-            EndpointKind::Responses => number(self.value("max_output_tokens")),
-            _ => number(self.value("max_completion_tokens")).or_else(|| number(self.value("max_tokens"))),
+            EndpointKind::Responses => number(self.weighed("max_output_tokens")),
+            _ => number(self.weighed("max_completion_tokens")).or_else(|| number(self.weighed("max_tokens"))),
         }
     }
 
@@ -94,6 +94,13 @@ impl Request {
         let body = self.body();
         let found = self.members.iter().find(|(_, member)| member.is(body, name));
         found.map(|(_, member)| member.value.of(body))
+    }
+
+    /// The same of what is weighed, which `extra_body` may say instead.
+    pub(in crate::dialects) fn weighed(&self, name: &str) -> Option<&[u8]> {
+        let body = self.body();
+        let extra = self.extra.iter().find(|member| member.is(body, name));
+        extra.map(|member| member.value.of(body)).or_else(|| self.value(name))
     }
 
     fn inner(&self, name: &str, key: &str) -> Option<&[u8]> {

@@ -57,7 +57,7 @@ impl Plan<'_> {
         match field {
             Field::Model => self.model(member),
             Field::StreamOptions => self.stream_options(member),
-            Field::Stream | Field::Content | Field::Other => Action::Keep,
+            Field::Stream | Field::Content | Field::Weighed | Field::Other => Action::Keep,
             Field::KeptBackUnlessAllowed if self.allows(&name) => Action::Keep,
             Field::Unsupported if member.value.of(self.body) == b"null" => Action::Drop,
             Field::Unsupported if self.allows(&name) => Action::Keep,
@@ -247,7 +247,7 @@ impl Request {
             let name = member.name(body);
             let keep = match field {
                 Field::Content => true,
-                Field::Other | Field::Unsupported => !self.drops(shape, &name),
+                Field::Weighed | Field::Other | Field::Unsupported => !self.drops(shape, &name),
                 Field::KeptBackUnlessAllowed => self.allows(shape, &name) && !self.drops(shape, &name),
                 _ => false,
             };

@@ -31,6 +31,8 @@ pub(super) enum Field {
     KeptBackUnlessAllowed,
     /// OpenAI's own, refused unless it is allowed or dropped.
     Unsupported,
+    /// Passed on as it is, and looked at for limits or the price.
+    Weighed,
     /// Passed on as it is.
     Other,
 }
@@ -170,6 +172,9 @@ impl Field {
             | "prompt_variables"
             | "extra_headers"
             | "headers" => Self::KeptBack,
+            "max_tokens" | "max_completion_tokens" | "max_output_tokens" => Self::Weighed,
+            "n" | "size" | "quality" if kind == EndpointKind::ImageGenerations => Self::Weighed,
+            "documents" if kind == EndpointKind::Rerank => Self::Weighed,
             "reasoning_effort" if kind == EndpointKind::ChatCompletions => Self::Unsupported,
             _ if name.starts_with("aws_") => Self::Banned,
             _ if name.starts_with("mock_testing_") => Self::KeptBack,
@@ -196,11 +201,17 @@ impl Field {
         }
     }
 
-    /// Whether what it says decides something, so that saying it twice would be saying two things.
+    /// Whether what it says decides something, so that saying it twice, or by `extra_body`, would be saying two things.
+    /// What is weighed may stand in `extra_body`, which counts then.
     pub(super) const fn is_single(self) -> bool {
         !matches!(
             self,
-            Self::Fallbacks | Self::KeptBack | Self::KeptBackUnlessAllowed | Self::Unsupported | Self::Other
+            Self::Fallbacks
+                | Self::KeptBack
+                | Self::KeptBackUnlessAllowed
+                | Self::Unsupported
+                | Self::Weighed
+                | Self::Other
         )
     }
 

@@ -121,7 +121,7 @@ impl Request {
                 Field::Stream | Field::Content => {}
                 _ if !part.is_whole => {}
                 _ if is_over || self.drops(shape, &part.name) => patches.push(without(part)),
-                Field::Other | Field::Unsupported => {}
+                Field::Weighed | Field::Other | Field::Unsupported => {}
                 Field::KeptBackUnlessAllowed if self.allows(shape, &part.name) => {}
                 _ => patches.push(without(part)),
             }

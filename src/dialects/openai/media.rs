@@ -112,7 +112,7 @@ fn inner(body: &[u8], span: Span, name: &str) -> u64 {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts from float saturate")]
-fn number(value: &[u8]) -> Option<u64> {
+pub(super) fn number(value: &[u8]) -> Option<u64> {
     let number: f64 = std::str::from_utf8(value).ok()?.trim_matches('"').parse().ok()?;
     (number.is_finite() && number >= 0.0).then(|| number.ceil() as u64)
 }

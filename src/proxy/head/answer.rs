@@ -3,8 +3,8 @@
 use super::lines::Lines;
 use super::words::{
     ACCEL, ALLOW_ORIGIN, API_BASE, CALL_ID, COST, COST_ORIGINAL, DISCOUNT, DURATION, FALLBACKS, GROUP, JSON,
-    KEY_SPEND, MARGIN, MARGIN_PERCENT, MAX_RETRIES, MODEL_ID, OVERHEAD, RETRIES, VERSION, is_cross_origin,
-    milliseconds, text,
+    KEY_SPEND, MARGIN, MARGIN_PERCENT, MAX_RETRIES, MODEL_ID, OVERHEAD, RETRIES, VERSION, ends_by_close,
+    is_cross_origin, milliseconds, text,
 };
 use crate::domain::{Decimal, LITELLM_VERSION, Money};
 use crate::proxy::route_report::ROUTE;
@@ -26,12 +26,13 @@ pub(in crate::proxy) struct Weighed {
 }
 
 /// The head of an answer that is sent as it comes.
-pub(in crate::proxy) fn relayed(session: &Session, relay: &mut Relay) -> ResponseHeader {
+pub(in crate::proxy) fn relayed(session: &mut Session, relay: &mut Relay) -> ResponseHeader {
+    let end = (!ends_by_close(session)).then(|| (TRANSFER_ENCODING, HeaderValue::from_static("chunked")));
     let mut lines = common(session, &mut relay.attempt, relay.content_type.as_ref());
     lines.text("Cache-Control", "no-cache");
     lines.text(ACCEL, "no");
     lines.add(&std::mem::take(&mut relay.passed));
-    head(session, (TRANSFER_ENCODING, HeaderValue::from_static("chunked")), lines)
+    head(session, end, lines)
 }
 
 /// The head of a whole answer.
@@ -50,7 +51,7 @@ pub(in crate::proxy) fn held(session: &Session, hold: &mut Hold, weighed: &Weigh
     }
     lines.add(&std::mem::take(&mut hold.passed));
     let length = Decimal::new(weighed.length as u64, 0);
-    head(session, (CONTENT_LENGTH, text(length.as_str())), lines)
+    head(session, Some((CONTENT_LENGTH, text(length.as_str()))), lines)
 }
 
 /// What is said of the caller's limits, and what every answer says.
@@ -81,7 +82,7 @@ fn common(session: &Session, attempt: &mut Attempt, content_type: Option<&Header
 }
 
 /// Pingora must know how the body ends; the rest goes by it, where it can.
-fn head(session: &Session, (name, value): (HeaderName, HeaderValue), lines: Lines) -> ResponseHeader {
+fn head(session: &Session, end: Option<(HeaderName, HeaderValue)>, lines: Lines) -> ResponseHeader {
     let (mut parts, ()) = http::Response::new(()).into_parts();
     match splice::of(session) {
         Some(client) => {
@@ -90,7 +91,9 @@ fn head(session: &Session, (name, value): (HeaderName, HeaderValue), lines: Line
         }
         None => lines.headers().for_each(|(name, value)| _ = parts.headers.append(name, value)),
     }
-    parts.headers.insert(name, value);
+    if let Some((name, value)) = end {
+        parts.headers.insert(name, value);
+    }
     // Made so, and not with Pingora's own methods, which parse every name again.
     parts.into()
 }

@@ -9,5 +9,5 @@ mod words;
 pub(super) use answer::{Weighed, held, relayed};
 pub(super) use lines::Lines;
 pub(super) use own::{begun, counted, refusal, searched};
-pub(super) use passed::{is_hop_by_hop, passed, repeats};
-pub(super) use words::{allow_origin, money};
+pub(super) use passed::{is_hop_by_hop, nominated, passed, repeats};
+pub(super) use words::{allow_origin, ends_by_close, money};

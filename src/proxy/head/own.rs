@@ -2,7 +2,7 @@
 
 use super::words::{
     ACCEL, CALL_ID, COST, FALLBACKS, JSON, KEY_SPEND, MAX_RETRIES, MODEL_ID, RETRIES, TIMEOUT, VERSION,
-    allow_origin, money, text,
+    allow_origin, ends_by_close, money, text,
 };
 use crate::domain::{LITELLM_VERSION, Money};
 use crate::proxy::stage::{Caller, Refused};
@@ -13,14 +13,16 @@ use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
 
 /// The head of a stream of which nothing is known yet: who will answer it, and what is left of which limit.
-pub(in crate::proxy) fn begun(session: &Session, caller: &Caller) -> Result<ResponseHeader> {
+pub(in crate::proxy) fn begun(session: &mut Session, caller: &Caller) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build_no_case(200, Some(8))?;
     head.insert_header(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"))?;
     head.insert_header(CALL_ID, text(caller.call_id.as_str()))?;
     head.insert_header(VERSION, HeaderValue::from_static(LITELLM_VERSION))?;
     head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
     head.insert_header(ACCEL, HeaderValue::from_static("no"))?;
-    head.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    if !ends_by_close(session) {
+        head.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    }
     allow_origin(&mut head, session)?;
     Ok(head)
 }

@@ -3,6 +3,7 @@
 use super::lines::Lines;
 use crate::domain::Secret;
 use crate::upstream::Deployment;
+use http::header::CONNECTION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// So many of an upstream's headers are passed on, each up to so many bytes.
@@ -51,6 +52,12 @@ pub(in crate::proxy) fn is_hop_by_hop(name: &HeaderName) -> bool {
             | "transfer-encoding"
             | "upgrade"
     )
+}
+
+/// The headers that the others of one connection are told of as belonging to it, too.
+pub(in crate::proxy) fn nominated(headers: &HeaderMap) -> impl Iterator<Item = HeaderName> {
+    let values = headers.get_all(CONNECTION).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).filter_map(|name| name.trim().parse().ok())
 }
 
 fn is_private(name: &HeaderName) -> bool {

@@ -1,8 +1,8 @@
 //! Names of headers, and values in their forms.
 
 use crate::domain::{Decimal, Money};
-use http::HeaderValue;
 use http::header::ORIGIN;
+use http::{HeaderValue, Version};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora_proxy::Session;
@@ -44,6 +44,15 @@ pub(in crate::proxy) fn allow_origin(head: &mut ResponseHeader, session: &Sessio
         return Ok(());
     }
     head.insert_header(ALLOW_ORIGIN, HeaderValue::from_static("*"))
+}
+
+/// Whether a body without a length is to end with the connection: chunks came with HTTP/1.1.
+pub(in crate::proxy) fn ends_by_close(session: &mut Session) -> bool {
+    let is_old = session.req_header().version < Version::HTTP_11;
+    if is_old {
+        session.set_keepalive(None);
+    }
+    is_old
 }
 
 pub(super) fn is_cross_origin(session: &Session) -> bool {

@@ -4,10 +4,11 @@ use super::Passing;
 use crate::dialects::Unsigned;
 use crate::domain::{LITELLM_VERSION, Secret, unix_ms};
 use crate::providers::Vendor;
-use crate::proxy::head::{is_hop_by_hop, money, repeats};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use crate::proxy::head::{ends_by_close, is_hop_by_hop, money, nominated, repeats};
+use http::{HeaderName, HeaderValue, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::{Error, ErrorType, Result};
+use pingora_proxy::Session;
 use std::time::SystemTime;
 
 const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
@@ -24,6 +25,8 @@ const ABOUT: [HeaderName; 6] = [
     header::RANGE,
     header::CONTENT_LENGTH,
 ];
+/// How a body ends.
+const FRAMING: [HeaderName; 2] = [header::CONTENT_LENGTH, header::TRANSFER_ENCODING];
 /// By these a client shows who it is to us; they are for nobody else.
 const CREDENTIALS: [&str; 9] = [
     "authorization",
@@ -50,7 +53,10 @@ pub(in crate::proxy) fn request(passing: &Passing, head: &mut RequestHeader) -> 
             && !CREDENTIALS.contains(&name.as_str())
             && !name.as_str().eq_ignore_ascii_case(key_header)
             && !matches!(*name, header::HOST | header::EXPECT);
-        if about || wanted {
+        if *name == header::CONTENT_LENGTH {
+            // One is enough.
+            new.insert_header(name.clone(), value.clone())?;
+        } else if about || wanted {
             new.append_header(name.clone(), value.clone())?;
         }
     }
@@ -121,12 +127,25 @@ pub(in crate::proxy) fn receive(passing: &mut Passing, response: &ResponseHeader
     }
 }
 
-/// Completes the answer's head; what repeats our credentials stays behind.
-pub(in crate::proxy) fn respond(passing: &Passing, response: &mut ResponseHeader) -> Result<()> {
-    let telling: Vec<HeaderName> =
-        named(&response.headers, |value| repeats(value, passing.passage.secrets.iter().map(Secret::expose)));
-    for name in telling {
+/// Completes the answer's head; what repeats our credentials stays behind, and what is of the target's connection alone.
+pub(in crate::proxy) fn respond(
+    passing: &Passing,
+    session: &mut Session,
+    response: &mut ResponseHeader,
+) -> Result<()> {
+    let is_telling = |value: &HeaderValue| repeats(value, passing.passage.secrets.iter().map(Secret::expose));
+    let headers = &response.headers;
+    let own = headers.iter().filter(|(name, value)| is_hop_by_hop(name) || is_telling(value));
+    let own = own.map(|(name, _)| name.clone()).chain(nominated(headers));
+    let own: Vec<HeaderName> = own.filter(|name| !FRAMING.contains(name)).collect();
+    for name in own {
         response.remove_header(&name);
+    }
+    if let Some(length) = response.headers.get(header::CONTENT_LENGTH).cloned() {
+        // Said twice, it is refused by some.
+        response.insert_header(header::CONTENT_LENGTH, length)?;
+    } else if ends_by_close(session) {
+        response.remove_header(&header::TRANSFER_ENCODING);
     }
     response.insert_header(CALL_ID, passing.caller.call_id.as_str())?;
     response.insert_header(VERSION, LITELLM_VERSION)?;
@@ -135,8 +154,4 @@ pub(in crate::proxy) fn respond(passing: &Passing, response: &mut ResponseHeader
         response.insert_header(KEY_SPEND, money(who.standing.spent(unix_ms(SystemTime::now()))))?;
     }
     Ok(())
-}
-
-fn named(headers: &HeaderMap, matches: impl Fn(&HeaderValue) -> bool) -> Vec<HeaderName> {
-    headers.iter().filter(|(_, value)| matches(value)).map(|(name, _)| name.clone()).collect()
 }

@@ -127,7 +127,8 @@ pub(in crate::proxy) fn body(
     end: bool,
 ) -> std::result::Result<(), ApiError> {
     if let Some(read) = passing.asked.as_ref().and_then(|asked| asked.body.as_ref()) {
-        *body = end.then(|| read.clone());
+        // Nothing at all would be the end.
+        *body = Some(if end { read.clone() } else { Bytes::new() });
         return Ok(());
     }
     if !end && passing.status == 0 && passing.clock.is_over() {

@@ -17,6 +17,10 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     let params = &traits.params;
     let kind = admitted.caller.kind;
     let model = admitted.resolution.upstream_model(&traits.model, &admitted.called);
+    if *model != *traits.model && climbs(&model) {
+        let words = format!("Invalid model name passed in model={}.", admitted.requested);
+        return Err(ApiError::new(ErrorKind::InvalidRequest, words).with_param("model"));
+    }
     let inbound = admitted.caller.inbound();
     // Only OpenAI's clients say, and are told, whether usage is wanted.
     match &admitted.errand {
@@ -65,6 +69,11 @@ pub(super) fn encode(admitted: &Admitted, deployment: &Deployment) -> Result<(By
     let sent = translate::encode_as(&admitted.request, inbound, traits.dialect, &ask, modify)?;
     let head = head(deployment, &sent)?;
     Ok((sent.body, Form::Own(Box::new(head))))
+}
+
+/// Whether a name that a client made up would lead elsewhere where it stands in a path.
+fn climbs(model: &str) -> bool {
+    model.split(['/', '\\']).any(|part| matches!(part, "." | ".."))
 }
 
 fn not_offered(provider: &str, requested: &str, path: &str) -> ApiError {

@@ -54,6 +54,8 @@ pub(in crate::proxy) fn proxying(
 }
 
 fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -> Box<Error> {
+    // Who has begun to answer had not closed its idle connection.
+    let may_be_stale = reused && matches!(ctx.stage, Stage::Attempting(_));
     let attempt = match ctx.take() {
         Stage::Passing(passing) => {
             let fault = classify(&error, passing.patience());
@@ -72,7 +74,7 @@ fn fail(gateway: &Gateway, ctx: &mut Ctx, mut error: Box<Error>, reused: bool) -
     };
     let fault = classify(&error, attempt.patience);
     let is_spent = attempt.admitted.upload.as_ref().is_some_and(|upload| upload.is_spent());
-    if reused
+    if may_be_stale
         && !is_spent
         && fault.class == UpstreamClass::Connection
         && attempt.admitted.progress.stale < STALE

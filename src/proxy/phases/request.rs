@@ -56,6 +56,11 @@ pub(in crate::proxy) async fn run(
 }
 
 fn keep_alive(gateway: &Gateway, session: &mut Session) {
+    // Of HTTP/2's streams each may stand still although its connection does not.
+    if session.as_downstream().as_http2().is_some() {
+        let patience = gateway.runtime.load_here().config.server.body_timeout;
+        session.as_mut().set_write_timeout(Some(patience).filter(|patience| !patience.is_zero()));
+    }
     // A request that comes before its predecessor is answered waits its turn; else it would break that one off. Where
     // somebody in between may see another end of this one, what follows it is no request.
     let follows = body::has_one_end(&session.req_header().headers);

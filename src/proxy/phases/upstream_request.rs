@@ -142,9 +142,14 @@ pub(in crate::proxy) fn body(body: &mut Option<Bytes>, end: bool, ctx: &mut Ctx)
     }
     match &mut ctx.stage {
         Stage::Attempting(attempt) => {
+            if !end {
+                // Nothing at all would be the end.
+                *body = Some(Bytes::new());
+                return Ok(());
+            }
             // Handed over: whoever is asked after a failure is asked anew.
-            *body = end.then(|| std::mem::take(&mut attempt.body)).filter(|body| !body.is_empty());
-            if let Some(ticket) = attempt.quota.as_mut().filter(|_| end) {
+            *body = Some(std::mem::take(&mut attempt.body)).filter(|body| !body.is_empty());
+            if let Some(ticket) = &mut attempt.quota {
                 ticket.sent();
             }
         }

@@ -22,6 +22,10 @@ const HELD: usize = 4 * 1024 * 1024;
 
 /// Pingora's `upstream_response_filter`.
 pub(in crate::proxy) fn receive(gateway: &Gateway, response: &ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+    // Nobody asks an upstream for another protocol here, and what follows such a head is no answer.
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        return Error::e_explain(ErrorType::InvalidHTTPHeader, "another protocol that nobody asked for");
+    }
     if response.status.is_informational() {
         return Ok(());
     }
@@ -68,12 +72,15 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     let content_type = headers.get(CONTENT_TYPE).cloned();
     let is = |prefix: &[u8]| content_type.as_ref().is_some_and(|v| starts_with(v.as_bytes(), prefix));
     let translated = matches!(attempt.form, Form::Own(_));
-    let streams = match translated {
-        true => is(attempt.deployment.traits.dialect.stream_type().as_bytes()),
-        false => is(b"text/event-stream"),
-    };
-    // An answer that names no type is read as JSON; HTML from a proxy in between is none.
     let kind = attempt.admitted.caller.kind;
+    let is_vague =
+        length.is_none() && (content_type.is_none() || is(b"text/plain")) && wants_events(&attempt);
+    let streams = is_vague
+        || match translated {
+            true => is(attempt.deployment.traits.dialect.stream_type().as_bytes()),
+            false => is(b"text/event-stream"),
+        };
+    // An answer that names no type is read as JSON; HTML from a proxy in between is none.
     let readable = match kind.is_media() {
         true => !is(b"text/html"),
         false => streams || content_type.is_none() || is(b"application/"),
@@ -88,9 +95,9 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
     let lists = streams && attempt.admitted.caller.lists;
     let content_type = match (translated, streams) {
         _ if lists => None,
-        (false, _) => content_type,
-        (true, true) => Some(HeaderValue::from_static("text/event-stream")),
-        (true, false) => None,
+        (false, _) if !is_vague => content_type,
+        (_, true) => Some(HeaderValue::from_static("text/event-stream")),
+        _ => None,
     };
     let content_type = match kind {
         EndpointKind::Speech if content_type.is_none() => {
@@ -123,6 +130,11 @@ fn next(mut attempt: Box<Attempt>, response: &ResponseHeader, length: Option<usi
         client_gone: false,
         has_won,
     }))
+}
+
+/// Whether an answer is a stream though nothing calls it one: one of a model that was asked for it.
+fn wants_events(attempt: &Attempt) -> bool {
+    attempt.admitted.request.stream() && !attempt.admitted.caller.kind.is_media()
 }
 
 /// How this stream becomes the client's.
@@ -172,7 +184,11 @@ fn stream_options(attempt: &Attempt) -> StreamOptions {
 /// Pingora's `response_filter`: the head that the client gets. A held or captured answer has its head
 /// turned into an informational one, which the session was told to ignore: the real head follows
 /// from `logging`, or another attempt does.
-pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+pub(in crate::proxy) fn send(
+    session: &mut Session,
+    response: &mut ResponseHeader,
+    ctx: &mut Ctx,
+) -> Result<()> {
     if response.status.is_informational() {
         return Ok(());
     }
@@ -184,7 +200,7 @@ pub(in crate::proxy) fn send(session: &Session, response: &mut ResponseHeader, c
             *response = head::relayed(session, relay);
             Ok(())
         }
-        Stage::Passing(passing) => passing::respond(passing, response),
+        Stage::Passing(passing) => passing::respond(passing, session, response),
         _ => response.set_status(StatusCode::PROCESSING),
     }
 }

@@ -79,6 +79,11 @@ impl Attempt {
         self.mock.is_none()
     }
 
+    /// Whether it has taken longer than its upstream may be silent.
+    pub(in crate::proxy) fn is_overdue(&self) -> bool {
+        self.started.elapsed() > self.patience
+    }
+
     /// The answer has begun: what was to be found out of the deployment is found out, for the rest may take long.
     pub(in crate::proxy) fn begun(&mut self) {
         if self.is_telling() {

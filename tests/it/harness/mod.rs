@@ -22,7 +22,7 @@ pub(crate) use gateway::{ACCESS_LOG, Gateway, Launch, MASTER_KEY, free_address, 
 pub(crate) use http::{Connection, Event, Head, Response, chunked_request, request};
 
 pub(crate) use load::Load;
-pub(crate) use raw::Raw;
+pub(crate) use raw::{Raw, Step};
 pub(crate) use redis::Redis;
 pub(crate) use schema::Schema;
 pub(crate) use scripted::{Asked, Reply, Scripted};

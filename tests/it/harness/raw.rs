@@ -1,11 +1,25 @@
-//! An upstream that answers the same bytes to everything, whatever they are.
+//! An upstream that answers certain bytes, whatever they are.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+/// What an upstream does next.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Sends this.
+    Say(Vec<u8>),
+    /// Sends this over and over, each time after a pause, as long as anybody takes it.
+    Repeat(Vec<u8>, Duration),
+    /// Waits.
+    Pause(Duration),
+    /// Closes.
+    Leave,
+}
 
 /// A running one; it lasts as long as the runtime it was started on.
 #[derive(Debug)]
@@ -33,6 +47,22 @@ impl Raw {
                         eprintln!("the raw upstream was left: {error}");
                     }
                 });
+            }
+        });
+        Self { address, asked, task }
+    }
+
+    /// Answers the `n`th request, from 0 and over all connections, by `script(n)`, and keeps the connection for the next one.
+    pub(crate) async fn scripted(script: impl Fn(usize) -> Vec<Step> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (script, asked) = (Arc::new(script), Arc::<AtomicUsize>::default());
+        let count = Arc::clone(&asked);
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let (script, count) = (Arc::clone(&script), Arc::clone(&count));
+                // Who leaves ends the connection and no more.
+                tokio::spawn(async move { follow(socket, &*script, &count).await });
             }
         });
         Self { address, asked, task }
@@ -67,6 +97,32 @@ async fn answer(mut socket: TcpStream, pieces: &[Vec<u8>], asked: &AtomicUsize) 
         socket.write_all(piece).await?;
     }
     socket.shutdown().await
+}
+
+async fn follow(
+    mut socket: TcpStream,
+    script: &(dyn Fn(usize) -> Vec<Step> + Send + Sync),
+    asked: &AtomicUsize,
+) -> std::io::Result<()> {
+    loop {
+        let mut bytes = Vec::new();
+        while !is_whole(&bytes) {
+            if socket.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+        }
+        for step in script(asked.fetch_add(1, Ordering::Relaxed)) {
+            match step {
+                Step::Say(bytes) => socket.write_all(&bytes).await?,
+                Step::Pause(time) => tokio::time::sleep(time).await,
+                Step::Leave => return socket.shutdown().await,
+                Step::Repeat(bytes, time) => loop {
+                    socket.write_all(&bytes).await?;
+                    tokio::time::sleep(time).await;
+                },
+            }
+        }
+    }
 }
 
 /// Whether head and body are there, going by the length.

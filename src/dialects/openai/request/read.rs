@@ -23,6 +23,7 @@ pub fn read(kind: EndpointKind, body: Bytes) -> Result<Request, ApiError> {
     let mut has_content = false;
     for member in members {
         let field = classify(kind, &body, &member, &mut seen)?;
+        said_once(&request.members, field, &member, &body)?;
         has_content |= request.take(kind, field, &member, &body)?;
         request.members.push((field, member));
     }
@@ -68,10 +69,29 @@ fn classify(kind: EndpointKind, body: &[u8], member: &Member, seen: &mut u32) ->
     }
     let bit = 1_u32 << field as u32;
     if field.is_single() && *seen & bit != 0 {
-        return Err(invalid(&format!("Duplicate parameter: '{name}'."), &name));
+        return Err(twice(&name));
     }
     *seen |= bit;
     Ok(field)
+}
+
+/// Of two values for what is weighed the upstream would take the one that was not looked at.
+fn said_once(
+    earlier: &[(Field, Member)],
+    field: Field,
+    member: &Member,
+    body: &[u8],
+) -> Result<(), ApiError> {
+    if field != Field::Weighed {
+        return Ok(());
+    }
+    let name = member.name_bytes(body);
+    let is_same = |(_, other): &(Field, Member)| other.name_bytes(body) == name;
+    if earlier.iter().any(is_same) { Err(twice(&member.name(body))) } else { Ok(()) }
+}
+
+fn twice(name: &str) -> ApiError {
+    invalid(&format!("Duplicate parameter: '{name}'."), name)
 }
 
 impl Request {
@@ -113,7 +133,9 @@ impl Request {
             Field::AllowedParams => self.knobs.allowed = names(value, "allowed_openai_params")?,
             Field::AdditionalDrop => self.knobs.drop = names(value, "additional_drop_params")?,
             // What the operator says, and the tools, stand beside the messages.
-            Field::Other if beside_content(kind).iter().any(|name| member.is(body, name)) => {
+            Field::Weighed | Field::Other
+                if beside_content(kind).iter().any(|name| member.is(body, name)) =>
+            {
                 self.content_bytes += value.len();
             }
             // Named instead of the content.
@@ -130,6 +152,7 @@ impl Request {
             | Field::KeptBack
             | Field::KeptBackUnlessAllowed
             | Field::Unsupported
+            | Field::Weighed
             | Field::Other => {}
         }
         Ok(false)
@@ -170,7 +193,7 @@ fn check_content(kind: EndpointKind, value: &[u8]) -> Result<(), ApiError> {
 /// The members to merge into the root. What the gateway decides by is not to be changed from here.
 fn extra_members(kind: EndpointKind, body: &[u8], span: Span) -> Result<Vec<Member>, ApiError> {
     let fault = || invalid("Invalid type for 'extra_body': expected an object.", "extra_body");
-    let mut members = Vec::new();
+    let mut members: Vec<(Field, Member)> = Vec::new();
     let mut seen = 0;
     for member in Members::within(body, span).map_err(|_| fault())? {
         let member = member.map_err(|_| fault())?;
@@ -182,7 +205,8 @@ fn extra_members(kind: EndpointKind, body: &[u8], span: Span) -> Result<Vec<Memb
                 "extra_body",
             ));
         }
-        members.push(member);
+        said_once(&members, field, &member, body)?;
+        members.push((field, member));
     }
-    Ok(members)
+    Ok(members.into_iter().map(|(_, member)| member).collect())
 }

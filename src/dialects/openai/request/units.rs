@@ -3,6 +3,7 @@
 use super::facts::Request;
 use crate::dialects::form::Scan;
 use crate::dialects::json::{elements, text};
+use crate::dialects::openai::media::number;
 use crate::domain::{EndpointKind, Units};
 
 /// Bytes of a second of sound whose format does not tell: 128 kbit.
@@ -23,11 +24,11 @@ pub(super) fn of(request: &Request) -> Units {
             Units { characters: spoken, spoken_ms, ..Units::default() }
         }
         EndpointKind::ImageGenerations => {
-            let number = request.value("n").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
+            let number = request.weighed("n").and_then(number);
             Units { images: number.unwrap_or(1).clamp(1, MOST_IMAGES), ..Units::default() }
         }
         EndpointKind::Rerank => {
-            let documents = request.value("documents").map_or(0, |list| elements(list, 0, list.len()));
+            let documents = request.weighed("documents").map_or(0, |list| elements(list, 0, list.len()));
             Units { queries: documents.div_ceil(DOCUMENTS_OF_QUERY).max(1), ..Units::default() }
         }
         _ => Units::default(),

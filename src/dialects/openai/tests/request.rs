@@ -152,6 +152,28 @@ fn what_decides_is_said_once_and_properly_spelt() {
 }
 
 #[test]
+fn what_is_weighed_is_what_the_upstream_reads() {
+    use EndpointKind::{ImageGenerations, Rerank};
+    for (kind, body) in [
+        (CHAT, r#"{"model":"a","messages":[],"max_tokens":1,"max_tokens":9}"#),
+        (CHAT, r#"{"model":"a","messages":[],"max_tokens":1,"Max_Tokens":9}"#),
+        (CHAT, r#"{"model":"a","messages":[],"extra_body":{"max_tokens":1,"max_token\u0073":9}}"#),
+        (ImageGenerations, r#"{"model":"a","prompt":"p","n":1,"n":9}"#),
+        (ImageGenerations, r#"{"model":"a","prompt":"p","size":"256x256","s\u0069ze":"1024x1024"}"#),
+        (ImageGenerations, r#"{"model":"a","prompt":"p","quality":"low","Quality":"hd"}"#),
+        (Rerank, r#"{"model":"a","query":"q","documents":[],"documents":["d"]}"#),
+    ] {
+        let error = refusal(kind, body);
+        assert_eq!(error.kind, ErrorKind::InvalidRequest, "{body}");
+    }
+    let both = r#"{"model":"a","messages":[],"max_tokens":1,"extra_body":{"max_tokens":9}}"#;
+    assert_eq!(read(CHAT, Bytes::from(both)).unwrap().max_tokens(), Some(9), "it wins over the root");
+    let body = r#"{"model":"a","prompt":"p","n":1,"size":"s","extra_body":{"n":"7","size":"l"}}"#;
+    let request = read(ImageGenerations, Bytes::from(body)).unwrap();
+    assert_eq!((request.units().images, request.image().0.as_str()), (7, "l"));
+}
+
+#[test]
 fn a_body_that_needs_no_change_is_not_copied() {
     let body = Bytes::from_static(br#" {"model" : "up", "messages":[], "x_new": 1e5 } "#);
     let request = read(CHAT, body.clone()).unwrap();

@@ -43,7 +43,13 @@ pub(in crate::proxy) fn run(
             let piece = body.take().unwrap_or_default();
             let room = ERROR_BODY.saturating_sub(capture.body.len()).min(piece.len());
             capture.body.extend_from_slice(&piece[..room]);
-            if end { complete(gateway, ctx) } else { Ok(()) }
+            let is_enough = capture.body.len() >= ERROR_BODY || capture.attempt.is_overdue();
+            if !end && !is_enough {
+                return Ok(());
+            }
+            complete(gateway, ctx)?;
+            // What more there is of it says nothing: its connection is closed.
+            if end { Ok(()) } else { Err(Error::new_up(ErrorType::Custom("enough"))) }
         }
         Stage::Holding(hold) => {
             hold.keep(body.take())?;

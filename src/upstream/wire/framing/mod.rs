@@ -5,11 +5,11 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use std::mem::MaybeUninit;
 
-/// The longest head, in bytes.
+/// The longest head, and the longest trailer, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
 /// The most headers of one.
 const MOST_HEADERS: usize = 128;
-/// The longest line with the size of a chunk, and the longest line of a trailer, in bytes.
+/// The longest line with the size of a chunk, and the longest of a trailer, in bytes.
 const LONGEST_LINE: usize = 8 * 1024;
 
 /// What came is no HTTP, or HTTP that two readers may read in two ways.
@@ -100,8 +100,8 @@ pub enum Chunk {
     Data(u64),
     /// The line break behind it.
     Break,
-    /// Lines up to an empty one.
-    Trailer,
+    /// Lines up to an empty one, which may have so many bytes more.
+    Trailer(usize),
     /// Nothing.
     End,
 }
@@ -187,7 +187,7 @@ impl Chunk {
                 Self::Size => match httparse::parse_chunk_size(buffer) {
                     Ok(httparse::Status::Complete((line, size))) => {
                         buffer.advance(line);
-                        *self = if size == 0 { Self::Trailer } else { Self::Data(size) };
+                        *self = if size == 0 { Self::Trailer(LONGEST_HEAD) } else { Self::Data(size) };
                     }
                     Ok(httparse::Status::Partial) if buffer.len() <= LONGEST_LINE => return Ok(None),
                     _ => return Err(Fault("a chunk without a size")),
@@ -204,9 +204,10 @@ impl Chunk {
                     Some(_) => return Err(Fault("a chunk that is longer than it said")),
                     None => return Ok(None),
                 },
-                Self::Trailer => match line(buffer)? {
+                Self::Trailer(room) => match line(buffer)? {
                     Some(0) => *self = Self::End,
-                    Some(_) => {}
+                    Some(length) if length < *room => *room -= length,
+                    Some(_) => return Err(Fault("a trailer that is too long")),
                     None => return Ok(None),
                 },
                 Self::End => return Ok(None),

@@ -81,6 +81,7 @@ fn nothing_grows_without_bound() {
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     assert!(long(&format!("{chunked}1;{}", "x".repeat(LONGEST_LINE))).is_err());
     assert!(long(&format!("{chunked}0\r\n{}", "x".repeat(LONGEST_LINE + 1))).is_err());
+    assert!(long(&format!("{chunked}0\r\n{}", "x: y\r\n".repeat(LONGEST_HEAD))).is_err());
 }
 
 proptest! {
