@@ -36,8 +36,8 @@ pub use file::ConfigFile;
 pub use groups::{GroupConfig, Groups};
 pub use model::{
     AccessLogTarget, Alias, Config, Filters, HealthCheck, KeyTerm, KeyTerms, LangfuseConfig, LedgerConfig,
-    ModelInfo, OtelConfig, QueueConfig, RealtimeConfig, RouterConfig, SearchLoop, ServerConfig, SinkAddress,
-    SpendingConfig, TelemetryConfig,
+    MetricsConfig, ModelInfo, OtelConfig, QueueConfig, RealtimeConfig, RouterConfig, SearchLoop,
+    ServerConfig, SinkAddress, SpendingConfig, TelemetryConfig,
 };
 pub use settings::{Changed, Settings};
 

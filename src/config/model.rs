@@ -175,9 +175,17 @@ pub struct OtelConfig {
     pub resource: Vec<(String, String)>,
     /// Which traces are kept.
     pub sampler: Sampler,
-    /// The path that metrics are posted to, and how often, if they are
-    /// (`LITELLM_OTEL_INTEGRATION_ENABLE_METRICS`).
-    pub metrics: Option<(String, Duration)>,
+    /// Metrics, if they are sent too (`LITELLM_OTEL_INTEGRATION_ENABLE_METRICS`).
+    pub metrics: Option<MetricsConfig>,
+}
+
+/// Metrics in OTLP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricsConfig {
+    /// The collector.
+    pub address: SinkAddress,
+    /// The time between two posts.
+    pub every: Duration,
 }
 
 /// Calls in Langfuse.
@@ -253,7 +261,7 @@ pub struct LedgerConfig {
     pub serves_when_full: bool,
     /// Whether each call's row is kept (`disable_spend_logs`).
     pub keeps_rows: bool,
-    /// Whether prompts and answers are kept (`store_prompts_in_spend_logs`).
+    /// Whether prompts and answers are kept (`store_prompts_in_spend_logs`, unless `turn_off_message_logging`).
     pub keeps_content: bool,
     /// How long rows are kept (`maximum_spend_logs_retention_period`).
     pub retention: Option<Duration>,

@@ -71,6 +71,31 @@ fn traces_go_where_the_variables_of_opentelemetry_say() {
 }
 
 #[test]
+fn metrics_go_where_their_own_variables_say_or_beside_the_traces() {
+    let place = |vars: &[(&str, &str)]| {
+        let vars = [&[("LITELLM_OTEL_INTEGRATION_ENABLE_METRICS", "true")], vars].concat();
+        let metrics = telemetry("callbacks: [otel]", &vars).unwrap().config.telemetry.otel?.metrics?;
+        let headers: Vec<_> = metrics.address.headers.iter().map(|(_, value)| value.expose()).collect();
+        Some(format!("{}{} {}", metrics.address.origin, metrics.address.path, headers.concat()))
+    };
+    let is = |vars: &[(&str, &str)], wanted: &str| assert_eq!(place(vars).as_deref(), Some(wanted));
+    is(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318/x")], "c:4318/x/v1/metrics ");
+    is(&[("OTEL_ENDPOINT", "http://c:4318/v1/traces")], "c:4318/v1/metrics ");
+    is(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:1/a/v1/traces")], "c:1/a/v1/metrics ");
+    is(
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c:4318"),
+            ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "http://d:9090/api/v1/otlp/v1/metrics"),
+            ("OTEL_EXPORTER_OTLP_HEADERS", "a=all"),
+            ("OTEL_EXPORTER_OTLP_METRICS_HEADERS", "a=own"),
+        ],
+        "d:9090/api/v1/otlp/v1/metrics own",
+    );
+    let elsewhere = [("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://c:1/traces")];
+    assert_eq!(place(&elsewhere), None, "nobody says where metrics are taken");
+}
+
+#[test]
 fn langfuse_is_where_its_variables_say_and_gets_what_its_callbacks_say() {
     let keys = [
         ("LANGFUSE_PUBLIC_KEY", "pk"),

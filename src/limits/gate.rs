@@ -81,8 +81,9 @@ pub struct Purse {
     terms: BudgetTerms,
     refuses: Refuses,
     zone: Zone,
-    /// The end of the period last asked for, in unix milliseconds.
+    /// The end of the period last asked for, and when, in unix milliseconds: a clock that was set back is in another one.
     ends: AtomicI64,
+    since: AtomicI64,
 }
 
 impl Purse {
@@ -90,7 +91,8 @@ impl Purse {
     #[must_use]
     pub fn new(account: Arc<Account>, terms: BudgetTerms, refuses: Refuses, zone: Zone) -> Self {
         let counter = account.counter().clone();
-        Self { account, part: None, counter, terms, refuses, zone, ends: AtomicI64::new(i64::MIN) }
+        let (ends, since) = (AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN));
+        Self { account, part: None, counter, terms, refuses, zone, ends, since }
     }
 
     /// The account's name, as charges are to have it.
@@ -121,12 +123,13 @@ impl Purse {
     #[must_use]
     pub fn period_end(&self, now: i64) -> i64 {
         let Some(period) = self.terms.period else { return 0 };
-        let ends = self.ends.load(Ordering::Relaxed);
-        if now < ends {
+        let (since, ends) = (self.since.load(Ordering::Relaxed), self.ends.load(Ordering::Relaxed));
+        if since <= now && now < ends {
             return ends;
         }
         let ends = period_end(period, self.terms.anchor, now, &self.zone);
         self.ends.store(ends, Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
         ends
     }
 
@@ -183,11 +186,12 @@ impl Purse {
         let CounterId { scope, id: own, slot } = &self.counter;
         let own = if own == id { Arc::clone(id) } else { Arc::from(&**own) };
         let counter = CounterId { scope: *scope, id: own, slot: Arc::from(&**slot) };
-        let ends = AtomicI64::new(self.ends.load(Ordering::Relaxed));
+        let copy = |time: &AtomicI64| AtomicI64::new(time.load(Ordering::Relaxed));
+        let (ends, since) = (copy(&self.ends), copy(&self.since));
         let (account, zone) = (Arc::clone(&self.account), self.zone.clone());
         // Whether a soft budget is reached is asked after each call.
         let part = if self.terms.soft.is_none() { AccountPart::of(&account, thread) } else { None };
-        Self { account, part, counter, terms: self.terms, refuses: self.refuses, zone, ends }
+        Self { account, part, counter, terms: self.terms, refuses: self.refuses, zone, ends, since }
     }
 }
 

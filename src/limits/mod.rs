@@ -29,7 +29,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-pub use account::{Account, AccountPart, Balance, Expected, MoneyHold, Overspent, Refuses};
+pub use account::{Account, AccountPart, Balance, Expected, LATE, MoneyHold, Overspent, Refuses};
 pub use calendar::{UnknownZone, Zone, period_end};
 pub use estimate::{Learned, output_estimate};
 pub use gate::{Descriptor, Gate, Purse};

@@ -134,12 +134,10 @@ impl Directory {
         }
     }
 
-    /// What the database has of somebody's counters; nothing while it is away.
-    pub(super) async fn counters(&self, scope: Scope, id: &str) -> Counters {
-        self.store.spent(scope, id).await.unwrap_or_else(|error| {
-            log::warn!("what {scope} has spent cannot be read: {error}");
-            Counters::default()
-        })
+    /// What the database has of somebody's counters; `None` while it is away.
+    pub(super) async fn counters(&self, scope: Scope, id: &str) -> Option<Counters> {
+        let warn = |error: &StoreError| log::warn!("what {scope} has spent cannot be read: {error}");
+        self.store.spent(scope, id).await.inspect_err(warn).ok()
     }
 
     /// Who presents this key.

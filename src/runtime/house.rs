@@ -1,7 +1,6 @@
 //! The limits of the gateway itself: what every call passes whoever makes it.
 
 use super::directory::Directory;
-use super::known::Counters;
 use super::{Estimate, GateList, Standing};
 use crate::config::Config;
 use crate::domain::{ApiError, BudgetTerms, Charge, ErrorKind, Money, RateTerms, Scope};
@@ -27,7 +26,7 @@ pub struct House {
 }
 
 impl House {
-    /// Reads the counters that are not known yet; while the database is away they begin at zero.
+    /// Reads the counters; while the database is away they stay what they are, and begin at zero.
     pub async fn prepare(config: &Config, directory: &Directory, master: &Arc<str>) -> Self {
         let spending = &config.spending;
         let gates = directory.gates();
@@ -50,7 +49,7 @@ impl House {
         let mut providers = Vec::new();
         for (name, terms) in &spending.provider_budgets {
             let id = Arc::from(name.as_str());
-            let counters: Counters = directory.counters(Scope::Provider, name).await;
+            let counters = directory.counters(Scope::Provider, name).await;
             let place = (Descriptor::Global, Scope::Provider, &id);
             providers.push((name.clone(), gates.bare(place, RateTerms::default(), *terms, counters)));
         }

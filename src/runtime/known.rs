@@ -57,13 +57,13 @@ struct Maker<'a> {
     gates: &'a Gates,
     scope: Scope,
     id: Arc<str>,
-    counters: Counters,
+    counters: Option<Counters>,
     refuses: Refuses,
 }
 
 impl Gates {
     pub(super) fn key(&self, facts: KeyFacts, counters: Counters) -> Known<KeyFacts> {
-        let make = self.maker(Scope::Key, Arc::from(facts.digest.to_hex()), counters, Refuses::AtMax);
+        let make = self.maker(Scope::Key, Arc::from(facts.digest.to_hex()), Some(counters), Refuses::AtMax);
         let mut gate = make.gate(Descriptor::ApiKey, facts.rates, facts.budget);
         for (slot, terms) in &facts.windows {
             gate = gate.charged(make.purse(slot, *terms));
@@ -74,7 +74,7 @@ impl Gates {
 
     /// A key's owner. What its keys in teams spend is the teams' money.
     pub(super) fn user(&self, facts: UserFacts, counters: Counters) -> Known<UserFacts> {
-        let make = self.maker(Scope::User, Arc::clone(&facts.id), counters, Refuses::AtMax);
+        let make = self.maker(Scope::User, Arc::clone(&facts.id), Some(counters), Refuses::AtMax);
         let counted = BudgetTerms { max: None, soft: None, ..facts.budget };
         let in_team = Some(Arc::new(make.gate(Descriptor::User, facts.rates, counted)));
         let gate = Arc::new(make.gate(Descriptor::User, facts.rates, facts.budget));
@@ -82,20 +82,20 @@ impl Gates {
     }
 
     pub(super) fn team(&self, facts: TeamFacts, counters: Counters) -> Known<TeamFacts> {
-        let make = self.maker(Scope::Team, Arc::clone(&facts.id), counters, Refuses::AboveMax);
+        let make = self.maker(Scope::Team, Arc::clone(&facts.id), Some(counters), Refuses::AboveMax);
         let gate = Arc::new(make.gate(Descriptor::Team, facts.rates, facts.budget));
         let models = make.models(Descriptor::ModelPerTeam, &facts.model_rates, &[]);
         Known { gate, by_model: models, in_team: None, facts }
     }
 
     pub(super) fn member(&self, id: &Arc<str>, facts: MemberFacts, counters: Counters) -> Known<MemberFacts> {
-        let make = self.maker(Scope::Member, Arc::clone(id), counters, Refuses::AboveMax);
+        let make = self.maker(Scope::Member, Arc::clone(id), Some(counters), Refuses::AboveMax);
         let gate = Arc::new(make.gate(Descriptor::TeamMember, facts.rates, facts.budget));
         Known { gate, by_model: Vec::new(), in_team: None, facts }
     }
 
     pub(super) fn customer(&self, facts: CustomerFacts, counters: Counters) -> Known<CustomerFacts> {
-        let make = self.maker(Scope::Customer, Arc::clone(&facts.id), counters, Refuses::AboveMax);
+        let make = self.maker(Scope::Customer, Arc::clone(&facts.id), Some(counters), Refuses::AboveMax);
         let gate = Arc::new(make.gate(Descriptor::EndUser, facts.rates, facts.budget));
         Known { gate, by_model: Vec::new(), in_team: None, facts }
     }
@@ -105,23 +105,24 @@ impl Gates {
         facts: OrganizationFacts,
         counters: Counters,
     ) -> Known<OrganizationFacts> {
-        let make = self.maker(Scope::Organization, Arc::clone(&facts.id), counters, Refuses::AtMax);
+        let make = self.maker(Scope::Organization, Arc::clone(&facts.id), Some(counters), Refuses::AtMax);
         let gate = Arc::new(make.gate(Descriptor::Organization, facts.rates, facts.budget));
         Known { gate, by_model: Vec::new(), in_team: None, facts }
     }
 
-    /// A gate that belongs to no row: the master key's, or the whole gateway's.
+    /// A gate that belongs to no row: the master key's, or the whole gateway's. Nothing is learned of its counters
+    /// where the database did not tell.
     pub(super) fn bare(
         &self,
         (descriptor, scope, id): (Descriptor, Scope, &Arc<str>),
         rates: RateTerms,
         budget: BudgetTerms,
-        counters: Counters,
+        counters: Option<Counters>,
     ) -> Gate {
         self.maker(scope, Arc::clone(id), counters, Refuses::AboveMax).gate(descriptor, rates, budget)
     }
 
-    fn maker(&self, scope: Scope, id: Arc<str>, counters: Counters, refuses: Refuses) -> Maker<'_> {
+    fn maker(&self, scope: Scope, id: Arc<str>, counters: Option<Counters>, refuses: Refuses) -> Maker<'_> {
         Maker { gates: self, scope, id, counters, refuses }
     }
 }
@@ -138,11 +139,13 @@ impl Maker<'_> {
 
     fn purse(&self, slot: &str, terms: BudgetTerms) -> Purse {
         let account = self.gates.meters.account(&self.counter(slot), self.gates.now);
-        let spent = self.counters.get(slot).copied().unwrap_or_default();
-        if account.is_loaded() {
-            account.written(spent.amount, spent.period_end, Money::ZERO);
-        } else {
-            account.load(spent.amount, spent.period_end);
+        if let Some(counters) = &self.counters {
+            let (now, spent) = (self.gates.now, counters.get(slot).copied().unwrap_or_default());
+            if account.is_loaded() {
+                account.written(now, spent.amount, spent.period_end, Money::ZERO);
+            } else {
+                account.load(now, spent.amount, spent.period_end);
+            }
         }
         Purse::new(account, terms, self.refuses, self.gates.zone.clone())
     }
@@ -168,5 +171,34 @@ impl Maker<'_> {
             (Arc::clone(name), Arc::new(gate))
         };
         names.into_iter().map(make).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_database_does_not_tell_is_not_forgotten() {
+        let gates = Gates {
+            meters: Arc::new(Meters::new(60_000, 100)),
+            zone: Zone::UTC,
+            customers: Arc::default(),
+            now: 0,
+        };
+        let spent = |counters| {
+            let (rates, budget) = (RateTerms::default(), BudgetTerms::default());
+            let gate =
+                gates.bare((Descriptor::Global, Scope::Global, &Arc::from("")), rates, budget, counters);
+            gate.purses().first().unwrap().spent(0).pico()
+        };
+        let known = |pico| {
+            let spent = Spent { amount: Money::from_pico(pico), period_end: 0 };
+            Some(Counters::from([(Arc::from(""), spent)]))
+        };
+        assert_eq!(spent(None), 0);
+        assert_eq!(spent(known(7)), 7);
+        assert_eq!(spent(None), 7, "a configuration is read again while the database is away");
+        assert_eq!(spent(Some(Counters::new())), 0, "somebody set it back");
     }
 }

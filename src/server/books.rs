@@ -30,7 +30,7 @@ struct Clerk {
 impl Bookkeeper for Clerk {
     fn written(&self, counter: &CounterId, total: Money, period_end: i64, amount: Money) {
         if let Some(account) = self.meters.find_account(counter) {
-            account.written(total, period_end, amount);
+            account.written(unix_ms(SystemTime::now()), total, period_end, amount);
         }
     }
 

@@ -71,10 +71,10 @@ async fn move_in(store: &Store, settings: &DatabaseSettings, moving: &Options) {
 /// Forgets what others change, within a second, for ever.
 pub(super) async fn follow(store: Store, directory: Arc<Directory>, reloader: Arc<Reloader>) {
     let mut seen: HashSet<i64> = HashSet::new();
-    let mut away = false;
+    let (mut last, mut away) = (0, false);
     for look in 0u32.. {
         tokio::time::sleep(LOOK).await;
-        match store.changes(OVERLAP).await {
+        match store.changes(OVERLAP, last).await {
             Ok(changes) => {
                 // What was missed while the database was away is unknown.
                 if std::mem::take(&mut away) {
@@ -87,6 +87,7 @@ pub(super) async fn follow(store: Store, directory: Arc<Directory>, reloader: Ar
                     reloader.models_may_have_changed();
                 }
                 seen = changes.iter().map(|change| change.seq).collect();
+                last = seen.iter().copied().fold(last, i64::max);
             }
             Err(error) => {
                 if !std::mem::replace(&mut away, true) {

@@ -1,6 +1,6 @@
 //! Sends finished calls where the configuration wants them. Whatever becomes of it, traffic goes on.
 
-use crate::config::{LangfuseConfig, OtelConfig, SinkAddress};
+use crate::config::{LangfuseConfig, MetricsConfig, OtelConfig, SinkAddress};
 use crate::telemetry::{Finished, Format, Outlet, Parcel, Telemetry, sinks};
 use crate::upstream::{NotPosted, Outbox};
 use bytes::Bytes;
@@ -30,8 +30,8 @@ pub(super) fn start(
     langfuse: Option<&LangfuseConfig>,
     telemetry: &Arc<Telemetry>,
 ) {
-    if let Some((otel, (path, every))) = otel.and_then(|otel| Some((otel, otel.metrics.clone()?))) {
-        drop(tokio::spawn(count(otel.clone(), path, every, Arc::clone(telemetry))));
+    if let Some((otel, metrics)) = otel.and_then(|otel| Some((otel, otel.metrics.clone()?))) {
+        drop(tokio::spawn(count(otel.resource.clone(), metrics, Arc::clone(telemetry))));
     }
     for outlet in telemetry.sinks.outlets() {
         let (format, address) = match outlet.name {
@@ -53,16 +53,23 @@ pub(super) fn start(
 }
 
 /// Sends what was counted, for ever; the next time makes up for one that is not taken.
-async fn count(otel: OtelConfig, path: String, every: Duration, telemetry: Arc<Telemetry>) {
-    let outbox = Outbox::new(otel.address.origin.clone(), path, headers(&otel.address), PATIENCE);
-    let format = Format::Otlp { resource: otel.resource };
+async fn count(resource: Vec<(String, String)>, metrics: MetricsConfig, telemetry: Arc<Telemetry>) {
+    let MetricsConfig { address, every } = metrics;
+    let outbox = Outbox::new(address.origin.clone(), address.path.clone(), headers(&address), PATIENCE);
+    log::info!("metrics are sent to {} at {}{}", sinks::OTEL, address.origin, address.path);
+    let format = Format::Otlp { resource };
+    let mut told: Option<Instant> = None;
     loop {
         sleep(every).await;
         let Some(body) = format.counted(&telemetry.metrics, SystemTime::now()) else { continue };
-        match outbox.post(Bytes::from(body)).await {
-            Ok((200..300, _)) => {}
-            Ok((status, _)) => log::debug!("otel does not take metrics: status {status}"),
-            Err(error) => log::debug!("otel does not take metrics: {error}"),
+        let fault = match outbox.post(Bytes::from(body)).await {
+            Ok((200..300, _)) => continue,
+            Ok((status, _)) => format!("status {status}"),
+            Err(error) => error.to_string(),
+        };
+        if told.is_none_or(|told| told.elapsed() >= QUIET) {
+            told = Some(Instant::now());
+            log::warn!("{} does not take metrics: {fault}", sinks::OTEL);
         }
     }
 }

@@ -22,7 +22,7 @@ const LATE: Duration = Duration::from_secs(1);
 
 pub(super) const NOTE: &str = "INSERT INTO tollgate_change (at_ms, kind, id) VALUES ($1, $2, $3)";
 pub(super) const SINCE: &str =
-    "SELECT seq, kind, id FROM tollgate_change WHERE at_ms >= $1 ORDER BY seq LIMIT 10000";
+    "SELECT seq, kind, id FROM tollgate_change WHERE at_ms >= $1 OR seq > $2 ORDER BY seq LIMIT 10000";
 pub(super) const PRUNE: &str = "DELETE FROM tollgate_change WHERE at_ms < $1";
 
 /// Notes a change in a transaction.
@@ -43,14 +43,15 @@ pub(super) fn now_ms() -> i64 {
 }
 
 impl Store {
-    /// The changes of the last `window`, at most 10,000. A reader asks with an overlap and skips what it has seen,
-    /// because a slow transaction's change appears late.
+    /// The changes of the last `window` and those counted above `last`, at most 10,000. A reader asks with an overlap and
+    /// skips what it has seen, because a slow transaction's change appears late; and by the count, because the time is
+    /// that of the writer's clock.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn changes(&self, window: Duration) -> Result<Vec<Change>, StoreError> {
+    pub async fn changes(&self, window: Duration, last: i64) -> Result<Vec<Change>, StoreError> {
         let since = now_ms().saturating_sub(i64::try_from(window.as_millis()).unwrap_or(i64::MAX));
-        let read = self.read_changes(since);
+        let read = self.read_changes(since, last);
         tokio::pin!(read);
         // While nothing listens, the pool tries on for as long as it may.
         let read = match tokio::time::timeout(LATE, &mut read).await {
@@ -64,9 +65,9 @@ impl Store {
         read
     }
 
-    async fn read_changes(&self, since: i64) -> Result<Vec<Change>, StoreError> {
+    async fn read_changes(&self, since: i64, last: i64) -> Result<Vec<Change>, StoreError> {
         on!(&self.db, pool => {
-            let rows = sqlx::query(SINCE).bind(since).fetch_all(pool).await?;
+            let rows = sqlx::query(SINCE).bind(since).bind(last).fetch_all(pool).await?;
             let read = |row: &_| Ok(Change { seq: Row::try_get(row, 0)?, kind: Row::try_get(row, 1)?, id: Row::try_get(row, 2)? });
             rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(StoreError::from)
         })

@@ -3,6 +3,7 @@
 use super::changes::{self, now_ms};
 use super::db::{Db, File, Store, StoreError, on};
 use super::facts::Facts;
+use super::spend;
 use super::table::{Doc, KEYS};
 use crate::domain::{KeyDigest, KeyFacts, Scope};
 use crate::store::server::Server;
@@ -14,7 +15,9 @@ pub(super) const SUCCESSOR: &str =
 pub(super) const RETIRE: &str = "INSERT INTO tollgate_retired_key (id, successor, until_ms) VALUES ($1, $2, $3) \
     ON CONFLICT (id) DO UPDATE SET successor = excluded.successor, until_ms = excluded.until_ms";
 pub(super) const FOLLOW: &str = "UPDATE tollgate_retired_key SET successor = $2 WHERE successor = $1";
-pub(super) const MOVE_SPENT: &str = "UPDATE tollgate_spend SET id = $3 WHERE scope = $1 AND id = $2";
+pub(super) const INHERIT: &str = "INSERT INTO tollgate_spend (scope, id, slot, period_end, spent) \
+    SELECT scope, $3, slot, period_end, spent FROM tollgate_spend WHERE scope = $1 AND id = $2 \
+    ON CONFLICT (scope, id, slot) DO UPDATE SET period_end = excluded.period_end, spent = excluded.spent";
 
 impl Store {
     /// The key of that digest, or the one that replaced it while the old one may still be used.
@@ -95,8 +98,9 @@ macro_rules! swap {
         if added.rows_affected() == 0 {
             return Err(StoreError::Taken("this key".to_owned()));
         }
-        let moved = sqlx::query(MOVE_SPENT).bind(Scope::Key.as_str()).bind(old).bind(new);
-        moved.execute(&mut *transaction).await?;
+        let inherited = sqlx::query(INHERIT).bind(Scope::Key.as_str()).bind(old).bind(new);
+        inherited.execute(&mut *transaction).await?;
+        spend::forget!(transaction, Scope::Key, old);
         sqlx::query(FOLLOW).bind(old).bind(new).execute(&mut *transaction).await?;
         if let Some(until) = until_ms {
             sqlx::query(RETIRE).bind(old).bind(new).bind(until).execute(&mut *transaction).await?;

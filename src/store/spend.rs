@@ -1,6 +1,8 @@
 //! The counters of spent money.
 
+use super::changes;
 use super::db::{Store, StoreError, on};
+use super::table::Table;
 use crate::domain::{CounterId, Money, Scope};
 use sqlx::Row;
 use std::collections::HashMap;
@@ -19,7 +21,8 @@ pub(super) const OF_ENTITY: &str =
     "SELECT slot, period_end, spent FROM tollgate_spend WHERE scope = $1 AND id = $2";
 pub(super) const SET: &str = "INSERT INTO tollgate_spend (scope, id, slot, period_end, spent) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (scope, id, slot) DO UPDATE SET period_end = excluded.period_end, spent = excluded.spent";
-pub(super) const FORGET: &str = "DELETE FROM tollgate_spend WHERE scope = $1 AND id = $2";
+pub(super) const FORGET: &str =
+    "UPDATE tollgate_spend SET spent = 0, period_end = 0 WHERE scope = $1 AND id = $2";
 
 /// The statement that asks for the main counters of so many things.
 pub(super) fn among(count: usize) -> String {
@@ -32,6 +35,23 @@ pub(super) fn among(count: usize) -> String {
 
 /// Things that one statement asks for.
 const AMONG: usize = 500;
+
+/// The counters of the rows of a table, if they have any: scopes are named as the kinds of rows are.
+pub(super) fn scope_of(table: &Table) -> Option<Scope> {
+    Scope::from_name(table.kind)
+}
+
+/// What somebody spent is nothing from now on, in a transaction. What rows of calls say stays.
+macro_rules! forget {
+    ($transaction:ident, $scope:expr, $id:expr) => {
+        sqlx::query($crate::store::spend::FORGET)
+            .bind($scope.as_str())
+            .bind($id)
+            .execute(&mut *$transaction)
+            .await?
+    };
+}
+pub(super) use forget;
 
 impl Store {
     /// The main counters of these things, by id; what spent nothing may be absent.
@@ -76,31 +96,24 @@ impl Store {
         })
     }
 
-    /// Sets a counter, whatever it was.
+    /// Sets a counter, whatever it was, which makes every process ask anew.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn set_spent(&self, counter: &CounterId, spent: Spent) -> Result<(), StoreError> {
         on!(&self.db, pool => {
+            let mut transaction = pool.begin().await?;
             sqlx::query(SET)
                 .bind(counter.scope.as_str())
                 .bind(&*counter.id)
                 .bind(&*counter.slot)
                 .bind(spent.period_end)
                 .bind(spent.amount.pico())
-                .execute(pool)
-                .await
-                .map(drop)
-        })
-        .map_err(StoreError::from)
-    }
-
-    /// Removes all counters of one thing.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn forget_spent(&self, scope: Scope, id: &str) -> Result<(), StoreError> {
-        on!(&self.db, pool => sqlx::query(FORGET).bind(scope.as_str()).bind(id).execute(pool).await.map(drop))
-            .map_err(StoreError::from)
+                .execute(&mut *transaction)
+                .await?;
+            changes::note!(transaction, counter.scope.as_str(), &*counter.id);
+            transaction.commit().await?;
+        });
+        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The tables of documents: one set of operations for all of them.
 
-use super::changes;
 use super::db::{Store, StoreError, on};
+use super::{changes, spend};
 use serde_json::{Map, Value};
 use sqlx::Row;
 
@@ -181,7 +181,7 @@ impl Store {
         Ok(done > 0)
     }
 
-    /// Removes a document; false if there was none.
+    /// Removes a document, with what its own has spent; false if there was none.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -189,6 +189,9 @@ impl Store {
         let done = on!(&self.db, pool => {
             let mut transaction = pool.begin().await?;
             let done = sqlx::query(table.delete).bind(id).execute(&mut *transaction).await?;
+            if let Some(scope) = spend::scope_of(table) {
+                spend::forget!(transaction, scope, id);
+            }
             changes::note!(transaction, table.kind, id);
             transaction.commit().await?;
             done.rows_affected()

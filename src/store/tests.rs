@@ -4,8 +4,8 @@
 
 use super::db::Db;
 use super::{
-    DatabaseSettings, Doc, Filter, KEYS, Order, Query, Spent, Store, StoreError, TABLES, changes, farewell,
-    query, rotate, spend, usage,
+    CUSTOMERS, DatabaseSettings, Doc, Filter, KEYS, MEMBERS, ORGANIZATIONS, Order, Query, Spent, Store,
+    StoreError, TABLES, TEAMS, USERS, changes, farewell, query, rotate, spend, usage,
 };
 use crate::domain::{CounterId, KeyDigest, Money, Scope};
 use serde_json::{Value, json};
@@ -82,8 +82,15 @@ async fn a_document_is_added_found_changed_and_removed() {
         assert!(store.delete(&KEYS, "b").await.unwrap());
         assert!(!store.delete(&KEYS, "b").await.unwrap());
         assert!(store.get(&KEYS, "b").await.unwrap().is_none());
-        let changed = store.changes(Duration::from_secs(60)).await.unwrap();
+        let changed = store.changes(Duration::from_secs(60), i64::MAX).await.unwrap();
         assert_eq!(changed.first().map(|c| (c.kind.as_str(), c.id.as_str())), Some(("key", "a")));
+        // Of somebody whose clock is an hour behind.
+        let late = "INSERT INTO tollgate_change (at_ms, kind, id) SELECT at_ms - 3600000, 'key', 'late' \
+            FROM tollgate_change ORDER BY seq DESC LIMIT 1";
+        super::db::on!(&store.db, pool => pool.execute(late).await.map(drop)).unwrap();
+        let last = changed.iter().map(|change| change.seq).max().unwrap();
+        let heard = store.changes(Duration::ZERO, last).await.unwrap();
+        assert!(heard.iter().any(|change| change.seq > last && change.id == "late"), "{heard:?}");
         store.prune_changes(Duration::ZERO).await.unwrap();
     }
 }
@@ -154,9 +161,62 @@ async fn counters_are_set_and_read() {
         assert_eq!(store.spent(Scope::Key, "k").await.unwrap()[""], spent);
         let among = store.spent_among(Scope::Key, &["k", "none"]).await.unwrap();
         assert_eq!((among.len(), among["k"]), (1, spent));
-        store.forget_spent(Scope::Key, "k").await.unwrap();
-        assert!(store.spent(Scope::Key, "k").await.unwrap().is_empty());
+        store.insert(&KEYS, "k", doc(json!({}))).await.unwrap();
+        assert!(store.delete(&KEYS, "k").await.unwrap());
+        assert_eq!(store.spent(Scope::Key, "k").await.unwrap()[""], Spent::default());
     }
+}
+
+#[tokio::test]
+async fn who_goes_and_comes_again_begins_at_zero_and_the_books_agree() {
+    for (store, _folder) in both().await {
+        let (old, new) = (KeyDigest::new([1; 32]), KeyDigest::new([2; 32]));
+        let (key, row) = (old.to_hex(), || doc(json!({})));
+        let mut numbers = 1..;
+        let mut book = async |key: &str| {
+            let mut call = usage::tests::record(numbers.next().unwrap());
+            call.key_hash = Some(Arc::from(key));
+            call.attribution.as_mut().unwrap().charges = vec![
+                usage::tests::charge(Scope::Key, key, "", 0),
+                usage::tests::charge(Scope::User, "u1", "", 500),
+            ];
+            store.book(&usage::tests::booking(&[call], &[])).await.unwrap();
+        };
+        let spent = async |scope, id: &str| store.spent(scope, id).await.unwrap()[""].amount.pico();
+        store.insert(&KEYS, &key, row()).await.unwrap();
+        store.insert(&USERS, "u1", row()).await.unwrap();
+        book(&key).await;
+        assert!(store.delete_key(&key, row()).await.unwrap());
+        assert!(store.delete(&USERS, "u1").await.unwrap());
+        // One that was under way.
+        book(&key).await;
+        assert!(store.delete(&USERS, "u1").await.is_ok_and(|found| !found));
+        store.insert(&KEYS, &key, row()).await.unwrap();
+        store.insert(&USERS, "u1", row()).await.unwrap();
+        book(&key).await;
+        assert_eq!((spent(Scope::User, "u1").await, spent(Scope::Key, &key).await), (1000, 2000));
+        assert!(store.replace_key(&old, &new, row(), None).await.unwrap());
+        book(&new.to_hex()).await;
+        assert_eq!((spent(Scope::Key, &key).await, spent(Scope::Key, &new.to_hex()).await), (0, 3000));
+        // And back, to a key that was used before.
+        assert!(store.replace_key(&new, &old, row(), None).await.unwrap());
+        book(&key).await;
+        assert_eq!((spent(Scope::Key, &key).await, spent(Scope::Key, &new.to_hex()).await), (4000, 0));
+        let verified = store.verify_usage(true, None).await.unwrap();
+        assert!(verified.differences.is_empty(), "{:?}", verified.differences);
+        assert_eq!(verified.calls, 5);
+    }
+}
+
+#[test]
+fn counters_are_of_the_rows_whose_kind_they_are_named_after() {
+    let tables =
+        [(&KEYS, Scope::Key), (&USERS, Scope::User), (&TEAMS, Scope::Team), (&MEMBERS, Scope::Member)];
+    let more = [(&CUSTOMERS, Scope::Customer), (&ORGANIZATIONS, Scope::Organization)];
+    for (table, scope) in tables.into_iter().chain(more) {
+        assert_eq!(spend::scope_of(table), Some(scope));
+    }
+    assert_eq!(TABLES.iter().filter(|table| spend::scope_of(table).is_some()).count(), 6);
 }
 
 #[tokio::test]
@@ -198,12 +258,12 @@ fn statements(is_file: bool) -> Vec<String> {
         rotate::SUCCESSOR,
         rotate::RETIRE,
         rotate::FOLLOW,
-        rotate::MOVE_SPENT,
+        rotate::INHERIT,
         spend::OF_ENTITY,
         spend::SET,
         spend::FORGET,
         farewell::TAKE,
-        farewell::TAKE_SPENT,
+        farewell::SPENT,
     ];
     let tables = TABLES.iter().flat_map(|t| [t.get, t.insert, t.update, t.delete].map(str::to_owned));
     let searches = TABLES.iter().flat_map(|t| {

@@ -1,5 +1,6 @@
 //! Budgets hold: for a burst, for everybody whom a call touches, and anew in each period.
 
+use crate::databases::both;
 use crate::harness::{
     CHAT, Config, Gateway, Load, MODEL, Response, chat, eventually, streamed, upstream, with,
 };
@@ -108,6 +109,141 @@ async fn everybody_whom_a_call_touches_pays() {
     assert_eq!(tries(&key(&gateway, windows).await, &chat()).await.0, 2);
     let model = json!({ "model_max_budget": { MODEL: { "budget_limit": one * 0.5, "time_period": "1d" } } });
     assert_eq!(tries(&key(&gateway, model).await, &chat()).await.0, 1);
+}
+
+#[tokio::test]
+async fn a_changed_duration_neither_forgets_nor_forgives_what_is_spent() {
+    let simulator = upstream("ok").await;
+    let gateway = Gateway::start(&config(&simulator)).await;
+    let one = cost(&gateway.post(CHAT, &chat()).await);
+    for (before, after) in
+        [("30d", json!("1d")), ("1d", json!("30d")), ("30d", Value::Null), ("", json!("30d"))]
+    {
+        let duration = if before.is_empty() { Value::Null } else { json!(before) };
+        let key = key(&gateway, json!({ "max_budget": one * 6.0, "budget_duration": duration })).await;
+        for _ in 0..3 {
+            assert_eq!(gateway.call(&call_of(&key, &chat())).await.status(), 200);
+        }
+        spent(&gateway, &key, one * 3.0).await;
+        made(&gateway, "/key/update", json!({ "key": key, "budget_duration": after })).await;
+        // Each is booked before the next one, so that what the database says decides.
+        for calls in 4..=6 {
+            assert_eq!(gateway.call(&call_of(&key, &chat())).await.status(), 200);
+            spent(&gateway, &key, one * f64::from(calls)).await;
+        }
+        assert_eq!(gateway.call(&call_of(&key, &chat())).await.status(), 400, "{before} {after}");
+    }
+}
+
+#[tokio::test]
+async fn every_gateway_hears_what_an_admin_sets() {
+    let simulator = upstream("ok").await;
+    for database in both().await {
+        let (one, other) = (
+            database.gateway(&config(&simulator), &[]).await,
+            database.gateway(&config(&simulator), &[]).await,
+        );
+        let cost = cost(&one.post(CHAT, &chat()).await);
+        made(&one, "/team/new", json!({ "team_id": "t", "max_budget": cost * 2.5 })).await;
+        let of_key = key(&one, json!({ "max_budget": cost * 2.5 })).await;
+        let of_team = key(&one, json!({ "team_id": "t" })).await;
+        for key in [&of_key, &of_team] {
+            let call = call_of(key, &chat());
+            while other.call(&call).await.status() == 200 {}
+            spent(&other, key, cost * 3.0).await;
+            let reset = async || {
+                if key == &of_team {
+                    made(&one, "/team/update", json!({ "team_id": "t", "spend": 0 })).await
+                } else {
+                    made(&one, &format!("/key/{key}/reset_spend"), json!({ "reset_to": 0 })).await
+                }
+            };
+            reset().await;
+            eventually("the other gateway hears of it", async || {
+                (other.call(&call).await.status() == 200).then_some(())
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_made_anew_has_spent_nothing() {
+    let simulator = upstream("ok").await;
+    for database in both().await {
+        let gateway = database.gateway(&config(&simulator), &[]).await;
+        let chosen = "sk-made-twice";
+        for round in 0..2 {
+            made(&gateway, "/user/new", json!({ "user_id": "u", "auto_create_key": false })).await;
+            made(&gateway, "/team/new", json!({ "team_id": "t" })).await;
+            made(
+                &gateway,
+                "/team/member_add",
+                json!({ "team_id": "t", "member": { "role": "user", "user_id": "u" },
+                "max_budget_in_team": 9 }),
+            )
+            .await;
+            made(&gateway, "/customer/new", json!({ "user_id": "c", "max_budget": 9 })).await;
+            key(&gateway, json!({ "key": chosen, "user_id": "u", "team_id": "t" })).await;
+            let body = with(chat(), json!({ "user": "c" }));
+            let mut sum = 0.0;
+            for _ in 0..3 {
+                sum += cost(&gateway.call(&call_of(chosen, &body)).await);
+            }
+            let paths = [
+                (format!("/key/info?key={chosen}"), "/info/spend"),
+                ("/user/info?user_id=u".to_owned(), "/user_info/spend"),
+                ("/team/info?team_id=t".to_owned(), "/team_info/spend"),
+                ("/team/info?team_id=t".to_owned(), "/team_memberships/0/spend"),
+                ("/customer/info?end_user_id=c".to_owned(), "/spend"),
+            ];
+            for (path, place) in &paths {
+                eventually(&format!("{sum} is what {path} says at {place} in round {round}"), async || {
+                    let info = gateway.get(path).await.json();
+                    let spend = info.pointer(place).and_then(Value::as_f64).unwrap();
+                    ((spend - sum).abs() < 1e-12).then_some(())
+                })
+                .await;
+            }
+            // What was not booked yet is not left to who comes.
+            cost(&gateway.call(&call_of(chosen, &body)).await);
+            made(&gateway, "/key/delete", json!({ "keys": [chosen] })).await;
+            made(&gateway, "/user/delete", json!({ "user_ids": ["u"] })).await;
+            made(&gateway, "/team/delete", json!({ "team_ids": ["t"] })).await;
+            made(&gateway, "/customer/delete", json!({ "user_ids": ["c"] })).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_end_user_without_a_row_is_shown_once_it_has_called() {
+    let simulator = upstream("ok").await;
+    for database in both().await {
+        let gateway = database.gateway(&config(&simulator), &[]).await;
+        let one = cost(&gateway.post(CHAT, &with(chat(), json!({ "user": "seen" }))).await);
+        let spend = async |id: &str| {
+            let info = gateway.get(&format!("/customer/info?end_user_id={id}")).await;
+            (info.status(), info.json()["spend"].as_f64())
+        };
+        eventually("its calls are booked", async || (spend("seen").await == (200, Some(one))).then_some(()))
+            .await;
+        assert_eq!(spend("never").await, (404, None));
+    }
+}
+
+#[tokio::test]
+async fn a_key_in_the_place_of_another_has_its_spend_to_the_last_call() {
+    let simulator = upstream("ok").await;
+    for database in both().await {
+        let gateway = database.gateway(&config(&simulator), &[]).await;
+        let one = cost(&gateway.post(CHAT, &chat()).await);
+        let old = key(&gateway, json!({})).await;
+        for _ in 0..5 {
+            assert_eq!(gateway.call(&call_of(&old, &chat())).await.status(), 200);
+        }
+        let new = made(&gateway, "/key/regenerate", json!({ "key": old })).await;
+        spent(&gateway, new["key"].as_str().unwrap(), one * 5.0).await;
+    }
 }
 
 #[tokio::test]

@@ -159,7 +159,7 @@ async fn story(store: &Store) {
     assert_eq!(store.list(&KEYS, &query).await.unwrap().total, 1);
     assert_eq!(store.key_facts(&digest).await.unwrap().unwrap().rates.rpm, Some(5));
     counters(store).await;
-    assert!(store.changes(Duration::from_secs(60)).await.unwrap().len() >= 3);
+    assert!(store.changes(Duration::from_secs(60), 0).await.unwrap().len() >= 3);
     store.migrate().await.unwrap();
 }
 

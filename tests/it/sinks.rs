@@ -254,6 +254,14 @@ async fn langfuse_gets_answered_calls_and_prompts_only_where_they_are_kept() {
     let said = eventually("the second call", async || generations(&collector).get(1).cloned()).await;
     assert_eq!(said["input"], chat()["messages"]);
     assert_eq!(said["output"], answer.json()["choices"][0]["message"]);
+
+    let private = listed()
+        .set("general_settings", json!({ "store_prompts_in_spend_logs": true }))
+        .set("litellm_settings", json!({ "turn_off_message_logging": true }));
+    let gateway = with_langfuse(private, &collector).start().await;
+    assert_eq!(gateway.post(CHAT, &chat()).await.status(), 200);
+    let said = eventually("the third call", async || generations(&collector).get(2).cloned()).await;
+    assert_eq!((said.get("input"), said.get("output")), (None, None), "{said}");
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //! Langfuse document.
 
 use super::super::field::Report;
-use super::super::{Env, LangfuseConfig, OtelConfig, Place, SinkAddress};
+use super::super::{Env, LangfuseConfig, MetricsConfig, OtelConfig, Place, SinkAddress};
 use super::Sections;
 use crate::domain::Secret;
 use crate::providers::Base;
@@ -13,7 +13,6 @@ use http::{HeaderName, HeaderValue, header};
 use percent_encoding::percent_decode_str;
 use std::time::Duration;
 
-const TRACES: &str = "/v1/traces";
 const INGESTION: &str = "/api/public/ingestion";
 const LANGFUSE_OTLP: &str = "/api/public/otel/v1/traces";
 const LANGFUSE_CLOUD: &str = "https://cloud.langfuse.com";
@@ -39,6 +38,30 @@ fn listed(sections: &Sections<'_>, name: &str) -> Option<Listed> {
     (listed.successes || listed.failures).then_some(listed)
 }
 
+/// What OpenTelemetry's variables tell apart.
+struct Signal {
+    /// The end of its path below a collector's address.
+    path: &'static str,
+    /// Where it goes: a variable of its own, which has the whole path, then those for all signals.
+    places: [&'static str; 3],
+    headers: [&'static str; 3],
+    protocols: [&'static str; 3],
+}
+
+const TRACES: Signal = Signal {
+    path: "/v1/traces",
+    places: ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT"],
+    headers: ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_HEADERS"],
+    protocols: ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER"],
+};
+
+const METRICS: Signal = Signal {
+    path: "/v1/metrics",
+    places: ["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT"],
+    headers: ["OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_HEADERS"],
+    protocols: ["OTEL_EXPORTER_OTLP_METRICS_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER"],
+};
+
 /// OpenTelemetry's address, if a callback asks for it.
 pub(super) fn otel(sections: &Sections<'_>, env: &Env, report: &mut Report) -> Option<OtelConfig> {
     let through_langfuse = listed(sections, "langfuse_otel").is_some();
@@ -48,14 +71,17 @@ pub(super) fn otel(sections: &Sections<'_>, env: &Env, report: &mut Report) -> O
     if env.filled("OTEL_SDK_DISABLED").is_some_and(|word| word.eq_ignore_ascii_case("true")) {
         return None;
     }
-    let address =
-        if through_langfuse { langfuse_address(env, LANGFUSE_OTLP, report) } else { collector(env, report) }?;
-    let metrics = metrics(env, &address.path, report).filter(|_| !through_langfuse);
+    let address = if through_langfuse {
+        langfuse_address(env, LANGFUSE_OTLP, report)
+    } else {
+        collector(&TRACES, env, report)
+    }?;
+    let metrics = if through_langfuse { None } else { metrics(env, &address, report) };
     Some(OtelConfig { address, resource: resource(env, report), sampler: sampler(env, report), metrics })
 }
 
-/// Where metrics go beside the traces, and how often; LiteLLM's switch turns them on.
-fn metrics(env: &Env, traces: &str, report: &mut Report) -> Option<(String, Duration)> {
+/// Where metrics go, and how often; LiteLLM's switch turns them on. Where only traces have an address, it is beside them.
+fn metrics(env: &Env, traces: &SinkAddress, report: &mut Report) -> Option<MetricsConfig> {
     let word = env.filled("LITELLM_OTEL_INTEGRATION_ENABLE_METRICS")?;
     if !word.eq_ignore_ascii_case("true") {
         return None;
@@ -66,39 +92,42 @@ fn metrics(env: &Env, traces: &str, report: &mut Report) -> Option<(String, Dura
         report.fault(Place::named(EVERY), "wants milliseconds, 100 at least");
         return None;
     };
-    let base = traces.strip_suffix(TRACES).unwrap_or_default();
-    Some((format!("{base}/v1/metrics"), Duration::from_millis(every)))
+    let address = if env.first_filled(&METRICS.places).is_some() {
+        collector(&METRICS, env, report)?
+    } else if let Some(base) = traces.path.strip_suffix(TRACES.path) {
+        SinkAddress { path: format!("{base}{}", METRICS.path), ..traces.clone() }
+    } else {
+        let words = format!("metrics want {}; {NOTHING} of them", METRICS.places[0]);
+        report.warn(Place::named("LITELLM_OTEL_INTEGRATION_ENABLE_METRICS"), words);
+        return None;
+    };
+    Some(MetricsConfig { address, every: Duration::from_millis(every) })
 }
 
-fn collector(env: &Env, report: &mut Report) -> Option<SinkAddress> {
-    const NAMES: [&str; 3] =
-        ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_ENDPOINT"];
-    let Some((name, url)) = env.first_filled(&NAMES) else {
+fn collector(signal: &Signal, env: &Env, report: &mut Report) -> Option<SinkAddress> {
+    let Some((name, url)) = env.first_filled(&signal.places) else {
         let words = format!("the callback otel wants OTEL_EXPORTER_OTLP_ENDPOINT; {NOTHING}");
         report.warn(Place::named("litellm_settings.callbacks"), words);
         return None;
     };
     let base = base(name, url, report)?;
-    let protocol = env.first_filled(&[
-        "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL",
-        "OTEL_EXPORTER_OTLP_PROTOCOL",
-        "OTEL_EXPORTER",
-    ]);
+    let protocol = env.first_filled(&signal.protocols);
     if let Some((variable, _)) = protocol.filter(|(_, word)| word.contains("grpc")) {
         report.warn(
             Place::named(variable),
             "gRPC is not spoken: OTLP is sent over HTTP, in JSON (port 4318 as a rule)",
         );
     }
-    let path = match name {
-        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" if base.path.is_empty() => "/".to_owned(),
-        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" => base.path,
-        _ => base.path_ending_in(TRACES),
+    let path = if name != signal.places[0] {
+        // LiteLLM's own variable is often written with the path of traces.
+        format!("{}{}", base.path.strip_suffix(TRACES.path).unwrap_or(&base.path), signal.path)
+    } else if base.path.is_empty() {
+        "/".to_owned()
+    } else {
+        base.path
     };
-    const HEADERS: [&str; 3] =
-        ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS", "OTEL_HEADERS"];
-    let headers =
-        env.first_filled(&HEADERS).map(|(name, list)| headers(name, list, report)).unwrap_or_default();
+    let headers = env.first_filled(&signal.headers);
+    let headers = headers.map(|(name, list)| self::headers(name, list, report)).unwrap_or_default();
     Some(SinkAddress { origin: base.origin, path, headers })
 }
 

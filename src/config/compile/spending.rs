@@ -39,7 +39,7 @@ pub(super) fn compile(sections: &Sections<'_>, report: &mut Report) -> SpendingC
         blocked_ips: addresses(own.field("blocked_ips"), report),
         forwarded_for: general.field("use_x_forwarded_for").and_then(|f| f.bool(report)).unwrap_or_default(),
         needs_customer: general.field("enforce_user_param").and_then(|f| f.bool(report)).unwrap_or_default(),
-        ledger: ledger(general, own, report),
+        ledger: ledger(sections, report),
         key_terms: super::key_terms::compile(litellm, report),
     }
 }
@@ -123,10 +123,12 @@ fn addresses(field: Option<Field<'_>>, report: &mut Report) -> Vec<IpAddr> {
     found
 }
 
-fn ledger(general: &Section<'_>, own: &Section<'_>, report: &mut Report) -> LedgerConfig {
-    let truth = |name: &str, report: &mut Report| {
-        general.field(name).and_then(|f| f.bool(report)).unwrap_or_default()
+fn ledger(sections: &Sections<'_>, report: &mut Report) -> LedgerConfig {
+    let (general, own) = (&sections.general, &sections.tollgate);
+    let is_on = |section: &Section<'_>, name: &str, report: &mut Report| {
+        section.field(name).and_then(|f| f.bool(report)).unwrap_or_default()
     };
+    let is_private = is_on(&sections.litellm, "turn_off_message_logging", report);
     let journal = own.field("journal").and_then(|f| f.map(report));
     let field = |name: &str| journal.as_ref().and_then(|journal| journal.field(name));
     let max_bytes = field("max_mb").and_then(|f| f.count::<u64>(report)).map(|mb| mb.saturating_mul(1 << 20));
@@ -143,8 +145,8 @@ fn ledger(general: &Section<'_>, own: &Section<'_>, report: &mut Report) -> Ledg
     LedgerConfig {
         journal_max_bytes: max_bytes.unwrap_or(JOURNAL_BYTES),
         serves_when_full: serves.unwrap_or_default(),
-        keeps_rows: !truth("disable_spend_logs", report),
-        keeps_content: truth("store_prompts_in_spend_logs", report),
+        keeps_rows: !is_on(general, "disable_spend_logs", report),
+        keeps_content: is_on(general, "store_prompts_in_spend_logs", report) && !is_private,
         retention: age("maximum_spend_logs_retention_period", report),
         retention_interval: age("maximum_spend_logs_retention_interval", report).unwrap_or(DAY),
     }

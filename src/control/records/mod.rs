@@ -118,8 +118,11 @@ pub(super) async fn show_one(
 
 /// Dollars of the present period; those of a period that is over do not count.
 fn present(spent: Spent, now_ms: i64) -> f64 {
-    let over = spent.period_end != 0 && spent.period_end <= now_ms;
-    if over { 0.0 } else { spent.amount.dollars() }
+    if is_over(spent, now_ms) { 0.0 } else { spent.amount.dollars() }
+}
+
+const fn is_over(spent: Spent, now_ms: i64) -> bool {
+    spent.period_end != 0 && spent.period_end <= now_ms
 }
 
 /// The texts of a list in a document.
@@ -151,9 +154,12 @@ pub(super) async fn set_spend(
     control.must_be_booked().await?;
     let present = control.store.spent(scope, id).await?.get("").copied().unwrap_or_default();
     let counter = CounterId { scope, id: Arc::from(id), slot: Arc::from("") };
-    control.store.set_spent(&counter, Spent { amount, ..present }).await?;
+    let now = super::gate::now_ms();
+    // In a period that is over it would count for nothing; without one it counts in the one that begins.
+    let period_end = if is_over(present, now) { 0 } else { present.period_end };
+    control.store.set_spent(&counter, Spent { amount, period_end }).await?;
     if let Some(account) = control.directory.meters.find_account(&counter) {
-        account.written(amount, present.period_end, Money::ZERO);
+        account.written(now, amount, period_end, Money::ZERO);
     }
     Ok(())
 }

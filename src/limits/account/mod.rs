@@ -8,7 +8,7 @@ mod part;
 mod state;
 
 pub use part::AccountPart;
-pub use state::{Balance, Overspent};
+pub use state::{Balance, LATE, Overspent};
 
 use super::sharing::{FRESH, Noted};
 use super::{AccountNews, AccountReport, Manner, Sharing, Together, TooMuch};
@@ -88,20 +88,20 @@ impl Account {
     }
 
     /// Takes over what the database has: `total` in the period that ends at `period_end` (unix milliseconds, 0
-    /// without a period; both 0 if it has nothing). Only the first time counts.
-    pub fn load(&self, total: Money, period_end: i64) {
+    /// without a period; both 0 if it has nothing), at `now`. Only the first time counts.
+    pub fn load(&self, now: i64, total: Money, period_end: i64) {
         let mut state = self.state();
         if !state.loaded {
-            state.learn(total.pico(), period_end);
+            state.learn(now, total.pico(), period_end);
             state.at_first = state.base;
         }
     }
 
-    /// Takes over what the database has after `amount` of what was settled here was written to it. With an amount
-    /// of zero it is news of others' spending, or of money that was settled before a restart.
-    pub fn written(&self, db_total: Money, period_end: i64, amount: Money) {
+    /// Takes over what the database has at `now` after `amount` of what was settled here was written to it. With an
+    /// amount of zero it is news of others' spending, or of money that was settled before a restart.
+    pub fn written(&self, now: i64, db_total: Money, period_end: i64, amount: Money) {
         let mut state = self.state();
-        if state.learn(db_total.pico(), period_end) {
+        if state.learn(now, db_total.pico(), period_end) {
             state.pending = state.pending.saturating_sub(amount.pico()).max(0);
             if let Some(lease) = &mut state.lease {
                 // What it was for is spent.

@@ -214,11 +214,7 @@ impl State {
             return 0;
         }
         self.reserved = self.reserved.saturating_add(reserved);
-        if own.period_end == self.period_end {
-            self.pending = self.pending.saturating_add(pending);
-        } else {
-            self.base = self.base.saturating_add(pending);
-        }
+        self.pending = self.pending.saturating_add(pending);
         lent
     }
 

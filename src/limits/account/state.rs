@@ -6,7 +6,7 @@ use crate::domain::Money;
 use crate::limits::lease::MoneyLease;
 
 /// How late the clock of one request can be against another's, in milliseconds.
-const LATE: i64 = 1000;
+pub const LATE: i64 = 1000;
 
 /// Why a budget let nobody through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,17 +111,13 @@ impl State {
         self.forget_lent();
     }
 
-    /// What a call cost, in the period in which it was promised; whether that counts still.
+    /// What a call cost, if what it was promised of counts still; whether it does.
     pub(super) fn settle(&mut self, hold: &MoneyHold, cost: Money) -> bool {
         if hold.epoch != self.epoch {
             return false;
         }
         self.reserved -= hold.amount;
-        if hold.period_end == self.period_end {
-            self.pending = self.pending.saturating_add(cost.pico());
-        } else {
-            self.base = self.base.saturating_add(cost.pico());
-        }
+        self.pending = self.pending.saturating_add(cost.pico());
         true
     }
 
@@ -145,25 +141,26 @@ impl State {
             self.begin(period_end);
             return;
         }
-        self.base = self.base.saturating_add(self.pending);
-        self.pending = 0;
         self.period_end = period_end;
         self.lease = None;
     }
 
-    /// Takes over the database's total, if it is of this period or a later one; whether it was.
-    pub(super) fn learn(&mut self, total: i64, period_end: i64) -> bool {
-        self.loaded = true;
-        if period_end != 0 && self.period_end != 0 {
-            if period_end < self.period_end {
-                return false;
+    /// Takes over the database's total at `now`; whether it counts here. It does not if its period is over and this one is
+    /// not; that of another period that runs is what changed terms found there.
+    pub(super) fn learn(&mut self, now: i64, total: i64, period_end: i64) -> bool {
+        let is_first = !std::mem::replace(&mut self.loaded, true);
+        if period_end != self.period_end {
+            let runs = |end: i64| end == 0 || end > now.saturating_add(LATE);
+            match (runs(period_end), runs(self.period_end)) {
+                _ if is_first && self.period_end == 0 => {
+                    self.period_end = period_end;
+                    self.lease = None;
+                }
+                (true, true) => {}
+                (false, true) => return false,
+                (false, false) if period_end < self.period_end => return false,
+                (_, false) => self.begin(period_end),
             }
-            if period_end > self.period_end {
-                self.begin(period_end);
-            }
-        } else if period_end != 0 {
-            self.period_end = period_end;
-            self.lease = None;
         }
         if let Some(lease) = &mut self.lease {
             lease.set_back |= total < self.base;

@@ -50,7 +50,7 @@ fn budgets_close_at_or_above_their_maximum() {
         (Refuses::AboveMax, 0, 0, false),
     ] {
         let account = account();
-        account.load(pico(spent), 0);
+        account.load(0, pico(spent), 0);
         let answer =
             account.reserve(0, 0, &budget(max), refuses, (Expected::About(Money::ZERO), Manner::Decides));
         assert_eq!(answer.is_ok(), open, "{refuses:?} {spent} of {max}");
@@ -61,7 +61,7 @@ fn budgets_close_at_or_above_their_maximum() {
 #[test]
 fn an_increase_counts_until_its_end() {
     let account = account();
-    account.load(pico(12), 0);
+    account.load(0, pico(12), 0);
     let terms = BudgetTerms { increase: Some((pico(5), 1000)), ..budget(10) };
     let ask =
         |now| account.reserve(now, 0, &terms, Refuses::AtMax, (Expected::About(pico(1)), Manner::Decides));
@@ -106,9 +106,9 @@ fn a_settlement_belongs_to_the_period_of_its_reservation() {
     assert_eq!(old.period_end(), 100);
     assert_eq!(account.settle(old, pico(9), Some(pico(1))), None);
     assert_eq!(amounts(&account, 100, 200), (0, 0, 8));
-    account.written(pico(9), 100, pico(9));
+    account.written(100, pico(9), 100, pico(9));
     let _ = account.settle(new, pico(3), None);
-    account.written(pico(7), 200, pico(3));
+    account.written(100, pico(7), 200, pico(3));
     assert_eq!(amounts(&account, 100, 200), (7, 0, 0));
     assert_eq!(amounts(&account, 200, 300), (0, 0, 0));
 }
@@ -134,10 +134,35 @@ fn changed_terms_keep_what_is_spent() {
     };
     let under_way = ask(0, 100_000).unwrap();
     let _ = account.settle(ask(0, 100_000).unwrap(), pico(4), None);
-    assert_eq!(amounts(&account, 0, 50_000), (4, 0, 1));
+    assert_eq!(amounts(&account, 0, 50_000), (0, 4, 1));
     let _ = account.settle(under_way, pico(2), None);
-    assert_eq!(amounts(&account, 0, 50_000), (6, 0, 0));
-    assert_eq!(amounts(&account, 0, 0), (6, 0, 0));
+    assert_eq!(amounts(&account, 0, 50_000), (0, 6, 0));
+    assert_eq!(amounts(&account, 0, 0), (0, 6, 0));
+}
+
+#[test]
+fn the_database_of_changed_terms_is_believed() {
+    let (account, terms) = (account(), budget(100));
+    account.load(0, pico(10), 100_000);
+    let spend = |now, end, cost| {
+        let asked = (Expected::About(pico(cost)), Manner::Decides);
+        let hold = account.reserve(now, end, &terms, Refuses::AtMax, asked).unwrap();
+        let _ = account.settle(hold, pico(cost), None);
+    };
+    // The first calls under terms of another period, and what was spent before is booked.
+    for end in [50_000, 200_000, 0, 70_000] {
+        let before = account.balance(0, end).spent().pico();
+        spend(0, end, 4);
+        assert_eq!(account.balance(0, end).spent().pico(), before + 4, "{end}");
+        account.written(0, pico(before), 100_000, Money::ZERO);
+        assert_eq!(amounts(&account, 0, end), (before, 4, 0), "{end}");
+        account.written(0, pico(before + 4), end, pico(4));
+        assert_eq!(amounts(&account, 0, end), (before + 4, 0, 0), "{end}");
+    }
+    // A period that is over says nothing of the one that runs.
+    account.written(60_000, pico(77), 50_000, Money::ZERO);
+    assert_eq!(amounts(&account, 60_000, 70_000), (26, 0, 0));
+    assert_eq!(amounts(&account, 70_000, 0), (0, 0, 0));
 }
 
 #[test]
@@ -146,20 +171,20 @@ fn the_database_is_loaded_once_and_then_told() {
     assert!(!account.is_loaded());
     let early = reserve(&account, 100, 5).unwrap();
     let _ = account.settle(early, pico(5), None);
-    account.load(pico(20), 0);
-    account.load(pico(1), 0);
+    account.load(0, pico(20), 0);
+    account.load(0, pico(1), 0);
     assert!(account.is_loaded());
     assert_eq!(amounts(&account, 0, 0), (20, 5, 0));
-    account.written(pico(31), 0, pico(5));
+    account.written(0, pico(31), 0, pico(5));
     assert_eq!(amounts(&account, 0, 0), (31, 0, 0));
-    account.written(pico(40), 0, Money::ZERO);
+    account.written(0, pico(40), 0, Money::ZERO);
     assert_eq!(amounts(&account, 0, 0), (40, 0, 0));
     let stale = super::account::account();
-    stale.load(pico(7), 100);
+    stale.load(0, pico(7), 100);
     assert_eq!(amounts(&stale, 100, 200), (0, 0, 0));
     let ahead = super::account::account();
     assert_eq!(amounts(&ahead, 0, 100), (0, 0, 0));
-    ahead.written(pico(3), 200, Money::ZERO);
+    ahead.written(99, pico(3), 200, Money::ZERO);
     assert_eq!(amounts(&ahead, 100, 200), (3, 0, 0));
 }
 
@@ -177,7 +202,7 @@ fn a_soft_budget_is_reported_once_a_period() {
     assert_eq!(spend(0, 100, 5), None);
     assert_eq!(spend(100, 200, 11), Some(pico(11)));
     let known = super::account::account();
-    known.load(pico(10), 0);
+    known.load(0, pico(10), 0);
     assert_eq!(known.settle(reserve(&known, 100, 1).unwrap(), pico(1), Some(pico(10))), None);
 }
 
@@ -234,7 +259,7 @@ proptest! {
                 Step::Write(amount) => {
                     let amount = amount.min(settled - written);
                     written += amount;
-                    account.written(pico(written), end, pico(amount));
+                    account.written(now, pico(written), end, pico(amount));
                 }
                 Step::NextPeriod => (now, end, settled, written) = (end, end + 100_000, 0, 0),
                 Step::Settle(..) | Step::Drop(_) => {}

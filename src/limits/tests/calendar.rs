@@ -1,7 +1,9 @@
-use crate::domain::Period;
-use crate::limits::{Zone, period_end};
+use super::counter;
+use crate::domain::{BudgetTerms, Period, Scope};
+use crate::limits::{Account, Purse, Refuses, Zone, period_end};
 use jiff::Timestamp;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn at(text: &str) -> i64 {
     text.parse::<Timestamp>().unwrap().as_millisecond()
@@ -111,4 +113,16 @@ proptest! {
         prop_assert_eq!(period_end(period, anchor, inside, &zone), end);
         prop_assert!(period_end(period, anchor, end, &zone) > end);
     }
+}
+
+#[test]
+fn a_clock_that_was_set_back_is_in_its_own_period() {
+    let terms = BudgetTerms { period: "1d".parse().ok(), ..BudgetTerms::default() };
+    let account = Arc::new(Account::new(counter(Scope::Key, "id", ""), 0));
+    let purse = Purse::new(account, terms, Refuses::AtMax, Zone::UTC);
+    let (now, later) = (at("2026-11-21T10:00:00Z"), at("2030-01-01T10:00:00Z"));
+    assert_eq!(purse.period_end(later), at("2030-01-02T00:00:00Z"));
+    assert_eq!(purse.period_end(now), at("2026-11-22T00:00:00Z"));
+    assert_eq!(purse.period_end(now - 5), at("2026-11-22T00:00:00Z"));
+    assert_eq!(purse.period_end(later), at("2030-01-02T00:00:00Z"));
 }

@@ -44,7 +44,7 @@ fn what_is_idle_goes_and_what_is_needed_stays() {
     assert_eq!(meters.prune(TEN_MINUTES - 1), 0);
     assert_eq!(meters.prune(TEN_MINUTES), 2);
     drop(kept);
-    meters.account(&id(2), 0).written(pico(1), 0, pico(1));
+    meters.account(&id(2), 0).written(0, pico(1), 0, pico(1));
     meters.account(&id(3), 0).release(reserved);
     meters.window(&id(5), 0).release(slot.0);
     assert_eq!(meters.prune(TEN_MINUTES), 4);

@@ -14,10 +14,10 @@ use std::thread;
 const LENGTH: i64 = 60_000;
 const PARTS: usize = 3;
 
-/// One step; `who` has a part if the number is small enough.
+/// One step; `who` has a part if the number is small enough, and may know other terms than most.
 #[derive(Clone, Debug)]
 enum Step {
-    Take { who: usize, about: u64 },
+    Take { who: usize, about: u64, under: usize },
     End { which: usize, took: u64 },
     Release { which: usize },
     Undo { which: usize },
@@ -28,13 +28,15 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        120 => (0..=PARTS, 1..30_u64).prop_map(|(who, about)| Step::Take { who, about }),
+        118 => (0..=PARTS, 1..30_u64).prop_map(|(who, about)| Step::Take { who, about, under: 0 }),
+        2 => (0..=PARTS, 1..30_u64, 1..3_usize).prop_map(|(who, about, under)| Step::Take { who, about, under }),
         90 => (any::<usize>(), 0..60_u64).prop_map(|(which, took)| Step::End { which, took }),
         8 => any::<usize>().prop_map(|which| Step::Release { which }),
         8 => any::<usize>().prop_map(|which| Step::Undo { which }),
         8 => (any::<usize>(), 0..90_u64).prop_map(|(which, to)| Step::TopUp { which, to }),
         1 => Just(Step::Look),
         20 => (0..200_i64).prop_map(|long| Step::Wait { long }),
+        1 => (0..20_000_i64).prop_map(|long| Step::Wait { long }),
     ];
     prop::collection::vec(step, 2000..6000)
 }
@@ -45,13 +47,18 @@ fn pick<T>(held: &mut Vec<T>, which: usize) -> Option<T> {
 
 /// The same steps at a window with parts and at one without.
 fn compare_windows(terms: RateTerms, steps: Vec<Step>) {
+    let half = |limit: Option<u64>| limit.map(|limit| limit / 2);
+    let RateTerms { rpm, tpm, parallel } = terms;
+    let halved = RateTerms { rpm: half(rpm), tpm: half(tpm), parallel: half(parallel) };
+    let every = [terms, halved, RateTerms { rpm: Some(1_500), tpm: None, parallel: Some(100) }];
     let (whole, parted) = (Window::new(LENGTH, 0), Arc::new(Window::new(LENGTH, 0)));
     let parts: Vec<_> = (0..PARTS).map(|thread| WindowPart::of(&parted, thread).unwrap()).collect();
     let mut held: Vec<(usize, RateHold, RateHold)> = Vec::new();
     let mut now = 0;
     for step in steps {
         match step {
-            Step::Take { who, about } => {
+            Step::Take { who, about, under } => {
+                let terms = every[under];
                 let one = whole.admit(now, &terms, about, Manner::Decides);
                 let other = match parts.get(who) {
                     Some(part) => part.admit(now, &terms, about, Manner::Decides),
@@ -95,8 +102,13 @@ fn compare_windows(terms: RateTerms, steps: Vec<Step>) {
     assert_eq!(whole.load(now), parted.load(now));
 }
 
+fn halved(terms: BudgetTerms) -> BudgetTerms {
+    BudgetTerms { max: terms.max.map(|max| pico(max.pico() / 2)), ..terms }
+}
+
 /// The same steps at an account with parts and at one without.
 fn compare_accounts(terms: BudgetTerms, refuses: Refuses, steps: Vec<Step>) {
+    let every = [terms, halved(terms), BudgetTerms::default()];
     let account = || Account::new(counter(Scope::Key, "id", ""), 0);
     let (whole, parted) = (account(), Arc::new(account()));
     let parts: Vec<_> = (0..PARTS).map(|thread| AccountPart::of(&parted, thread).unwrap()).collect();
@@ -106,13 +118,13 @@ fn compare_accounts(terms: BudgetTerms, refuses: Refuses, steps: Vec<Step>) {
     for step in steps {
         let ends = (now / LENGTH + 1) * LENGTH;
         match step {
-            Step::Take { who, about } => {
+            Step::Take { who, about, under } => {
                 let asked = if about == 29 { Expected::Free } else { Expected::About(amount(about - 1)) };
                 let asked = (asked, Manner::Decides);
-                let one = whole.reserve(now, ends, &terms, refuses, asked);
+                let one = whole.reserve(now, ends, &every[under], refuses, asked);
                 let other = match parts.get(who) {
-                    Some(part) => part.reserve(now, ends, &terms, refuses, asked),
-                    None => parted.reserve(now, ends, &terms, refuses, asked),
+                    Some(part) => part.reserve(now, ends, &every[under], refuses, asked),
+                    None => parted.reserve(now, ends, &every[under], refuses, asked),
                 };
                 match (one, other) {
                     (Ok(one), Ok(other)) => held.push((who, one, other)),
@@ -147,8 +159,8 @@ fn compare_accounts(terms: BudgetTerms, refuses: Refuses, steps: Vec<Step>) {
             Step::Look => {
                 assert_eq!(whole.balance(now, ends), parted.balance(now, ends));
                 written += 40;
-                whole.written(pico(written), ends, pico(40));
-                parted.written(pico(written), ends, pico(40));
+                whole.written(now, pico(written), ends, pico(40));
+                parted.written(now, pico(written), ends, pico(40));
             }
             Step::Wait { long } => now += long,
             Step::TopUp { .. } | Step::Undo { .. } => {}

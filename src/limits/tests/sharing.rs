@@ -151,7 +151,7 @@ fn pays(
 fn money_is_spent_within_leave() {
     let (sharing, _) = sharing(Together::Yes);
     let account = Account::new(counter(Scope::Key, "k", ""), NOW).shared(Arc::clone(&sharing));
-    account.load(pico(10), 0);
+    account.load(0, pico(10), 0);
     assert_eq!(pays(&account, NOW, 5, Manner::Waits), Err(TooMuch::Unknown));
     assert!(account.reserve(NOW, 0, &budget(100), Refuses::AtMax, (Expected::Free, Manner::Waits)).is_ok());
     let heard = AccountNews { period_end: 0, base: 10, pending: 0, held: 0, granted: 12 };
@@ -162,7 +162,7 @@ fn money_is_spent_within_leave() {
     let report = account.report(true);
     assert_eq!((report.base, report.pending, report.used, report.held), (10, 10, 10, 12));
     // The database has it now: the leave for it is gone with it.
-    account.written(pico(20), 0, pico(10));
+    account.written(0, pico(20), 0, pico(10));
     let report = account.report(true);
     assert_eq!((report.base, report.pending, report.held, report.set_back), (20, 0, 2, false));
     // Others have spent nearly all, and are under way with the rest.
@@ -171,7 +171,7 @@ fn money_is_spent_within_leave() {
     assert_eq!((why.spent, why.reserved), (pico(90), pico(10)));
     assert_eq!(pays(&account, NOW + 100, 5, Manner::Waits), Err(TooMuch::Unknown));
     // Somebody set it back.
-    account.written(pico(0), 0, pico(0));
+    account.written(0, pico(0), 0, pico(0));
     assert!(account.report(true).set_back && !account.report(true).set_back);
 }
 

@@ -54,7 +54,7 @@ pub struct CounterTotal {
     pub total: Money,
     /// The period it is in, by its end in unix milliseconds; 0 without a period.
     pub period_end: i64,
-    /// What was added by this booking; zero if the calls were of an earlier period.
+    /// What was added by this booking; zero if the calls were of a period that is over.
     pub amount: Money,
 }
 
@@ -100,7 +100,8 @@ async fn on_server(pool: &Server, prepared: &Prepared<'_>) -> Result<Result<Book
     for (table, cells) in prepared.tables() {
         postgres::execute(table, cells, &mut transaction).await?;
     }
-    let counters = postgres::fetch(&COUNTERS, &prepared.counter_cells(), &mut transaction).await?;
+    let counters =
+        postgres::fetch(&COUNTERS, &prepared.counter_cells(), prepared.now, &mut transaction).await?;
     for segment in &prepared.gone {
         sqlx::query(FORGET).bind(segment).execute(&mut *transaction).await?;
     }
@@ -124,7 +125,7 @@ fn on_file(writer: &Writer, prepared: &Prepared<'_>) -> Result<Result<Booked, Re
         for (table, cells) in prepared.tables() {
             sqlite::execute(table, cells, file)?;
         }
-        let counters = sqlite::fetch(&COUNTERS, &prepared.counter_cells(), file)?;
+        let counters = sqlite::fetch(&COUNTERS, &prepared.counter_cells(), prepared.now, file)?;
         for segment in &prepared.gone {
             file.prepare_cached(FORGET)?.execute([segment])?;
         }

@@ -68,6 +68,9 @@ impl<'a> Cell<'a> {
 /// Rows of SQLite's statements: most, some, one; few enough statements to keep all of them prepared.
 pub(super) const STEPS: [usize; 3] = [64, 8, 1];
 
+/// Stands in what follows the rows for a moment that is handed in, in unix milliseconds.
+const NOW: &str = "{now}";
+
 /// A column's name, and what it holds.
 pub(super) type Column = (&'static str, Kind);
 
@@ -140,7 +143,8 @@ impl Bulk {
                 // Writing to a String cannot fail.
                 let _ = write!(sql, "{glue}${}::{kind}[]", n + 1);
             }
-            sql + ") " + self.ending
+            let ending = self.ending.replace(NOW, &format!("${}::bigint", self.width() + 1));
+            sql + ") " + &ending
         })
     }
 
@@ -150,7 +154,8 @@ impl Bulk {
             let fixed: String = self.fixed.iter().map(|(_, value)| format!(", {value}")).collect();
             let row = format!("({}?{fixed})", "?, ".repeat(self.width() - 1));
             let rows = vec![row; STEPS[step]].join(", ");
-            format!("{} VALUES {rows} {}", self.head(), self.ending)
+            let ending = self.ending.replace(NOW, &format!("?{}", STEPS[step] * self.width() + 1));
+            format!("{} VALUES {rows} {ending}", self.head())
         })
     }
 
@@ -186,15 +191,17 @@ pub(super) mod postgres {
         Ok(bulk.pg(cells).execute(to).await?.rows_affected())
     }
 
+    /// What rows return; the statement names a moment.
     pub(in crate::store::usage) async fn fetch(
         bulk: &Bulk,
         cells: &Cells<'_>,
+        now: i64,
         to: &mut Connection,
     ) -> Result<Vec<Returned>, sqlx::Error> {
         if cells.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = bulk.pg(cells).fetch_all(to).await?;
+        let rows = bulk.pg(cells).bind(now).fetch_all(to).await?;
         rows.iter()
             .map(|row| {
                 Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?, row.try_get(4)?))
@@ -212,6 +219,7 @@ pub(super) mod sqlite {
     fn each(
         bulk: &Bulk,
         cells: &Cells<'_>,
+        now: Option<i64>,
         to: &Connection,
         mut each: impl FnMut(&mut CachedStatement<'_>) -> rusqlite::Result<()>,
     ) -> rusqlite::Result<()> {
@@ -223,7 +231,13 @@ pub(super) mod sqlite {
             for piece in pieces {
                 let statement = match &mut statement {
                     Some(statement) => statement,
-                    none => none.insert(to.prepare_cached(bulk.list(step))?),
+                    none => {
+                        let statement = none.insert(to.prepare_cached(bulk.list(step))?);
+                        if let Some(now) = now {
+                            statement.raw_bind_parameter(piece.len() + 1, now)?;
+                        }
+                        statement
+                    }
                 };
                 for (n, cell) in piece.iter().enumerate() {
                     // Much is the same in call after call, and stays bound.
@@ -244,7 +258,7 @@ pub(super) mod sqlite {
         to: &Connection,
     ) -> rusqlite::Result<usize> {
         let mut affected = 0;
-        each(bulk, cells, to, |statement| {
+        each(bulk, cells, None, to, |statement| {
             affected += statement.raw_execute()?;
             Ok(())
         })?;
@@ -254,10 +268,11 @@ pub(super) mod sqlite {
     pub(in crate::store::usage) fn fetch(
         bulk: &Bulk,
         cells: &Cells<'_>,
+        now: i64,
         to: &Connection,
     ) -> rusqlite::Result<Vec<Returned>> {
         let mut found = Vec::new();
-        each(bulk, cells, to, |statement| {
+        each(bulk, cells, Some(now), to, |statement| {
             let mut rows = statement.raw_query();
             while let Some(row) = rows.next()? {
                 found.push((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));

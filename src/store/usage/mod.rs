@@ -9,6 +9,7 @@ mod book;
 mod bulk;
 mod calls;
 mod charges;
+mod counted;
 mod find;
 mod limited;
 mod names;

@@ -3,6 +3,7 @@
 use super::alike::{Bases, Groups, Numbers};
 use super::book::{Booked, Booking, CounterTotal, Progress, signed};
 use super::bulk::{Bulk, Cell, Cells, Returned};
+use super::counted::{self, Charged};
 use super::limited::{LIMITED_DAYS, Limited};
 use super::rollup::{Rollups, Sums, Tables, hour_of};
 use super::tables::{self, ATTEMPTS, CALLS, DAYS, HOURS, PROGRESS, TAG_DAYS, USAGE};
@@ -25,8 +26,9 @@ pub(super) struct Prepared<'a> {
     attempts: Cells<'a>,
     rollups: Tables<'a>,
     limited: Cells<'a>,
-    /// The period and the sum of each.
-    counters: HashMap<&'a CounterId, (i64, i64), RandomState>,
+    counters: HashMap<&'a CounterId, Charged, RandomState>,
+    /// The moment by which periods are over, in unix milliseconds.
+    pub(super) now: i64,
     progress: Cells<'a>,
     pub(super) gone: Vec<i64>,
 }
@@ -105,6 +107,7 @@ impl<'a> Prepared<'a> {
             rollups: Tables::default(),
             limited: Cells::new(),
             counters: HashMap::default(),
+            now: counted::moment(records),
             progress: Cells::new(),
             gone: booking.gone.iter().copied().map(signed).collect(),
         };
@@ -178,18 +181,13 @@ impl<'a> Prepared<'a> {
         ]
     }
 
-    /// Adds what records cost to their counters, each in the latest period that the batch has of it; `first` is one of
-    /// them.
+    /// Adds what records cost to their counters; `first` is one of them.
     fn charge(&mut self, first: &'a UsageRecord, cost: i64) {
         let Some(own) = first.attribution.as_deref() else { return };
         for charge in &own.charges {
-            let (period, sum) = self.counters.entry(&charge.counter).or_insert((charge.period_end, 0));
-            if charge.period_end > *period {
-                (*period, *sum) = (charge.period_end, 0);
-            }
-            if charge.period_end == *period {
-                *sum = sum.saturating_add(cost);
-            }
+            let charged = self.counters.entry(&charge.counter);
+            let charged = charged.or_insert_with(|| Charged::new(charge.period_end));
+            charged.add(charge.period_end, cost, self.now);
         }
     }
 
@@ -198,14 +196,15 @@ impl<'a> Prepared<'a> {
         // Sorted, so that two writers lock them in the same order.
         let mut counters: Vec<_> = self.counters.iter().collect();
         counters.sort_unstable_by_key(|(counter, _)| **counter);
-        for (counter, (period, sum)) in counters {
+        for (counter, Charged { spent, booked }) in counters {
             cells.extend([
                 Cell::text(counter.scope.as_str()),
                 Cell::text(&counter.id),
                 Cell::text(&counter.slot),
             ]);
-            cells.extend([Cell::Int(*period), Cell::Int(*sum)]);
-            cells.extend([Cell::Int(*period), Cell::Int(if self.booking.rows { *sum } else { 0 })]);
+            cells.extend([Cell::Int(spent.period), Cell::Int(spent.sum)]);
+            let sum = if self.booking.rows { booked.sum } else { 0 };
+            cells.extend([Cell::Int(booked.period), Cell::Int(sum)]);
         }
         cells
     }
@@ -214,8 +213,8 @@ impl<'a> Prepared<'a> {
         let total = |(scope, id, slot, period_end, spent): Returned| {
             let counter =
                 CounterId { scope: Scope::from_name(&scope)?, id: Arc::from(id), slot: Arc::from(slot) };
-            let (period, sum) = self.counters.get(&counter)?;
-            let amount = Money::from_pico(if *period == period_end { *sum } else { 0 });
+            let Charged { spent: own, .. } = self.counters.get(&counter)?;
+            let amount = Money::from_pico(if own.period == period_end { own.sum } else { 0 });
             Some(CounterTotal { counter, total: Money::from_pico(spent), period_end, amount })
         };
         Booked { records: self.records.len(), counters: rows.into_iter().filter_map(total).collect() }

@@ -46,8 +46,24 @@ pub(super) static ATTEMPTS: Bulk = Bulk::new("tollgate_attempt", &[
     ("usage_id", Text), ("n", Int), ("model_id", Text), ("http_status", Int), ("failure", Text), ("duration_us", Int),
 ], "ON CONFLICT (usage_id, n) DO NOTHING");
 
-/// Adds to a counter in its period, begins it anew in a later one, and leaves it alone for an earlier one. Twice: for
-/// what budgets are compared with, which others may set, and for what comes from rows.
+/// [`super::counted::Counted::goes_on`] in SQL.
+macro_rules! goes_on {
+    () => {
+        "(excluded.period_end = tollgate_spend.period_end OR tollgate_spend.period_end = 0 \
+         OR (tollgate_spend.period_end > {now} AND (excluded.period_end = 0 OR excluded.period_end > {now})))"
+    };
+}
+
+/// [`super::counted::Counted::begins_anew`] in SQL.
+macro_rules! begins_anew {
+    () => {
+        "(tollgate_spend.period_end <= {now} \
+         AND (excluded.period_end = 0 OR excluded.period_end > tollgate_spend.period_end))"
+    };
+}
+
+/// Adds to a counter as [`super::counted`] says, at the moment [`super::bulk::NOW`]. Twice: for what budgets are compared
+/// with, which others may set, and for what comes from rows, which is of the latest period alone.
 pub(super) static COUNTERS: Bulk = Bulk::new(
     "tollgate_spend",
     &[
@@ -59,20 +75,25 @@ pub(super) static COUNTERS: Bulk = Bulk::new(
         ("booked_period", Int),
         ("booked", Int),
     ],
-    "ON CONFLICT (scope, id, slot) DO UPDATE SET \
-     spent = CASE WHEN excluded.period_end > tollgate_spend.period_end THEN excluded.spent \
-         WHEN excluded.period_end < tollgate_spend.period_end THEN tollgate_spend.spent \
-         WHEN tollgate_spend.spent > 9223372036854775807 - excluded.spent THEN 9223372036854775807 \
-         ELSE tollgate_spend.spent + excluded.spent END, \
-     period_end = CASE WHEN excluded.period_end > tollgate_spend.period_end THEN excluded.period_end \
-         ELSE tollgate_spend.period_end END, \
-     booked = CASE WHEN excluded.booked_period > tollgate_spend.booked_period THEN excluded.booked \
+    concat!(
+        "ON CONFLICT (scope, id, slot) DO UPDATE SET spent = CASE WHEN ",
+        goes_on!(),
+        " THEN CASE WHEN tollgate_spend.spent > 9223372036854775807 - excluded.spent THEN 9223372036854775807 \
+         ELSE tollgate_spend.spent + excluded.spent END WHEN ",
+        begins_anew!(),
+        " THEN excluded.spent ELSE tollgate_spend.spent END, period_end = CASE WHEN ",
+        goes_on!(),
+        " OR ",
+        begins_anew!(),
+        " THEN excluded.period_end ELSE tollgate_spend.period_end END, \
+         booked = CASE WHEN excluded.booked_period > tollgate_spend.booked_period THEN excluded.booked \
          WHEN excluded.booked_period < tollgate_spend.booked_period THEN tollgate_spend.booked \
          WHEN tollgate_spend.booked > 9223372036854775807 - excluded.booked THEN 9223372036854775807 \
          ELSE tollgate_spend.booked + excluded.booked END, \
-     booked_period = CASE WHEN excluded.booked_period > tollgate_spend.booked_period THEN excluded.booked_period \
+         booked_period = CASE WHEN excluded.booked_period > tollgate_spend.booked_period THEN excluded.booked_period \
          ELSE tollgate_spend.booked_period END \
-     RETURNING scope, id, slot, period_end, spent",
+         RETURNING scope, id, slot, period_end, spent",
+    ),
 );
 
 pub(super) static PROGRESS: Bulk = Bulk::new(

@@ -19,6 +19,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
         let doc = control.store.get(&CUSTOMERS, id).await?.ok_or_else(|| unknown(id))?;
         budgets.push(records::text(&doc, "budget_id").map(str::to_owned));
     }
+    control.catch_up().await;
     let mut removed = 0;
     for (id, budget) in ids.iter().zip(&budgets) {
         removed += u32::from(records::remove(&control, &CUSTOMERS, id).await?);

@@ -39,6 +39,7 @@ pub(in crate::control) async fn run(
     for (_, key) in &found {
         caller.must_own(key).await?;
     }
+    control.catch_up().await;
     for (_, key) in &found {
         keyrows::remove_one(&control, &key.id(), principal.user_id()).await?;
     }

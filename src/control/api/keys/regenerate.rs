@@ -49,6 +49,7 @@ async fn run(caller: &Caller<'_>, named: &str, fields: Doc) -> Result<Json<Value
     let doc = successor(caller, &old, digest, &fields, &text).await?;
     let until = grace(&fields)?;
     let key = Stored { digest, doc };
+    control.catch_up().await;
     let replaced = control.store.replace_key(&old.digest, &digest, key.doc.clone(), until).await;
     if !replaced.map_err(refused)? {
         return Err(not_found());

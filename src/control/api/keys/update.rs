@@ -103,11 +103,12 @@ pub(super) async fn set_spend(caller: &Caller<'_>, key: &Stored, fields: &Doc) -
 pub(super) async fn write_spend(control: &Control, key: &Stored, amount: Money) -> Result<(), Refusal> {
     control.must_be_booked().await?;
     let counter = CounterId { scope: Scope::Key, id: Arc::from(key.id()), slot: Arc::from("") };
-    let next = rows::reset_at(control, &key.doc, calendar::now_ms());
+    let now = calendar::now_ms();
+    let next = rows::reset_at(control, &key.doc, now);
     let period_end = next.map_or(0, |time| time.as_millisecond());
     control.store.set_spent(&counter, Spent { amount, period_end }).await?;
     if let Some(account) = control.directory.meters.find_account(&counter) {
-        account.written(amount, period_end, Money::ZERO);
+        account.written(now.as_millisecond(), amount, period_end, Money::ZERO);
     }
     Ok(())
 }

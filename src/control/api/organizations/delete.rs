@@ -28,6 +28,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
         }
         rows.push((doc.clone(), Value::Object(shown(&control, id, &doc).await?)));
     }
+    control.catch_up().await;
     for (id, (doc, _)) in ids.iter().zip(&rows) {
         records::remove(&control, &ORGANIZATIONS, id).await?;
         forget_limits(&control, records::text(doc, "budget_id")).await?;

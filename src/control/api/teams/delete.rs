@@ -18,6 +18,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     for id in &ids {
         find(&control, id).await?;
     }
+    control.catch_up().await;
     let mut removed = 0;
     for id in &ids {
         // The team goes last: until then its keys are held by its limits.

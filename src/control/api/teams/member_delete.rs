@@ -17,6 +17,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
     let (id, team) = managed(&control, &caller, &form).await?;
     let id = id.as_str();
     let user = member(&team, &form)?;
+    control.catch_up().await;
     let own = [Filter::Is("team_id", id.to_owned()), Filter::Is("user_id", user.clone())];
     for (key, _) in records::search(&control, &KEYS, own.to_vec()).await? {
         keyrows::remove_one(&control, &key, Some(caller.name())).await?;

@@ -63,10 +63,10 @@ pub(in crate::control) async fn leave(
     Ok(left)
 }
 
-/// Removes what a user's limits within a team were.
+/// Removes what a user's limits within a team were, and what it spent there.
 pub(super) async fn forget(control: &Control, team: &str, user: &str) -> Result<(), Refusal> {
     let id = member_id(user, team);
-    let Some(place) = control.store.get(&MEMBERS, &id).await? else { return Ok(()) };
+    let place = control.store.get(&MEMBERS, &id).await?.unwrap_or_default();
     records::remove(control, &MEMBERS, &id).await?;
     forget_limits(control, records::text(&place, "budget_id")).await
 }

@@ -21,6 +21,7 @@ pub(in crate::control) async fn run(State(control): State<Control>, caller: Call
             return Err(unknown(id));
         }
     }
+    control.catch_up().await;
     let mut removed = 0;
     for id in &ids {
         // The user goes last: until then its keys are refused or its own.
