@@ -191,6 +191,9 @@ async fn read_unsized(session: &mut Session, clock: &mut Clock, limit: usize) ->
 /// Reads what is left of a refused body and forgets it, within bounds: a client that is still
 /// sending would otherwise see a broken connection instead of the answer.
 pub(super) async fn drain(session: &mut Session) {
+    if !is_unread(session) {
+        return;
+    }
     let discard = async {
         let mut size = 0;
         while size < DRAINED {

@@ -148,7 +148,11 @@ pub(super) async fn pump(
             };
         }
         tokio::select! {
-            task = said(&mut rx) => if write(session, task).await? { return Ok(true) },
+            task = said(&mut rx) => if write(session, task).await? {
+                // It may be answered before its end.
+                body::drain(session).await;
+                return Ok(true);
+            },
             permit = tx.reserve(), if next.is_some() => match (permit, next.take()) {
                 (Ok(permit), Some(task)) => {
                     all_sent = matches!(task, HttpTask::Body(None, _));

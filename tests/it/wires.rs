@@ -1,7 +1,8 @@
 //! Upstreams that break HTTP, or have no end, and clients that stop reading: nobody else hears of it, and nothing is held.
 
 use crate::harness::{
-    CHAT, Config, Gateway, MODEL, PATIENCE, Raw, Response, Step, chat, eventually, request, streamed,
+    CHAT, Config, Gateway, MODEL, PATIENCE, Raw, Response, Step, chat, chunked_request, eventually, request,
+    streamed,
 };
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -84,6 +85,44 @@ async fn a_refusal_without_an_end_is_told_all_the_same() {
         let records = gateway.records(3).await;
         let statuses: Vec<_> = records.iter().map(|record| record["status"].clone()).collect();
         assert_eq!(statuses, [503, 503, 200]);
+        gateway.metric_is(IN_FLIGHT, &[], 0.0).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_away_for_ever() {
+    let raw =
+        Raw::scripted(|_| vec![say("HTTP/1.1 429 No\r\nretry-after: 1e18\r\ncontent-length: 2\r\n\r\n{}")])
+            .await;
+    let config = config(&raw).set("router_settings", json!({ "disable_cooldowns": false }));
+    let gateway = Gateway::start(&config).await;
+    for _ in 0..2 {
+        let refused = ask(&gateway, &chat()).await;
+        let after: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+        assert!(refused.status() == 429 && (86_400..=31 * 86_400).contains(&after), "{:?}", refused.head);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_refused_before_its_end_is_told() {
+    let raw = Raw::hasty(b"HTTP/1.1 413 No\r\ncontent-type: application/json\r\ncontent-length: 36\r\n\r\n{\"error\":{\"message\":\"far too much\"}}".to_vec()).await;
+    // As long as this it waits for the upstream to take more.
+    let config = config(&raw).set("router_settings", json!({ "timeout": 1 }));
+    let gateway = Gateway::start(&config).await;
+    let file = "x".repeat(24 << 20);
+    let form = format!(
+        "--b\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\n{MODEL}\r\n--b\r\ncontent-disposition: form-data; \
+         name=\"file\"; filename=\"a.mp3\"\r\n\r\n{file}\r\n--b--\r\n"
+    );
+    let bearer = gateway.bearer();
+    let headers = [("authorization", bearer.as_str()), ("content-type", "multipart/form-data; boundary=b")];
+    const PATH: &str = "/v1/audio/transcriptions";
+    let whole = request("POST", PATH, &headers, form.as_bytes());
+    let chunks = chunked_request("POST", PATH, &headers, form.as_bytes(), 50_000);
+    for bytes in [whole, chunks] {
+        let refused = gateway.call(&bytes).await;
+        assert_eq!(refused.status(), 400, "{}", refused.text());
+        assert!(refused.complete && refused.text().contains("far too much"), "{}", refused.text());
         gateway.metric_is(IN_FLIGHT, &[], 0.0).await;
     }
 }

@@ -4,7 +4,7 @@ use super::cut::cut;
 use super::queue;
 use crate::domain::{ApiError, Failure, FaultClass, UpstreamClass};
 use crate::proxy::stage::{Admitted, Attempt, Ctx, Extra, MOST_ATTEMPTS, Refused, Stage};
-use crate::proxy::{Gateway, detour, passing, race, respond};
+use crate::proxy::{Gateway, body, detour, passing, race, respond};
 use crate::routing::{BreakerRules, backoff, jitter};
 use crate::shared::Cooled;
 use crate::telemetry::DeploymentState;
@@ -13,6 +13,9 @@ use pingora::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, Session};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// No upstream is believed to be away for longer: that a quota is by the month is the longest that is known.
+const LONGEST: Duration = Duration::from_hours(31 * 24);
 
 /// Pooled connections may be found dead so often before it counts as a failure.
 const STALE: u32 = 3;
@@ -100,6 +103,7 @@ pub(in crate::proxy) fn decide(
     mut fault: Failure,
 ) -> (Stage, bool) {
     attempt.deployment.target.secrets().for_each(|secret| fault.hide(secret));
+    fault.retry_after = fault.retry_after.map(|after| after.min(LONGEST));
     bench(gateway, &attempt, &fault);
     if fault.class == UpstreamClass::Timeout {
         let Attempt { admitted, deployment, started, .. } = &*attempt;
@@ -287,6 +291,7 @@ pub(in crate::proxy) async fn last(
             if is_open && let Err(error) = respond::last_refusal(session, refused).await {
                 log::debug!("the client did not take the error: {error}");
             }
+            body::drain(session).await;
         }
         Stage::Admitted(_) if left => {
             if let Stage::Admitted(mut admitted) = ctx.take() {

@@ -104,7 +104,8 @@ pub(in crate::proxy) fn route(gateway: &Gateway, ctx: &mut Ctx) -> Result<(Route
     };
     let (deployment, patience) = (&attempt.deployment, attempt.patience);
     let authorized = deployment.is_authorized();
-    let write = (attempt.body.len() > SMALL_BODY).then_some(patience);
+    let may_block = attempt.body.len() > SMALL_BODY || attempt.admitted.upload.is_some();
+    let write = may_block.then_some(patience);
     let route = deployment.endpoint.route().filter(|_| authorized);
     if let Some(route) = route {
         return Ok((route, Patience { connect: patience, read: patience, write }));

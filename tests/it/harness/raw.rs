@@ -68,6 +68,28 @@ impl Raw {
         Self { address, asked, task }
     }
 
+    /// Answers each request as soon as its head is there, and takes nothing more of it.
+    pub(crate) async fn hasty(answer: Vec<u8>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&asked);
+        let task = tokio::spawn(async move {
+            let mut held = Vec::new();
+            while let Ok((mut socket, _)) = listener.accept().await {
+                let mut bytes = Vec::new();
+                while memchr::memmem::find(&bytes, b"\r\n\r\n").is_none()
+                    && socket.read_buf(&mut bytes).await.is_ok_and(|read| read > 0)
+                {}
+                count.fetch_add(1, Ordering::Relaxed);
+                // Who left is not there to take it.
+                drop(socket.write_all(&answer).await);
+                held.push(socket);
+            }
+        });
+        Self { address, asked, task }
+    }
+
     pub(crate) fn base_url(&self) -> String {
         format!("http://{}/v1", self.address)
     }

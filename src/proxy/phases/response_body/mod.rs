@@ -133,11 +133,13 @@ fn refused(gateway: &Gateway, ctx: &mut Ctx, capture: Capture) -> Result<()> {
 /// A retry needs an error to make Pingora ask again; a refusal does not, and keeps the connection, unless a stream has
 /// to be ended by it.
 fn give_up(gateway: &Gateway, ctx: &mut Ctx, attempt: Box<Attempt>, fault: Failure) -> Result<()> {
+    // Who has refused an upload need not take the rest of it.
+    let is_upload = attempt.admitted.upload.is_some();
     let (stage, retry) = failure::decide(gateway, attempt, fault);
     let begun = matches!(&stage, Stage::Refused(refused) if refused.begun);
     let left = matches!(stage, Stage::Delegated);
     ctx.stage = stage;
-    if !retry && !begun && !left {
+    if !retry && !begun && !left && !is_upload {
         return Ok(());
     }
     let mut error = Error::new_up(ErrorType::Custom("retry"));

@@ -7,8 +7,8 @@ use std::mem::MaybeUninit;
 
 /// The longest head, and the longest trailer, in bytes.
 const LONGEST_HEAD: usize = 64 * 1024;
-/// The most headers of one.
-const MOST_HEADERS: usize = 128;
+/// The most headers of one, as many as Pingora takes.
+const MOST_HEADERS: usize = 256;
 /// The longest line with the size of a chunk, and the longest of a trailer, in bytes.
 const LONGEST_LINE: usize = 8 * 1024;
 
