@@ -40,31 +40,50 @@ impl Patcher {
     /// Passes the next bytes; they stay the same `Bytes` where there is nothing to change.
     #[must_use]
     pub fn push(&mut self, bytes: Bytes) -> Bytes {
-        let from = self.at;
-        let end = from + bytes.len() as u64;
-        let within = |patch: &Patch| patch.place.start < end;
-        if !self.patches.get(self.next).is_some_and(within) {
+        let end = self.at + bytes.len() as u64;
+        if !self.patches.get(self.next).is_some_and(|patch| patch.place.start < end) {
             self.at = end;
             return bytes;
         }
-        let mut out = BytesMut::with_capacity(bytes.len() + 64);
+        let mut out = BytesMut::with_capacity(bytes.len() + ROOM);
+        self.write(&bytes, &mut out);
+        out.freeze()
+    }
+
+    /// Passes the next pieces as one.
+    #[must_use]
+    pub fn push_all(&mut self, pieces: &[Bytes]) -> Bytes {
+        let length: usize = pieces.iter().map(Bytes::len).sum();
+        let mut out = BytesMut::with_capacity(length + ROOM);
+        for piece in pieces {
+            self.write(piece, &mut out);
+        }
+        out.freeze()
+    }
+
+    fn write(&mut self, bytes: &Bytes, out: &mut BytesMut) {
+        let from = self.at;
+        let end = from + bytes.len() as u64;
+        let within = |patch: &Patch| patch.place.start < end;
         while let Some(Patch { place, with }) = self.patches.get(self.next).filter(|patch| within(patch)) {
-            out.extend_from_slice(between(&bytes, from, self.at, place.start));
+            out.extend_from_slice(between(bytes, from, self.at, place.start));
             // It is put in once, though the bytes that it replaces may come in several pieces.
             if self.at <= place.start {
                 out.extend_from_slice(with);
             }
             self.at = place.end.min(end).max(self.at);
             if place.end > end {
-                return out.freeze();
+                return;
             }
             self.next += 1;
         }
-        out.extend_from_slice(between(&bytes, from, self.at, end));
+        out.extend_from_slice(between(bytes, from, self.at, end));
         self.at = end;
-        out.freeze()
     }
 }
+
+/// What is put in may be so much longer than what it replaces before memory is asked for again.
+const ROOM: usize = 64;
 
 /// The bytes at these places, in a piece that begins at `from`.
 fn between(bytes: &Bytes, from: u64, start: u64, end: u64) -> &[u8] {

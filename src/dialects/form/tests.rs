@@ -113,6 +113,13 @@ fn a_model_can_be_renamed_and_a_field_taken_out_on_the_way() {
         let pieces = FORM.as_bytes().chunks(cut).map(|piece| patcher.push(Bytes::copy_from_slice(piece)));
         let out: Vec<u8> = pieces.flatten().collect();
         assert_eq!(String::from_utf8(out).unwrap(), expected, "cut at {cut}");
+        let (begin, rest) = FORM.as_bytes().split_at(cut);
+        let pieces = [begin, rest].map(Bytes::copy_from_slice);
+        assert_eq!(
+            Patcher::new(patches.clone()).push_all(&pieces),
+            expected,
+            "two pieces as one, cut at {cut}"
+        );
     }
 }
 

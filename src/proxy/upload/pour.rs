@@ -5,7 +5,7 @@ use crate::dialects::form::{Patcher, Scan};
 use crate::dialects::openai::forms;
 use crate::domain::{ApiError, EndpointKind, ErrorKind};
 use crate::proxy::body::{self, Clock};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 /// What Pingora itself sends again of the bytes after those that are held.
 const REPLAYED: u64 = 64 * 1024;
@@ -118,16 +118,11 @@ impl Upload {
         if end {
             self.scan.finish().map_err(malformed)?;
         }
-        let mut out = BytesMut::new();
-        if !std::mem::replace(&mut pour.begun, true) && !self.ahead.is_empty() {
-            out.extend_from_slice(&pour.patcher.push(self.ahead.clone()));
-        }
-        let piece = pour.patcher.push(piece);
-        *sent = Some(if out.is_empty() {
-            piece
+        let begins = !std::mem::replace(&mut pour.begun, true) && !self.ahead.is_empty();
+        *sent = Some(if begins {
+            pour.patcher.push_all(&[self.ahead.clone(), piece])
         } else {
-            out.extend_from_slice(&piece);
-            out.freeze()
+            pour.patcher.push(piece)
         });
         Ok(())
     }
