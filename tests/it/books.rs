@@ -291,6 +291,12 @@ async fn series_name_the_address_and_the_organization() {
         for name in ["litellm_proxy_total_requests_metric_total", "litellm_input_tokens_metric_total"] {
             reaches(&gateway, name, &labels).await;
         }
-        reaches(&gateway, "litellm_remaining_org_budget_metric", &labels[1..]).await;
+        // Who was changed is shown again from the next call on, and a change is heard up to a second later.
+        eventually("the budget of the organization", async || {
+            assert_eq!(call(&gateway, &key, "POST", CHAT, chat()).await.status(), 200);
+            let left = gateway.metric("litellm_remaining_org_budget_metric", &labels[1..]).await;
+            (left > 0.0).then_some(())
+        })
+        .await;
     }
 }
