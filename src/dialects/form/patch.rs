@@ -41,7 +41,7 @@ impl Patcher {
     #[must_use]
     pub fn push(&mut self, bytes: Bytes) -> Bytes {
         let end = self.at + bytes.len() as u64;
-        if !self.patches.get(self.next).is_some_and(|patch| patch.place.start < end) {
+        if self.patches.get(self.next).is_none_or(|patch| patch.place.start >= end) {
             self.at = end;
             return bytes;
         }
