@@ -32,7 +32,7 @@ impl Store {
         Ok(Some(Facts(&doc).team(id, member.as_ref())))
     }
 
-    /// What holds for one user within one team ([`member_id`]): its own terms, completed by what the team gives each
+    /// What holds for one user within one team ([`crate::store::member_id`]): its own terms, completed by what the team gives each
     /// member. `None` if neither says anything.
     ///
     /// # Errors

@@ -50,7 +50,7 @@ impl Facts<'_> {
         self.object("metadata").is_some_and(|metadata| Facts(metadata).truth("allow_client_tags"))
     }
 
-    /// The key of that digest, if this is its document, completed by [`Store::complete`].
+    /// The key of that digest, if this is its document, completed by [`crate::store::Store::complete`].
     #[must_use]
     pub fn key(&self, digest: KeyDigest) -> KeyFacts {
         let permissions = self.object("permissions").map(Facts);
