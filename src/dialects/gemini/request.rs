@@ -52,8 +52,9 @@ pub(super) fn path(model: &str, how: &str) -> String {
 
 /// A model's name as it stands in a path: nothing in it ends the path, or names another verb.
 pub(in crate::dialects) fn in_path(model: &str) -> Cow<'_, str> {
-    const PLAIN: &AsciiSet =
-        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b'@');
+    const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    // Within a path these stand for themselves.
+    const PLAIN: &AsciiSet = &UNRESERVED.remove(b'/').remove(b'@').remove(b'=').remove(b'+');
     utf8_percent_encode(model, PLAIN).into()
 }
 
